@@ -1,0 +1,16 @@
+/* The time, read once per wake and handed down: nothing below net/ reads a clock by itself, so tests and
+ * `why` run at any time they like.
+ */
+#ifndef RESOLVER_BASE_CLOCK_H
+#define RESOLVER_BASE_CLOCK_H
+
+#include <stdint.h>
+
+struct moment {
+    int64_t mono_ms; /* CLOCK_MONOTONIC: TTLs, deadlines, latencies */
+    int64_t wall_ms; /* CLOCK_REALTIME since 1970: schedules, grants, records */
+};
+
+struct moment clock_read(void);
+
+#endif

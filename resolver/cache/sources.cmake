@@ -1,0 +1,1 @@
+target_sources(chalkgate-core PRIVATE)

@@ -1,0 +1,32 @@
+/* One world: everything a batch of queries is judged by, immutable and reference-counted.
+ *
+ * The main thread builds a new world off the loops (a reload, an adopted generation, a grant), announces it
+ * with uv_async_send(), and each worker takes it between two batches with pipeline_enter(): one batch sees
+ * one world. The last reference frees the store's map, the policy and the configuration.
+ *
+ * Threads: world_ref/world_unref from any; the contents are read-only.
+ */
+#ifndef RESOLVER_QUERY_WORLD_H
+#define RESOLVER_QUERY_WORLD_H
+
+#include "blocklists/error.h"
+#include "blocklists/store.h"
+#include "resolver/config/config.h"
+#include "resolver/denials/journal.h"
+#include "resolver/policy/policy.h"
+
+struct world {
+    struct config *config;
+    struct bl_store *store;
+    struct policy *policy;
+    struct legend *legend;
+    unsigned references; /* atomic; world.c only */
+};
+
+/* Takes `config` (also on failure) and opens the generation in force under config->state. */
+int world_create(struct config *config, uint32_t policy_version, struct world **out_world,
+                 struct bl_error *error);
+struct world *world_ref(struct world *world);
+void world_unref(struct world *world);
+
+#endif

@@ -1,0 +1,24 @@
+/* Tables that people read on a terminal of 80 columns: columns as wide as their content, numbers to the
+ * right, the widest text column shortened with "…" when the line would not fit. Text cells may hold hostile
+ * bytes (names from queries): control characters and invalid UTF-8 are shown escaped.
+ */
+#ifndef TOOLS_TABLE_H
+#define TOOLS_TABLE_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+struct table;
+
+enum table_align { TABLE_LEFT, TABLE_RIGHT };
+
+struct table *table_create(void); /* never NULL: running out of memory ends the command */
+void table_column(struct table *table, const char *heading, enum table_align align);
+void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Fills cells left to right, then the next row. */
+void table_print(struct table *table, FILE *out); /* and frees it */
+
+/* `text` with control characters, invalid UTF-8 and bidirectional overrides escaped, for a terminal. */
+char *text_safe(const char *text, char *out, size_t size);
+
+#endif
