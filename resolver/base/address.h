@@ -1,7 +1,8 @@
 /* Addresses of clients, servers and upstreams in one form.
  *
- * IPv4 is kept as IPv4-mapped IPv6 (::ffff:a.b.c.d), so that a client that arrives through a wildcard
- * IPv6 socket is the same client, in the same group, as over IPv4. Any thread; no allocation.
+ * IPv4 is kept as IPv4-mapped IPv6 (::ffff:a.b.c.d), so that a client that arrives through a
+ * wildcard IPv6 socket is the same client, in the same group, as over IPv4. Any thread; no
+ * allocation.
  */
 #ifndef RESOLVER_BASE_ADDRESS_H
 #define RESOLVER_BASE_ADDRESS_H
@@ -34,7 +35,8 @@ char *address_text(const struct address *address, char text[ADDRESS_TEXT_MAX]);
 char *address_text_port(const struct address *address, char text[ADDRESS_TEXT_MAX]);
 
 /* To and from the kernel's form. IPv4-mapped addresses become AF_INET unless `as_v6`. */
-socklen_t address_to_sockaddr(const struct address *address, bool as_v6, struct sockaddr_storage *out);
+socklen_t address_to_sockaddr(const struct address *address, bool as_v6,
+                              struct sockaddr_storage *out);
 void address_from_sockaddr(const struct sockaddr *sockaddr, struct address *out_address);
 
 /* A prefix over the mapped form: IPv4's /8 is 104 bits here. */
@@ -43,7 +45,9 @@ struct address_prefix {
     uint8_t length;    /* 0 to 128 */
 };
 
-int address_prefix_parse(const char *text, struct address_prefix *out_prefix); /* "10.0.0.0/8"; a bare address is its own prefix */
+int address_prefix_parse(
+    const char *text,
+    struct address_prefix *out_prefix); /* "10.0.0.0/8"; a bare address is its own prefix */
 char *address_prefix_text(const struct address_prefix *prefix, char text[ADDRESS_TEXT_MAX]);
 bool address_in_prefix(const struct address *address, const struct address_prefix *prefix);
 

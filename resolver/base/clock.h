@@ -1,5 +1,5 @@
-/* The time, read once per wake and handed down: nothing below net/ reads a clock by itself, so tests and
- * `why` run at any time they like.
+/* The time, read once per wake and handed down: nothing below net/ reads a clock by itself, so
+ * tests and `why` run at any time they like.
  */
 #ifndef RESOLVER_BASE_CLOCK_H
 #define RESOLVER_BASE_CLOCK_H

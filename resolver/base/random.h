@@ -1,5 +1,5 @@
-/* Unpredictable numbers for ids, ports and 0x20: the kernel's generator, drawn a buffer at a time so that
- * a query costs no system call. One struct per thread. A test replaces `fill`. */
+/* Unpredictable numbers for ids, ports and 0x20: the kernel's generator, drawn a buffer at a time
+ * so that a query costs no system call. One struct per thread. A test replaces `fill`. */
 #ifndef RESOLVER_BASE_RANDOM_H
 #define RESOLVER_BASE_RANDOM_H
 

@@ -1,1 +1,6 @@
-target_sources(chalkgate-core PRIVATE)
+target_sources(chalkgate-core PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/address.c
+  ${CMAKE_CURRENT_LIST_DIR}/check.c
+  ${CMAKE_CURRENT_LIST_DIR}/clock.c
+  ${CMAKE_CURRENT_LIST_DIR}/log.c
+  ${CMAKE_CURRENT_LIST_DIR}/random.c)

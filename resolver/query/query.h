@@ -1,11 +1,11 @@
-/* The query's way. It does no I/O: net/ hands it bytes, does what it returns, and hands it bytes again.
- * Tests, fuzzers, `why` and the self-test call the same functions with a clock, upstreams and random
- * numbers of their own.
+/* The query's way. It does no I/O: net/ hands it bytes, does what it returns, and hands it bytes
+ * again. Tests, fuzzers, `why` and the self-test call the same functions with a clock, upstreams
+ * and random numbers of their own.
  *
  *   query_begin()   a question came                        ANSWER, FORWARD, WAIT or DROP
- *   query_resume()  an upstream's bytes came               ANSWER (finish its waiters), FORWARD, WAIT
- *   query_expire()  an exchange's deadline passed          ANSWER, FORWARD, WAIT
- *   query_finish()  a waiting query's turn to be answered  ANSWER or DROP
+ *   query_resume()  an upstream's bytes came               ANSWER (finish its waiters), FORWARD,
+ * WAIT query_expire()  an exchange's deadline passed          ANSWER, FORWARD, WAIT query_finish()
+ * a waiting query's turn to be answered  ANSWER or DROP
  *
  * How net/ drives it, for a batch of datagrams:
  *
@@ -20,15 +20,16 @@
  *             DROP:    query_release(p, q);
  *     send the batch
  *
- * For bytes from an upstream's socket: e = exchange_match(p->exchanges, channel, bytes, len); when e is
- * not NULL: query_resume(). On ANSWER: while ((q = exchange_waiter(e))) { give q->answer a buffer;
- * query_finish(p, q) and send as above; query_release(p, q); } exchange_end(p->exchanges, e).
- * On FORWARD: e->server and e->transport say where the bytes of e->packet go now (perhaps over TCP).
- * When a timer fires: while ((e = exchange_overdue(p->exchanges, now))) the same with query_expire().
- * When a channel breaks: query_fail() for each exchange that was on it, as with query_expire().
+ * For bytes from an upstream's socket: e = exchange_match(p->exchanges, channel, bytes, len); when
+ * e is not NULL: query_resume(). On ANSWER: while ((q = exchange_waiter(e))) { give q->answer a
+ * buffer; query_finish(p, q) and send as above; query_release(p, q); } exchange_end(p->exchanges,
+ * e). On FORWARD: e->server and e->transport say where the bytes of e->packet go now (perhaps over
+ * TCP). When a timer fires: while ((e = exchange_overdue(p->exchanges, now))) the same with
+ * query_expire(). When a channel breaks: query_fail() for each exchange that was on it, as with
+ * query_expire().
  *
- * Threads: a pipeline and everything reached from it belong to one worker. Worlds are shared, read-only.
- * Deny and cache-hit make no heap call, take no lock and make no system call.
+ * Threads: a pipeline and everything reached from it belong to one worker. Worlds are shared,
+ * read-only. Deny and cache-hit make no heap call, take no lock and make no system call.
  */
 #ifndef RESOLVER_QUERY_QUERY_H
 #define RESOLVER_QUERY_QUERY_H
@@ -54,19 +55,20 @@ enum query_next { QUERY_ANSWER, QUERY_FORWARD, QUERY_WAIT, QUERY_DROP };
 
 struct query {
     /* Set by net. */
-    const uint8_t *packet;    /* the datagram or TCP message; borrowed during query_begin() only */
+    const uint8_t *packet; /* the datagram or TCP message; borrowed during query_begin() only */
     size_t packet_len;
-    struct address client;    /* with port */
-    struct address local;     /* the address asked, from which the reply must come */
-    uint32_t interface;       /* IP_PKTINFO's, or 0 */
-    uint8_t transport;        /* enum denial_transport */
-    void *channel;            /* net's own: the listening socket, or the TCP connection, NULL once closed */
+    struct address client; /* with port */
+    struct address local;  /* the address asked, from which the reply must come */
+    uint32_t interface;    /* IP_PKTINFO's, or 0 */
+    uint8_t transport;     /* enum denial_transport */
+    void *channel; /* net's own: the listening socket, or the TCP connection, NULL once closed */
     struct query *channel_next, **channel_link; /* net's own: the queries of a connection */
-    uint8_t *answer;          /* where to compose; borrowed for the call */
-    size_t answer_room;       /* octets there: at least 4096, 65535 for TCP */
+    uint8_t *answer;                            /* where to compose; borrowed for the call */
+    size_t answer_room;                         /* octets there: at least 4096, 65535 for TCP */
 
     /* Written by stage parse. */
-    struct dns_question question; /* id, flags, the name asked as it was and lower-cased, type, EDNS */
+    struct dns_question
+        question; /* id, flags, the name asked as it was and lower-cased, type, EDNS */
 
     /* Written by stage client. */
     uint16_t group;
@@ -80,19 +82,19 @@ struct query {
     /* Written by stage forward. */
     struct exchange *exchange; /* what it waits for */
     struct query *next_waiter;
-    int64_t arrived_ms;        /* monotonic */
+    int64_t arrived_ms; /* monotonic */
 
     /* Written by stage answer. */
     size_t answer_len;
 };
 
 struct pipeline {
-    struct world *world;      /* the one this batch is judged by */
-    struct policy_now now;    /* what holds at this wake */
-    struct moment moment;     /* the wake's only clock reading */
+    struct world *world;   /* the one this batch is judged by */
+    struct policy_now now; /* what holds at this wake */
+    struct moment moment;  /* the wake's only clock reading */
     struct cache *cache;
     struct exchanges *exchanges;
-    struct journal *journal;  /* NULL: denials are counted only (self-test, `why`) */
+    struct journal *journal; /* NULL: denials are counted only (self-test, `why`) */
     struct counters *counters;
     struct random_pool random;
     struct query *free_queries;
@@ -101,18 +103,18 @@ struct pipeline {
 };
 
 struct pipeline_options {
-    struct world *world;          /* a reference is taken */
-    struct journal *journal;      /* taken; may be NULL */
-    struct counters *counters;    /* borrowed: shared with status, written by this worker only */
-    size_t max_queries;           /* in flight, 0 for the default of 16384 */
+    struct world *world;       /* a reference is taken */
+    struct journal *journal;   /* taken; may be NULL */
+    struct counters *counters; /* borrowed: shared with status, written by this worker only */
+    size_t max_queries;        /* in flight, 0 for the default of 16384 */
 };
 
 int pipeline_create(const struct pipeline_options *options, struct moment moment,
                     struct pipeline **out_pipeline, struct bl_error *error);
 void pipeline_destroy(struct pipeline *pipeline);
 
-/* Between two batches: the new world. Takes a reference, drops the old one's; cached replies stay and get
- * new facts when they are next used. 0, or -ENOMEM and everything stays as it was. */
+/* Between two batches: the new world. Takes a reference, drops the old one's; cached replies stay
+ * and get new facts when they are next used. 0, or -ENOMEM and everything stays as it was. */
 int pipeline_enter(struct pipeline *pipeline, struct world *world);
 
 /* Once per wake, before any query. */
@@ -122,8 +124,8 @@ struct query *query_take(struct pipeline *pipeline);
 void query_release(struct pipeline *pipeline, struct query *query);
 
 enum query_next query_begin(struct pipeline *pipeline, struct query *query);
-enum query_next query_resume(struct pipeline *pipeline, struct exchange *exchange, const uint8_t *bytes,
-                             size_t len);
+enum query_next query_resume(struct pipeline *pipeline, struct exchange *exchange,
+                             const uint8_t *bytes, size_t len);
 enum query_next query_expire(struct pipeline *pipeline, struct exchange *exchange);
 enum query_next query_fail(struct pipeline *pipeline, struct exchange *exchange);
 enum query_next query_finish(struct pipeline *pipeline, struct query *query);

@@ -1,8 +1,9 @@
 /* One world: everything a batch of queries is judged by, immutable and reference-counted.
  *
- * The main thread builds a new world off the loops (a reload, an adopted generation, a grant), announces it
- * with uv_async_send(), and each worker takes it between two batches with pipeline_enter(): one batch sees
- * one world. The last reference frees the store's map, the policy and the configuration.
+ * The main thread builds a new world off the loops (a reload, an adopted generation, a grant),
+ * announces it with uv_async_send(), and each worker takes it between two batches with
+ * pipeline_enter(): one batch sees one world. The last reference frees the store's map, the policy
+ * and the configuration.
  *
  * Threads: world_ref/world_unref from any; the contents are read-only.
  */
