@@ -1,0 +1,1 @@
+chalkgate_unit_test(blocklists-name blocklists/test_name.c)
