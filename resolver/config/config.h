@@ -19,6 +19,8 @@
 #include "blocklists/error.h"
 #include "resolver/base/address.h"
 
+enum { CONFIG_NONE = UINT16_MAX }; /* for indices: none */
+
 enum config_severity { SEVERITY_LOW, SEVERITY_MEDIUM, SEVERITY_HIGH, SEVERITY_URGENT };
 
 /* How a denied question is answered. */
@@ -57,18 +59,120 @@ struct config_category {
     size_t source_count;
 };
 
+/* What a rule is about: categories, services and names, as in `deny: [gambling, service:tiktok, x.test]`.
+ * A name stands for itself and all below it. */
+struct config_targets {
+    uint16_t *categories; /* indices into config->categories, ascending */
+    size_t category_count;
+    uint16_t *services; /* indices into config->services, ascending */
+    size_t service_count;
+    uint8_t (*names)[BL_NAME_MAX]; /* lower-cased wire names */
+    size_t name_count;
+};
+
+struct config_service { /* a named bundle of names */
+    const char *name;
+    const char *title;
+    uint8_t (*names)[BL_NAME_MAX];
+    size_t name_count;
+    bool shipped; /* from services.yaml, not from the school's file */
+};
+
+enum config_safe_search { SAFE_SEARCH_OFF, SAFE_SEARCH_MODERATE, SAFE_SEARCH_STRICT };
+
+/* What differs in a group while periods last; of several that hold at once, the later one in the file wins. */
+struct config_schedule {
+    uint16_t *during; /* indices into calendar.periods; holds while any of them lasts */
+    size_t during_count;
+    uint16_t *outside; /* holds while none of them lasts */
+    size_t outside_count;
+    struct config_targets deny, observe, allow;
+    bool internet; /* false: every question is denied */
+};
+
 struct config_group {
     const char *name;
     const char *title;
+    uint16_t extends; /* the group it inherits from; CONFIG_NONE. The lists below are effective already */
     struct address_prefix *subnets;
     size_t subnet_count;
-    uint16_t *deny; /* indices into categories, ascending */
-    size_t deny_count;
-    uint16_t *observe;
-    size_t observe_count;
-    uint8_t (*allow)[BL_NAME_MAX]; /* wire names that are never denied, but by sealed categories */
-    size_t allow_count;
+    struct config_targets deny, observe, allow;
+    struct config_schedule *schedule;
+    size_t schedule_count;
     struct config_answer answer;
+    int safe_search;   /* enum config_safe_search */
+    bool walled_garden; /* only what `allow` names is answered */
+};
+
+/* Days are counted from 1970-01-01 in the civil calendar, minutes from local midnight. */
+struct config_dates {
+    int32_t first, last; /* both included */
+};
+
+struct config_times {
+    uint16_t from, to; /* minutes, 0 to 1440; `to` ≤ `from`: ends on the next day */
+};
+
+enum config_when { WHEN_SCHOOL_DAYS, WHEN_OTHER_DAYS, WHEN_ALWAYS };
+
+struct config_period {
+    const char *name;
+    uint8_t days; /* a bit each, Monday is 1 */
+    int when;     /* enum config_when */
+    struct config_times *times;
+    size_t time_count;
+};
+
+struct config_term {
+    const char *name;
+    struct config_dates dates;
+};
+
+enum config_school { SCHOOL_AS_USUAL, SCHOOL_OPEN, SCHOOL_CLOSED };
+
+/* A day that differs: another timetable, or a school day that is none, or the reverse. */
+struct config_exception {
+    struct config_dates dates;
+    int school;      /* enum config_school */
+    uint16_t period; /* whose times differ; CONFIG_NONE */
+    struct config_times *times;
+    size_t time_count; /* 0: the period does not take place */
+};
+
+struct config_calendar {
+    const char *time_zone; /* "Europe/London"; NULL: the machine's */
+    struct config_term *terms; /* none: every day that is no holiday is in term */
+    size_t term_count;
+    struct config_dates *holidays;
+    size_t holiday_count;
+    struct config_dates *inset_days;
+    size_t inset_day_count;
+    struct config_period *periods;
+    size_t period_count;
+    struct config_exception *exceptions;
+    size_t exception_count;
+};
+
+struct config_roles { /* names of operating-system groups */
+    const char **manager;
+    size_t manager_count;
+    const char **viewer;
+    size_t viewer_count;
+    bool requires_approval; /* what loosens the policy waits for a second manager */
+};
+
+struct config_zone { /* conditional forwarding */
+    const char *name;
+    uint8_t wire[BL_NAME_MAX];
+    struct config_upstream *upstreams;
+    size_t upstream_count;
+};
+
+struct config_record { /* answered here */
+    const char *name;
+    uint8_t wire[BL_NAME_MAX];
+    struct address *addresses;
+    size_t address_count;
 };
 
 struct config_cache {
@@ -89,8 +193,17 @@ struct config {
     struct config_cache cache;
     struct config_category *categories;
     size_t category_count;
+    struct config_service *services;
+    size_t service_count;
     struct config_group *groups;
     size_t group_count;
+    struct config_calendar calendar;
+    struct config_roles roles;
+    struct config_zone *forward_zones;
+    size_t forward_zone_count;
+    struct config_record *records;
+    size_t record_count;
+    struct config_answer answer; /* where neither category nor group says */
     uint32_t deny_ttl; /* seconds a denied answer may be kept by the client */
     const char *contact; /* the school's words for extended errors and pages, or NULL */
     unsigned keep_generations;
