@@ -1,8 +1,9 @@
-/* Asking the running daemon over its control socket (STATE/control.sock): one JSON object out, one back.
+/* Asking the running daemon over its control socket (STATE/control.sock): one JSON object out, one
+ * back.
  *
- * The daemon takes the caller's identity from the socket (SO_PEERCRED), never from the request. A file
- * descriptor may go along (a staged generation). Replies: {"ok": true, …} or {"ok": false, "error":
- * "sentence", "code": enum exit_code}.
+ * The daemon takes the caller's identity from the socket (SO_PEERCRED), never from the request. A
+ * file descriptor may go along (a staged generation). Replies: {"ok": true, …} or {"ok": false,
+ * "error": "sentence", "code": enum exit_code}.
  */
 #ifndef TOOLS_ASK_H
 #define TOOLS_ASK_H
@@ -13,7 +14,8 @@
 
 /* Sends {"verb": verb, …arguments} (`arguments` is taken, may be NULL) and waits for the reply.
  * `fd` is −1 where none goes along. Returns EXIT_DONE and *out_reply (the caller frees it with
- * json_decref), or another exit code with the sentence in *error. EXIT_NOTHING: no daemon is running. */
+ * json_decref), or another exit code with the sentence in *error. EXIT_NOTHING: no daemon is
+ * running. */
 enum exit_code ask_daemon(struct command *command, const char *verb, json_t *arguments, int fd,
                           json_t **out_reply, struct bl_error *error);
 

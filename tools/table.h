@@ -1,6 +1,6 @@
-/* Tables that people read on a terminal of 80 columns: columns as wide as their content, numbers to the
- * right, the widest text column shortened with "…" when the line would not fit. Text cells may hold hostile
- * bytes (names from queries): control characters and invalid UTF-8 are shown escaped.
+/* Tables that people read on a terminal of 80 columns: columns as wide as their content, numbers to
+ * the right, the widest text column shortened with "…" when the line would not fit. Text cells may
+ * hold hostile bytes (names from queries): control characters and invalid UTF-8 are shown escaped.
  */
 #ifndef TOOLS_TABLE_H
 #define TOOLS_TABLE_H
@@ -18,7 +18,8 @@ void table_cell(struct table *table, const char *format, ...) __attribute__((for
 /* Fills cells left to right, then the next row. */
 void table_print(struct table *table, FILE *out); /* and frees it */
 
-/* `text` with control characters, invalid UTF-8 and bidirectional overrides escaped, for a terminal. */
+/* `text` with control characters, invalid UTF-8 and bidirectional overrides escaped, for a
+ * terminal. */
 char *text_safe(const char *text, char *out, size_t size);
 
 #endif

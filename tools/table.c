@@ -1,0 +1,252 @@
+#include "tools/table.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <wchar.h>
+
+enum { LINE_WIDTH = 80, GAP = 2, SHORTEST = 8 };
+
+struct column {
+    char *heading;
+    enum table_align align;
+    size_t width;
+};
+
+struct table {
+    struct column *columns;
+    size_t column_count;
+    char **cells;
+    size_t cell_count, cell_room;
+};
+
+static void *must(void *memory)
+{
+    if (!memory) {
+        fputs("chalkgate: there is no memory left for this table\n", stderr);
+        exit(EXIT_FAILURE);
+    }
+    return memory;
+}
+
+/* Reads one character of UTF-8 (RFC 3629: shortest form, no surrogates). Returns its octets, 0 if
+ * invalid. */
+static size_t utf8_read(const char *text, uint32_t *out_character)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    if (at[0] < 0x80) {
+        *out_character = at[0];
+        return 1;
+    }
+    size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+    if (at[0] < 0xc2 || at[0] > 0xf4)
+        return 0;
+    uint32_t character = at[0] & (0xffu >> (len + 1));
+    for (size_t i = 1; i < len; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+        character = character << 6 | (at[i] & 0x3fu);
+    }
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (character < least[len] || character > 0x10ffff ||
+        (character >= 0xd800 && character <= 0xdfff))
+        return 0;
+    *out_character = character;
+    return len;
+}
+
+/* Characters that move the cursor, hide themselves or turn the reading direction round. */
+static bool character_is_unsafe(uint32_t character)
+{
+    return character < 0x20 || (character >= 0x7f && character <= 0x9f) || character == 0x61c ||
+           (character >= 0x200b && character <= 0x200f) ||
+           (character >= 0x2028 && character <= 0x202e) ||
+           (character >= 0x2060 && character <= 0x206f) || character == 0xfeff ||
+           (character >= 0xfff9 && character <= 0xfffb) ||
+           (character >= 0xe0000 && character <= 0xe0fff);
+}
+
+char *text_safe(const char *text, char *out, size_t size)
+{
+    size_t used = 0;
+    for (const char *at = text; *at;) {
+        uint32_t character = 0;
+        size_t len = utf8_read(at, &character);
+        char piece[12];
+        size_t piece_len = len;
+        if (len == 0 || (len == 1 && character_is_unsafe(character)))
+            piece_len = (size_t)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned char)*at);
+        else if (character_is_unsafe(character))
+            piece_len = (size_t)snprintf(piece, sizeof(piece), "\\u%04x", (unsigned)character);
+        else
+            memcpy(piece, at, len);
+        if (used + piece_len + 1 > size)
+            break;
+        memcpy(out + used, piece, piece_len);
+        used += piece_len;
+        at += len ? len : 1;
+    }
+    if (size > 0)
+        out[used] = '\0';
+    return out;
+}
+
+static size_t character_width(uint32_t character)
+{
+    int width = wcwidth((wchar_t)character);
+    return width < 0 ? 1 : (size_t)width;
+}
+
+/* Columns that a text takes on a terminal. The text is safe already. */
+static size_t text_width(const char *text)
+{
+    size_t width = 0;
+    while (*text) {
+        uint32_t character;
+        size_t len = utf8_read(text, &character);
+        width += len ? character_width(character) : 1;
+        text += len ? len : 1;
+    }
+    return width;
+}
+
+/* Octets of `text` that fit into `width` columns. */
+static size_t text_fitting(const char *text, size_t width)
+{
+    const char *at = text;
+    while (*at) {
+        uint32_t character;
+        size_t len = utf8_read(at, &character);
+        size_t more = len ? character_width(character) : 1;
+        if (more > width)
+            break;
+        width -= more;
+        at += len ? len : 1;
+    }
+    return (size_t)(at - text);
+}
+
+struct table *table_create(void)
+{
+    return must(calloc(1, sizeof(struct table)));
+}
+
+void table_column(struct table *table, const char *heading, enum table_align align)
+{
+    table->columns =
+        must(reallocarray(table->columns, table->column_count + 1, sizeof(*table->columns)));
+    table->columns[table->column_count++] = (struct column){
+        .heading = must(strdup(heading)), .align = align, .width = text_width(heading)};
+}
+
+void table_cell(struct table *table, const char *format, ...)
+{
+    char *text;
+    va_list arguments;
+    va_start(arguments, format);
+    int len = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (len < 0)
+        must(NULL);
+    size_t size =
+        (size_t)len * 4 + 1; /* "\xff" for each octet at most; "\u202e" stands for three */
+    char *safe = must(malloc(size));
+    text_safe(text, safe, size);
+    free(text);
+
+    if (table->cell_count == table->cell_room) {
+        table->cell_room = table->cell_room ? table->cell_room * 2 : 64;
+        table->cells = must(reallocarray(table->cells, table->cell_room, sizeof(*table->cells)));
+    }
+    struct column *column = &table->columns[table->cell_count % table->column_count];
+    size_t width = text_width(safe);
+    if (width > column->width)
+        column->width = width;
+    table->cells[table->cell_count++] = safe;
+}
+
+static size_t line_width(FILE *out)
+{
+    struct winsize size;
+    int fd = fileno(out);
+    if (fd >= 0 && isatty(fd) == 1 && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > LINE_WIDTH)
+        return size.ws_col;
+    return LINE_WIDTH;
+}
+
+/* Takes what is too much from the widest text column, again and again until the line fits. */
+static void columns_fit(struct table *table, size_t room)
+{
+    for (;;) {
+        size_t total = 0;
+        struct column *widest = NULL;
+        for (size_t i = 0; i < table->column_count; i++) {
+            struct column *column = &table->columns[i];
+            total += column->width + (i ? GAP : 0);
+            if (column->align == TABLE_LEFT && column->width > SHORTEST &&
+                (!widest || column->width > widest->width))
+                widest = column;
+        }
+        if (total <= room || !widest)
+            return;
+        size_t excess = total - room;
+        widest->width = widest->width - SHORTEST > excess ? widest->width - excess : SHORTEST;
+    }
+}
+
+static void spaces_print(size_t count, FILE *out)
+{
+    while (count-- > 0)
+        fputc(' ', out);
+}
+
+static void cell_print(const struct column *column, const char *text, bool last, FILE *out)
+{
+    size_t width = text_width(text);
+    if (width > column->width) {
+        size_t len = text_fitting(text, column->width - 1);
+        fwrite(text, 1, len, out);
+        fputs("…", out);
+        width = column->width;
+    } else if (column->align == TABLE_RIGHT) {
+        spaces_print(column->width - width, out);
+        fputs(text, out);
+        width = column->width;
+    } else {
+        fputs(text, out);
+    }
+    if (!last)
+        spaces_print(column->width - width + GAP, out);
+}
+
+static void table_free(struct table *table)
+{
+    for (size_t i = 0; i < table->column_count; i++)
+        free(table->columns[i].heading);
+    for (size_t i = 0; i < table->cell_count; i++)
+        free(table->cells[i]);
+    free(table->columns);
+    free(table->cells);
+    free(table);
+}
+
+void table_print(struct table *table, FILE *out)
+{
+    columns_fit(table, line_width(out));
+    size_t count = table->column_count;
+    for (size_t i = 0; i < count; i++)
+        cell_print(&table->columns[i], table->columns[i].heading, i + 1 == count, out);
+    if (count > 0)
+        fputc('\n', out);
+    for (size_t i = 0; i < table->cell_count; i++) {
+        bool last = i % count + 1 == count || i + 1 == table->cell_count;
+        cell_print(&table->columns[i % count], table->cells[i], last, out);
+        if (last)
+            fputc('\n', out);
+    }
+    table_free(table);
+}

@@ -1,0 +1,5 @@
+#include "tools/verb.h"
+
+const struct verb *const verbs[] = {
+    NULL,
+};
