@@ -4,7 +4,7 @@
 # Source this, then: install_packages "${run_packages[@]}" "${build_packages[@]}"
 
 # To run what was built; the shared libraries come with build_packages.
-run_packages=(ca-certificates)
+run_packages=(ca-certificates tzdata)
 
 build_packages=(
     gcc libc6-dev cmake ninja-build pkg-config
@@ -15,7 +15,7 @@ build_packages=(
 )
 
 test_packages=(
-    libcmocka-dev python3 clang clang-format clang-tidy shellcheck
+    libcmocka-dev python3 clang clang-format clang-tidy shellcheck git
     knot-dnsutils bind9-dnsutils ldnsutils dnsperf unbound knot
     dnsmasq-base udhcpc isc-dhcp-client iproute2 procps util-linux
     openssl faketime zip xz-utils zstd bzip2 libcap2-bin valgrind

@@ -1,0 +1,2 @@
+chalkgate_unit_test(tools-table test_table.c chalkgate-verbs)
+chalkgate_unit_test(tools-time test_time.c chalkgate-verbs)
