@@ -189,6 +189,26 @@ size_t bl_name_text(const uint8_t *wire, char text[BL_NAME_TEXT_MAX])
     return (size_t)(out - text);
 }
 
+bool bl_label_unicode(const uint8_t *label, uint32_t out_points[BL_LABEL_MAX + 1])
+{
+    char text[BL_LABEL_MAX + 1];
+    uint32_t *points = NULL;
+    size_t len = 0;
+
+    if (label[0] < 5 || memcmp(label + 1, "xn--", 4) != 0)
+        return false;
+    memcpy(text, label + 1, label[0]);
+    text[label[0]] = '\0';
+    if (idn2_to_unicode_8z4z(text, &points, 0) != IDN2_OK)
+        return false;
+    /* Punycode never has fewer octets than code points. */
+    for (; points[len] && len < BL_LABEL_MAX; len++)
+        out_points[len] = points[len];
+    out_points[len] = 0;
+    idn2_free(points);
+    return true;
+}
+
 size_t bl_name_length(const uint8_t *wire)
 {
     size_t len = 1;

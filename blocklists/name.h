@@ -48,6 +48,10 @@ const char *bl_name_fault_text(enum bl_name_fault fault);
  * for the root) and returns its length. `wire` must be a whole name; `text` holds BL_NAME_TEXT_MAX. */
 size_t bl_name_text(const uint8_t *wire, char text[BL_NAME_TEXT_MAX]);
 
+/* The code points of an A-label ("xn--…", at its length octet) as people see it, NUL-ended; false for
+ * other labels and those that stand for nothing. */
+bool bl_label_unicode(const uint8_t *label, uint32_t out_points[BL_LABEL_MAX + 1]);
+
 /* Octets of the wire name, the root's included. `wire` must be a whole, checked name. */
 size_t bl_name_length(const uint8_t *wire);
 

@@ -115,6 +115,7 @@ struct bl_source_options {
     bool (*has_category)(void *user, const char *name); /* whether the configuration has it; may be NULL */
     void *user;
     bool insecure;           /* plain http is fine */
+    bool white_lists;        /* take what a layout marks as white lists, too; else they are skipped */
     const char *cache;       /* folder for copies of downloads, or NULL */
 };
 

@@ -1,0 +1,20 @@
+/* What we know of published lists, kept as data beside this file and compiled in: catalogue/ut1.tsv
+ * maps the categories of the UT1 lists to ours.
+ *
+ * Any thread; everything returned is static.
+ */
+#ifndef BLOCKLISTS_CATALOGUE_H
+#define BLOCKLISTS_CATALOGUE_H
+
+#include <stddef.h>
+
+#include "blocklists/entry.h"
+
+enum { CATALOGUE_NAME_MAX = 64 };
+
+/* Our category for the folder `name` of the UT1 lists: true, and its name and what its entries are
+ * for. False when the folder keeps its own name. */
+bool catalogue_ut1(const char *name, char out_category[CATALOGUE_NAME_MAX],
+                   enum bl_action *out_action);
+
+#endif

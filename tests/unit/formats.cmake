@@ -1,0 +1,2 @@
+chalkgate_unit_test(blocklists-read blocklists/test_read.c)
+chalkgate_unit_test(blocklists-source blocklists/test_source.c)
