@@ -156,8 +156,10 @@ int dns_walk_start(struct dns_walk *walk, const uint8_t *message, size_t len);
 /* The next record: 1, 0 at the end (trailing octets are no error, they are not used), -EBADMSG. */
 int dns_walk_next(struct dns_walk *walk, struct dns_record *out_record);
 
-/* Expands the name at `at` into lower-cased wire form; returns the offset after it in the message,
- * or -EBADMSG. Pointers must point backwards, before the name they continue. */
+/* Expands the name at `at` into wire form; returns the offset after it in the message, or -EBADMSG.
+ * Pointers must point backwards, before the run of labels they continue. dns_name_read() also
+ * lower-cases it. */
+int dns_name_expand(const uint8_t *message, size_t len, size_t at, struct bl_name *out_name);
 int dns_name_read(const uint8_t *message, size_t len, size_t at, struct bl_name *out_name);
 
 /* Skips a name: the offset after it, or -EBADMSG. */

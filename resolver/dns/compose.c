@@ -1,0 +1,120 @@
+#include "resolver/dns/message.h"
+
+#include <string.h>
+
+enum { POINTER_TO_QUESTION = 0xc000 | DNS_HEADER };
+
+void dns_put_16(uint8_t *bytes, unsigned value)
+{
+    bytes[0] = (uint8_t)(value >> 8);
+    bytes[1] = (uint8_t)value;
+}
+
+void dns_put_32(uint8_t *bytes, uint32_t value)
+{
+    dns_put_16(bytes, value >> 16);
+    dns_put_16(bytes + 2, value & 0xffff);
+}
+
+void dns_write_bytes(struct dns_writer *writer, const void *bytes, size_t len)
+{
+    if (writer->failed || writer->room - writer->len < len) {
+        writer->failed = true;
+        return;
+    }
+    memcpy(writer->message + writer->len, bytes, len);
+    writer->len += len;
+}
+
+void dns_write_16(struct dns_writer *writer, unsigned value)
+{
+    uint8_t bytes[2];
+
+    dns_put_16(bytes, value);
+    dns_write_bytes(writer, bytes, sizeof bytes);
+}
+
+void dns_write_32(struct dns_writer *writer, uint32_t value)
+{
+    uint8_t bytes[4];
+
+    dns_put_32(bytes, value);
+    dns_write_bytes(writer, bytes, sizeof bytes);
+}
+
+void dns_write_answer_head(struct dns_writer *writer, const struct dns_question *question,
+                           unsigned rcode)
+{
+    uint8_t head[DNS_HEADER] = {0};
+
+    dns_put_16(head, question->id);
+    dns_put_16(head + 2, DNS_QR | DNS_RA | (question->flags & (DNS_OPCODE | DNS_RD | DNS_CD)) |
+                             (rcode & DNS_RCODE));
+    head[5] = question->asked_len ? 1 : 0; /* what could not be read is not repeated */
+    dns_write_bytes(writer, head, sizeof head);
+    if (question->asked_len) {
+        dns_write_bytes(writer, question->asked, question->asked_len);
+        dns_write_16(writer, question->type);
+        dns_write_16(writer, question->class);
+    }
+}
+
+static void count_record(struct dns_writer *writer, unsigned section)
+{
+    uint8_t *count = writer->message + 4 + 2 * section;
+
+    if (!writer->failed)
+        dns_put_16(count, dns_read_16(count) + 1u);
+}
+
+void dns_write_record(struct dns_writer *writer, unsigned section, unsigned type, uint32_t ttl,
+                      const void *data, size_t len)
+{
+    dns_write_16(writer, POINTER_TO_QUESTION);
+    dns_write_16(writer, type);
+    dns_write_16(writer, DNS_CLASS_IN);
+    dns_write_32(writer, ttl);
+    dns_write_16(writer, (unsigned)len);
+    dns_write_bytes(writer, data, len);
+    count_record(writer, section);
+}
+
+void dns_write_soa(struct dns_writer *writer, uint32_t ttl)
+{
+    /* localhost. nobody.invalid. serial 1, refresh 1 h, retry 20 min, expire 7 d, minimum = ttl. */
+    uint8_t data[] = "\x09localhost\0\x06nobody\x07invalid\0"
+                     "\0\0\0\x01\0\0\x0e\x10\0\0\x04\xb0\0\x09\x3a\x80\0\0\0\0";
+    size_t len = sizeof data - 1;
+
+    dns_put_32(data + len - 4, ttl);
+    dns_write_record(writer, 2, DNS_SOA, ttl, data, len);
+}
+
+void dns_write_opt(struct dns_writer *writer, const struct dns_question *question, unsigned rcode,
+                   const uint8_t *options, size_t options_len)
+{
+    dns_write_bytes(writer, "", 1);
+    dns_write_16(writer, DNS_OPT);
+    dns_write_16(writer, DNS_UDP_MAX);
+    /* Extended rcode, version 0, DO as the client set it: RFC 6891 section 6.1.3, RFC 3225. */
+    dns_write_32(writer,
+                 (uint32_t)(rcode >> 4) << 24 | (question->wants_dnssec ? DNS_EDNS_DO : 0u));
+    dns_write_16(writer, (unsigned)options_len);
+    dns_write_bytes(writer, options, options_len);
+    count_record(writer, 3);
+}
+
+size_t dns_option_ede(uint8_t *options, size_t room, enum dns_ede code, const char *text)
+{
+    size_t text_len = strlen(text);
+
+    if (room < 6)
+        return 0;
+    if (text_len > room - 6)
+        text_len = room - 6;
+    dns_put_16(options, DNS_OPTION_EDE);
+    dns_put_16(options + 2, (unsigned)(2 + text_len));
+    dns_put_16(options + 4, code);
+    memcpy(options + 6, text, text_len);
+    return 6 + text_len;
+}

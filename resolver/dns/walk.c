@@ -1,0 +1,113 @@
+#include "resolver/dns/message.h"
+
+#include <errno.h>
+#include <string.h>
+
+int dns_name_skip(const uint8_t *message, size_t len, size_t at)
+{
+    size_t start = at;
+
+    while (at < len && at - start < BL_NAME_MAX) {
+        uint8_t octet = message[at];
+        if (octet == 0)
+            return (int)at + 1;
+        if (octet >= 0xc0)
+            return at + 2 <= len ? (int)at + 2 : -EBADMSG;
+        if (octet > BL_LABEL_MAX)
+            return -EBADMSG; /* label types 01 and 10, RFC 9267 section 5 */
+        at += octet + 1u;
+    }
+    return -EBADMSG;
+}
+
+int dns_name_expand(const uint8_t *message, size_t len, size_t at, struct bl_name *out_name)
+{
+    struct bl_name name;
+    size_t used = 0, run_start = at;
+    int after = -1;
+
+    for (;;) {
+        uint8_t octet;
+        if (at >= len)
+            return -EBADMSG;
+        octet = message[at];
+        if (octet >= 0xc0) {
+            size_t target;
+            if (at + 2 > len)
+                return -EBADMSG;
+            target = dns_read_16(message + at) & 0x3fffu;
+            /* Strictly backwards from where this run of labels began, so each hop comes nearer the
+             * header and a loop cannot be (RFC 9267 section 3); nothing names the header itself. */
+            if (target >= run_start || target < DNS_HEADER)
+                return -EBADMSG;
+            if (after < 0)
+                after = (int)at + 2;
+            at = run_start = target;
+            continue;
+        }
+        if (octet > BL_LABEL_MAX || used + octet + 1u > BL_NAME_MAX || octet + 1u > len - at)
+            return -EBADMSG;
+        memcpy(name.wire + used, message + at, octet + 1u);
+        used += octet + 1u;
+        at += octet + 1u;
+        if (octet == 0)
+            break;
+    }
+    memcpy(out_name->wire, name.wire, used);
+    out_name->len = (uint8_t)used;
+    return after < 0 ? (int)at : after;
+}
+
+int dns_name_read(const uint8_t *message, size_t len, size_t at, struct bl_name *out_name)
+{
+    int after = dns_name_expand(message, len, at, out_name);
+
+    if (after >= 0)
+        dns_lower(out_name->wire, out_name->wire, out_name->len);
+    return after;
+}
+
+int dns_walk_start(struct dns_walk *walk, const uint8_t *message, size_t len)
+{
+    int end;
+
+    if (len < DNS_HEADER || len > DNS_MESSAGE_MAX || dns_read_16(message + 4) != 1)
+        return -EBADMSG;
+    end = dns_name_skip(message, len, DNS_HEADER);
+    if (end < 0 || len - (size_t)end < 4)
+        return -EBADMSG;
+    *walk = (struct dns_walk){.message = message, .len = len, .at = (size_t)end + 4, .section = 1};
+    for (unsigned section = 0; section < 4; section++)
+        walk->left[section] = dns_read_16(message + 4 + 2 * section);
+    return 0;
+}
+
+int dns_walk_next(struct dns_walk *walk, struct dns_record *out_record)
+{
+    const uint8_t *fixed;
+    int end;
+
+    while (walk->section < 4 && walk->left[walk->section] == 0)
+        walk->section++;
+    if (walk->section == 4)
+        return 0;
+    end = dns_name_skip(walk->message, walk->len, walk->at);
+    if (end < 0 || walk->len - (size_t)end < 10)
+        return -EBADMSG;
+    fixed = walk->message + end;
+    *out_record = (struct dns_record){
+        .owner = (uint16_t)walk->at,
+        .type = dns_read_16(fixed),
+        .class = dns_read_16(fixed + 2),
+        .ttl = dns_read_32(fixed + 4),
+        .ttl_at = (uint16_t)(end + 4),
+        .data = (uint16_t)(end + 10),
+        .data_len = dns_read_16(fixed + 8),
+        .section = walk->section,
+    };
+    if (walk->len - (size_t)end - 10 < out_record->data_len)
+        return -EBADMSG;
+    walk->at = (size_t)end + 10 + out_record->data_len;
+    walk->left[walk->section]--;
+    return 1;
+}
