@@ -48,12 +48,12 @@ struct cache_entry {
     uint16_t message_len;
     uint16_t ttl_count;
     uint16_t type, class;
-    uint8_t name_len, fact_count, flags;
+    uint8_t name_len, fact_count, fact_room;
     uint8_t referenced; /* used since it was written */
     uint8_t dnssec;     /* key: asked with DO, CD */
     uint8_t
-        may_name_more; /* the chain has names: exceptions are asked for each, not only for facts */
-    uint8_t spare[2];
+        has_targets; /* names beyond the question's: the school's exceptions are asked for each */
+    uint8_t spare;
     /* then: name[name_len], padding to 2, ttl offsets (uint16_t[ttl_count]), facts, message */
 };
 
@@ -73,9 +73,10 @@ struct cache_reply {
     size_t ttl_count;
     const struct cache_fact *facts;
     size_t fact_count;
+    size_t fact_room; /* names and addresses in it: what another generation may find listed */
     uint32_t ttl_s;
     uint64_t generation;
-    bool may_name_more;
+    bool has_targets;
 };
 
 int cache_create(size_t size, struct cache **out_cache, struct bl_error *error);

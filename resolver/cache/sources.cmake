@@ -1,1 +1,2 @@
-target_sources(chalkgate-core PRIVATE)
+target_sources(chalkgate-core PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/cache.c)

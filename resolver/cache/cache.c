@@ -1,0 +1,346 @@
+#include "resolver/cache/cache.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* Positions in the ring count units, so that 32 bits reach 32 GiB. The slack lets the filler before
+ * the ring's end be written as an entry's head, however little room is left there. */
+enum { UNIT = 8, SLACK = 4096, SLOTS = 8, SECOND_CHANCES = 64, BYTES_PER_ENTRY_GUESS = 192 };
+
+/* One cache line: a tag of 32 hash bits and a position each; position 0 is "empty". */
+struct bucket {
+    struct {
+        uint32_t tag, position;
+    } slots[SLOTS];
+};
+
+struct cache {
+    uint8_t *ring;
+    size_t size; /* octets in the ring */
+    size_t head,
+        tail; /* next octet to write; oldest entry. head == tail: empty (never filled whole) */
+    struct bucket *buckets;
+    size_t bucket_count; /* a power of two */
+    struct cache_state state;
+};
+
+static struct cache_entry *entry_at(const struct cache *cache, size_t offset)
+{
+    return (struct cache_entry *)(void *)(cache->ring + offset);
+}
+
+static uint8_t *entry_bytes(const struct cache_entry *entry)
+{
+    return (uint8_t *)(uintptr_t)(entry + 1);
+}
+
+static size_t ttls_offset(const struct cache_entry *entry)
+{
+    return (entry->name_len + 1u) & ~(size_t)1;
+}
+
+const uint16_t *cache_ttls(const struct cache_entry *entry)
+{
+    return (const uint16_t *)(const void *)(entry_bytes(entry) + ttls_offset(entry));
+}
+
+struct cache_fact *cache_facts(const struct cache_entry *entry)
+{
+    uint8_t *bytes = entry_bytes(entry) + ttls_offset(entry) + 2u * entry->ttl_count;
+
+    return (struct cache_fact *)(void *)bytes;
+}
+
+const uint8_t *cache_message(const struct cache_entry *entry)
+{
+    return (const uint8_t *)(cache_facts(entry) + entry->fact_room);
+}
+
+static uint32_t key_hash(const struct cache_key *key)
+{
+    uint64_t hash =
+        0x9e3779b97f4a7c15u ^ ((uint64_t)key->type << 32 | (uint64_t)key->class << 8 | key->dnssec);
+    uint64_t octets;
+    size_t at = 0;
+
+    for (; at + sizeof octets <= key->name_len; at += sizeof octets) {
+        memcpy(&octets, key->name + at, sizeof octets);
+        hash = (hash ^ octets) * 0xff51afd7ed558ccdu;
+        hash ^= hash >> 32;
+    }
+    octets = 0;
+    for (unsigned shift = 0; at < key->name_len; at++, shift += 8)
+        octets |= (uint64_t)key->name[at] << shift;
+    hash = (hash ^ octets ^ (uint64_t)key->name_len << 56) * 0xc4ceb9fe1a85ec53u;
+    return (uint32_t)(hash >> 32 ^ hash);
+}
+
+static struct bucket *bucket_of(const struct cache *cache, uint32_t hash)
+{
+    /* The multiplication spreads the bits that the tag does not need for telling entries apart. */
+    return &cache->buckets[(uint64_t)hash * 0x9e3779b1u >> 7 & (cache->bucket_count - 1)];
+}
+
+int cache_create(size_t size, struct cache **out_cache, struct bl_error *error)
+{
+    struct cache *cache = calloc(1, sizeof *cache);
+    void *ring;
+
+    if (!cache)
+        return bl_error_set(error, -ENOMEM, "no memory for the answer cache");
+    cache->size = (size < 65536 ? 65536 : size) & ~(size_t)(UNIT - 1);
+    ring =
+        mmap(NULL, cache->size + SLACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cache->ring = ring == MAP_FAILED ? NULL : ring;
+    for (cache->bucket_count = 64;
+         cache->bucket_count * SLOTS * BYTES_PER_ENTRY_GUESS < cache->size;)
+        cache->bucket_count *= 2;
+    cache->buckets = aligned_alloc(64, cache->bucket_count * sizeof *cache->buckets);
+    if (!cache->ring || !cache->buckets) {
+        cache_destroy(cache);
+        return bl_error_set(error, -ENOMEM, "no memory for an answer cache of %zu bytes", size);
+    }
+    memset(cache->buckets, 0, cache->bucket_count * sizeof *cache->buckets);
+    cache->head = cache->tail = UNIT; /* position 0 means "no entry" */
+    *out_cache = cache;
+    return 0;
+}
+
+void cache_destroy(struct cache *cache)
+{
+    if (!cache)
+        return;
+    if (cache->ring)
+        munmap(cache->ring, cache->size + SLACK);
+    free(cache->buckets);
+    free(cache);
+}
+
+static bool key_matches(const struct cache_entry *entry, const struct cache_key *key)
+{
+    return entry->type == key->type && entry->class == key->class && entry->dnssec == key->dnssec &&
+           entry->name_len == key->name_len &&
+           memcmp(entry_bytes(entry), key->name, key->name_len) == 0;
+}
+
+/* The slot of the entry at `offset`, or NULL when another one has taken its place. */
+static uint32_t *slot_of(const struct cache *cache, const struct cache_entry *entry, size_t offset)
+{
+    struct bucket *bucket = bucket_of(cache, entry->hash);
+
+    for (unsigned i = 0; i < SLOTS; i++)
+        if (bucket->slots[i].position == offset / UNIT)
+            return &bucket->slots[i].position;
+    return NULL;
+}
+
+struct cache_entry *cache_find(struct cache *cache, const struct cache_key *key)
+{
+    uint32_t hash = key_hash(key);
+    struct bucket *bucket = bucket_of(cache, hash);
+
+    for (unsigned i = 0; i < SLOTS; i++) {
+        struct cache_entry *entry;
+        if (bucket->slots[i].tag != hash || !bucket->slots[i].position)
+            continue;
+        entry = entry_at(cache, (size_t)bucket->slots[i].position * UNIT);
+        if (!key_matches(entry, key))
+            continue;
+        if (!entry->referenced)
+            entry->referenced = 1;
+        return entry;
+    }
+    return NULL;
+}
+
+static void drop(struct cache *cache, uint32_t *position)
+{
+    *position = 0;
+    cache->state.entries--;
+}
+
+/* Steps the tail over the oldest entry. One that was used since it was written is written again at
+ * the head: it takes just the room that it leaves. */
+static void retire_oldest(struct cache *cache, unsigned *chances)
+{
+    struct cache_entry *entry = entry_at(cache, cache->tail);
+    uint32_t *position = NULL;
+    size_t size = entry->size, from = cache->tail;
+
+    cache->tail += size;
+    if (cache->tail >= cache->size)
+        cache->tail = UNIT;
+    if (entry->name_len) /* else the filler at the ring's end */
+        position = slot_of(cache, entry, from);
+    if (!position)
+        return;
+    if (!entry->referenced || !*chances ||
+        (cache->head > from && cache->size - cache->head < size)) {
+        drop(cache, position);
+        cache->state.evicted++;
+        return;
+    }
+    --*chances;
+    memmove(cache->ring + cache->head, entry, size);
+    entry = entry_at(cache, cache->head);
+    entry->referenced = 0;
+    *position = (uint32_t)(cache->head / UNIT);
+    cache->head += size;
+    cache->state.kept++;
+}
+
+static bool is_empty(const struct cache *cache)
+{
+    return cache->head == cache->tail;
+}
+
+/* Free octets from the head on, contiguous, leaving one unit so that a full ring never looks empty.
+ */
+static size_t room_at_head(const struct cache *cache)
+{
+    size_t end = cache->head < cache->tail ? cache->tail : cache->size;
+
+    return end - cache->head > UNIT ? end - cache->head - UNIT : 0;
+}
+
+static size_t make_room(struct cache *cache, size_t size)
+{
+    unsigned chances = SECOND_CHANCES;
+
+    while (room_at_head(cache) < size) {
+        if (is_empty(cache)) {
+            cache->head = cache->tail = UNIT;
+        } else if (cache->head > cache->tail) {
+            /* The ring's end is too near: fill it up and go on at its beginning, once the oldest
+             * entries there have gone. */
+            if (cache->tail == UNIT) {
+                retire_oldest(cache, &chances);
+                continue;
+            }
+            if (cache->size > cache->head) {
+                struct cache_entry *filler = entry_at(cache, cache->head);
+                filler->size = (uint32_t)(cache->size - cache->head);
+                filler->name_len = 0;
+            }
+            cache->head = UNIT;
+        } else {
+            retire_oldest(cache, &chances);
+        }
+    }
+    return cache->head;
+}
+
+static void index_insert(struct cache *cache, uint32_t hash, size_t offset,
+                         const struct cache_key *key)
+{
+    struct bucket *bucket = bucket_of(cache, hash);
+    unsigned victim = 0;
+    size_t victim_age = 0;
+
+    for (unsigned i = 0; i < SLOTS; i++) {
+        size_t at = (size_t)bucket->slots[i].position * UNIT, age;
+        if (!at) {
+            victim = i;
+            victim_age = SIZE_MAX;
+            continue;
+        }
+        if (bucket->slots[i].tag == hash && key_matches(entry_at(cache, at), key)) {
+            victim = i;
+            break;
+        }
+        /* Distance behind the head is age: the oldest gives way in a full bucket. */
+        age = at < offset ? offset - at : offset + cache->size - at;
+        if (age > victim_age) {
+            victim = i;
+            victim_age = age;
+        }
+    }
+    if (!bucket->slots[victim].position)
+        cache->state.entries++;
+    bucket->slots[victim].tag = hash;
+    bucket->slots[victim].position = (uint32_t)(offset / UNIT);
+}
+
+void cache_insert(struct cache *cache, const struct cache_reply *reply, int64_t now_ms)
+{
+    struct cache_entry *entry;
+    size_t offset, size;
+
+    if (reply->message_len > CACHE_MESSAGE_MAX || reply->ttl_count > CACHE_TTLS_MAX ||
+        reply->fact_room > CACHE_FACTS_MAX || reply->fact_count > reply->fact_room)
+        return;
+    size = sizeof *entry + ((reply->key.name_len + 1u) & ~(size_t)1) + 2 * reply->ttl_count +
+           reply->fact_room * sizeof(struct cache_fact) + reply->message_len;
+    size = (size + UNIT - 1) & ~(size_t)(UNIT - 1);
+    if (size > cache->size / 4)
+        return;
+    offset = make_room(cache, size);
+    entry = entry_at(cache, offset);
+    *entry = (struct cache_entry){
+        .size = (uint32_t)size,
+        .hash = key_hash(&reply->key),
+        .stored_ms = now_ms,
+        .generation = reply->generation,
+        .ttl_s = reply->ttl_s,
+        .message_len = (uint16_t)reply->message_len,
+        .ttl_count = (uint16_t)reply->ttl_count,
+        .type = reply->key.type,
+        .class = reply->key.class,
+        .name_len = reply->key.name_len,
+        .fact_count = (uint8_t)reply->fact_count,
+        .fact_room = (uint8_t)reply->fact_room,
+        .dnssec = reply->key.dnssec,
+        .has_targets = reply->has_targets,
+    };
+    memcpy(entry_bytes(entry), reply->key.name, reply->key.name_len);
+    memcpy((void *)(uintptr_t)cache_ttls(entry), reply->ttls, 2 * reply->ttl_count);
+    if (reply->fact_count)
+        memcpy(cache_facts(entry), reply->facts, reply->fact_count * sizeof *reply->facts);
+    memcpy((void *)(uintptr_t)cache_message(entry), reply->message, reply->message_len);
+    cache->head += size;
+    index_insert(cache, entry->hash, offset, &reply->key);
+    cache->state.inserted++;
+}
+
+bool cache_update_facts(struct cache *cache, struct cache_entry *entry,
+                        const struct cache_fact *facts, size_t count, uint64_t generation)
+{
+    if (count > entry->fact_room) {
+        uint32_t *position = slot_of(cache, entry, (size_t)((uint8_t *)entry - cache->ring));
+        if (position)
+            drop(cache, position);
+        return false;
+    }
+    if (count)
+        memcpy(cache_facts(entry), facts, count * sizeof *facts);
+    entry->fact_count = (uint8_t)count;
+    entry->generation = generation;
+    return true;
+}
+
+size_t cache_flush(struct cache *cache, const uint8_t *name)
+{
+    size_t before = cache->state.entries;
+
+    for (size_t b = 0; b < cache->bucket_count; b++)
+        for (unsigned i = 0; i < SLOTS; i++) {
+            uint32_t *position = &cache->buckets[b].slots[i].position;
+            if (*position &&
+                (!name ||
+                 bl_name_is_below(entry_bytes(entry_at(cache, (size_t)*position * UNIT)), name)))
+                drop(cache, position);
+        }
+    return before - cache->state.entries;
+}
+
+struct cache_state cache_state(const struct cache *cache)
+{
+    struct cache_state state = cache->state;
+
+    state.bytes = cache->size;
+    state.bytes_used = cache->head >= cache->tail ? cache->head - cache->tail
+                                                  : cache->size - cache->tail + cache->head;
+    return state;
+}
