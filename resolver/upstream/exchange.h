@@ -2,11 +2,23 @@
  * decides.
  *
  * An exchange is one question for all the queries that wait for it (the same name, type, class, DO
- * and CD are joined), under one random id on one channel (net's socket, whose port is random). It
- * lives until its reply, or until its whole time is spent: try after try, to the next upstream each
- * time.
+ * and CD are joined). It makes up to EXCHANGE_TRIES tries, each to the server that does best among
+ * those not yet asked, each under a random id on a channel (net's socket, whose port is random).
+ * When a try's patience ends the next one starts, but the earlier ones are still listened to: the
+ * first good reply wins, and the exchange as a whole ends EXCHANGE_LIFE_MS after it began at the
+ * latest.
  *
- * Threads: a struct exchanges belongs to one worker.
+ *     begun ──try──▶ waiting ──good reply──▶ answered
+ *                    │  ▲ │ └──last deadline──▶ failed
+ *                    └──┘ └──truncated: the same over TCP──▶ waiting
+ *              patience ended
+ *
+ * Against forgery: id (16 bits), port (net), 0x20 case of the name over UDP, the question compared
+ * octet for octet. A reply that does not fit is counted and the wait goes on (TuDoor); it never
+ * marks a server as failed (CVE-2023-26437).
+ *
+ * Memory: everything is allocated at creation, touched on first use. Threads: a struct exchanges
+ * belongs to one worker.
  */
 #ifndef RESOLVER_UPSTREAM_EXCHANGE_H
 #define RESOLVER_UPSTREAM_EXCHANGE_H
@@ -19,60 +31,158 @@
 #include "resolver/base/random.h"
 #include "resolver/config/config.h"
 #include "resolver/dns/message.h"
+#include "resolver/upstream/health.h"
 
-struct query;
+enum {
+    EXCHANGE_PACKET_MAX = DNS_HEADER + BL_NAME_MAX + 4 + 11,
+    EXCHANGE_TRIES = 3,
+    EXCHANGE_LIFE_MS = 4500,    /* an answer or SERVFAIL within 5 s, whatever upstreams do */
+    EXCHANGE_WAITERS_MAX = 512, /* queries that share one question */
+};
+
 struct exchanges;
+struct exchange;
 
-enum { EXCHANGE_PACKET_MAX = 12 + 255 + 4 + 11 + 32 };
+/* What waits for an exchange: the first member of struct query. */
+struct exchange_wait {
+    struct exchange_wait *next;
+};
+
+struct exchange_try {
+    struct exchange *exchange;
+    struct exchange_try *match_next;
+    void *channel; /* NULL: not sent, or no longer listened to */
+    int64_t sent_ms;
+    uint16_t id;
+    uint8_t server;
+    uint8_t transport;
+};
+
+enum exchange_state { EXCHANGE_WAITING, EXCHANGE_ANSWERED, EXCHANGE_FAILED };
 
 struct exchange {
-    /* Read by net. */
+    /* The current try, for net to send. */
     uint8_t
         packet[EXCHANGE_PACKET_MAX]; /* the question as it goes out, without TCP's length prefix */
     uint16_t packet_len;
     uint16_t id;
-    uint16_t server;   /* index into config->upstreams of the world it was begun in */
+    uint8_t server;    /* index into the exchanges' upstreams */
     uint8_t transport; /* enum config_transport of this try */
     struct address server_address;
-    int64_t deadline_ms; /* of this try, monotonic */
+    const char *tls_name;
+    int64_t deadline_ms; /* of this try's patience, monotonic */
 
     /* Set by net. */
-    void *channel; /* the socket or connection this try went out on; exchange_sent() */
+    void *channel; /* the socket or connection the current try went out on: exchange_sent() */
     struct exchange *channel_next, **channel_link; /* net's own: the exchanges of a connection */
 
     /* The module's own. */
-    struct query *waiters, **waiters_end;
-    struct exchange *hash_next, *id_next, *free_next;
-    struct exchange *due_previous, *due_next;
-    uint64_t key;
-    struct dns_question question;
-    int64_t begun_ms, sent_ms;
-    uint8_t tries, flags;
-    uint32_t tried; /* servers asked so far, a bit each */
-    uint16_t waiter_count;
+    struct exchange_try tries[EXCHANGE_TRIES + 1]; /* and one over TCP after a truncated reply */
+    struct exchange_try *matched;                  /* the try that the bytes at hand answer */
+    struct exchange_wait *waiters, **waiters_end;
+    struct exchange *key_next, *due_next, **due_link;
+    int64_t begun_ms;
+    uint32_t key_hash, tried, servers; /* bits: asked so far; that may be asked */
+    uint16_t waiter_count, type, class;
+    uint8_t try_count, state, name_len, dnssec, over_tcp, without_edns, unreachable;
+    uint8_t name[BL_NAME_MAX];  /* lower-cased */
+    uint8_t cased[BL_NAME_MAX]; /* as it goes out over UDP: each letter's case by chance (0x20) */
 };
 
-/* Net tells where a try went out. Matching wants the channel and the id. */
+/* How bytes from a matched channel and id compare with the question. */
+enum exchange_fit {
+    EXCHANGE_FITS,
+    EXCHANGE_OTHER_CASE, /* all but the letters' case: a server that does not keep it, or a forgery
+                          */
+    EXCHANGE_OTHER,      /* not an answer to this question */
+};
+
+int exchanges_create(size_t most, struct exchanges **out_exchanges, struct bl_error *error);
+void exchanges_destroy(struct exchanges *exchanges);
+
+/* The servers of a new configuration. Exchanges under way go on with the addresses they have. 0, or
+ * -ENOMEM and the old ones stay. */
+int exchanges_set_upstreams(struct exchanges *exchanges, const struct config *config);
+const struct upstreams *exchanges_upstreams(const struct exchanges *exchanges);
+
+/* The exchange under way that this question can join, or NULL. */
+struct exchange *exchange_find(struct exchanges *exchanges, const struct dns_question *question);
+
+/* A new one, without a try yet; NULL when all are in use. */
+struct exchange *exchange_begin(struct exchanges *exchanges, const struct dns_question *question,
+                                int64_t now_ms, struct random_pool *random);
+
+/* Whether a forward-zone of the configuration covers the name. */
+bool exchange_has_zone(const struct exchanges *exchanges, const uint8_t *name);
+
+/* Makes ready the next try: chooses the server, writes e->packet. False when none is left. With
+ * `another` only a server that was not asked yet will do. */
+bool exchange_try_next(struct exchanges *exchanges, struct exchange *exchange, bool another,
+                       int64_t now_ms, struct random_pool *random);
+
+/* The same question to the same server over TCP: after a truncated reply. False when already done.
+ */
+bool exchange_try_tcp(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms,
+                      struct random_pool *random);
+
+/* The same to the same server without EDNS: after FORMERR. False when already done. */
+bool exchange_try_plain(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms,
+                        struct random_pool *random);
+
+/* Lets a query wait; false when too many do already. */
+bool exchange_join(struct exchange *exchange, struct exchange_wait *wait);
+
+/* A query whose client has gone is taken off. */
+void exchange_leave(struct exchange *exchange, struct exchange_wait *wait);
+
+/* Takes the next waiter off, or NULL. */
+struct exchange_wait *exchange_next_waiter(struct exchange *exchange);
+
+/* Net tells where the current try went out. */
 void exchange_sent(struct exchanges *exchanges, struct exchange *exchange, void *channel);
 
-/* The exchange that waits on this channel for a message with the id of `bytes`, or NULL. The
- * question itself is checked by query_resume(). */
+/* The exchange one of whose tries waits on this channel for a message with the id of `bytes`, or
+ * NULL. */
 struct exchange *exchange_match(struct exchanges *exchanges, const void *channel,
                                 const uint8_t *bytes, size_t len);
+
+/* Whether the bytes answer the question of the matched try: QR, one question, name (to the letter
+ * over UDP), type and class. */
+enum exchange_fit exchange_compare(const struct exchange *exchange, const uint8_t *bytes,
+                                   size_t len);
+
+/* The matched try's server did well, or not (SERVFAIL, REFUSED …); then its try is over. */
+void exchange_served(struct exchanges *exchanges, struct exchange *exchange, bool well,
+                     int64_t now_ms);
+
+/* The current try ran out of patience, or its channel broke. */
+void exchange_missed(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms);
+
+/* Whether any try is still listened to. */
+bool exchange_is_listening(const struct exchange *exchange);
+
+/* Sets when exchange_overdue() brings it back: for the last wait, when no try is left. */
+void exchange_set_deadline(struct exchanges *exchanges, struct exchange *exchange,
+                           int64_t deadline_ms);
 
 /* The next exchange whose deadline has passed, or NULL; and when the next one will be (INT64_MAX:
  * none). */
 struct exchange *exchange_overdue(struct exchanges *exchanges, int64_t now_ms);
 int64_t exchange_next_deadline(const struct exchanges *exchanges);
 
-/* Takes the next waiting query off a finished exchange, or NULL. */
-struct query *exchange_waiter(struct exchange *exchange);
+/* No query can join it any more: its answer is being given out. */
+void exchange_close(struct exchanges *exchanges, struct exchange *exchange,
+                    enum exchange_state state);
 
-/* Forgets an exchange: its id is free again. Its waiters have been taken. */
+/* Forgets an exchange whose waiters have been taken. */
 void exchange_end(struct exchanges *exchanges, struct exchange *exchange);
 
-/* A query whose client has gone is taken off. */
-void exchange_leave(struct exchange *exchange, struct query *query);
+/* Failures remembered for a short while, so that a broken name costs its upstreams little, RFC
+ * 9520. */
+void exchange_remember_failure(struct exchanges *exchanges, const struct exchange *exchange,
+                               int64_t until_ms);
+bool exchange_failed_lately(const struct exchanges *exchanges, const struct dns_question *question,
+                            int64_t now_ms);
 
 size_t exchange_count(const struct exchanges *exchanges);
 

@@ -1,1 +1,3 @@
-target_sources(chalkgate-core PRIVATE)
+target_sources(chalkgate-core PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/exchange.c
+  ${CMAKE_CURRENT_LIST_DIR}/health.c)

@@ -1,0 +1,585 @@
+#include "resolver/upstream/exchange.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "resolver/base/check.h"
+
+enum {
+    TICK_MS = 8,
+    WHEEL = 1024, /* ticks: 8 s, longer than any exchange lives */
+    FAILURES = 4096,
+    LATER_PATIENCE_MS = 800,
+    TCP_PATIENCE_MS = 2000,
+};
+
+struct failure {
+    uint32_t key_hash;
+    int64_t until_ms;
+};
+
+struct zone {
+    uint8_t name[BL_NAME_MAX];
+    uint32_t servers;
+};
+
+struct exchanges {
+    struct exchange *pool;
+    struct exchange *free;
+    size_t used, most, count;
+    struct exchange **by_key;
+    struct exchange_try **by_match;
+    uint32_t table_mask;
+    struct exchange *wheel[WHEEL];
+    uint64_t wheel_bits[WHEEL / 64];
+    int64_t wheel_tick; /* everything before it has been seen */
+    struct failure failures[FAILURES];
+    struct upstreams upstreams;
+    uint32_t default_servers; /* a bit each */
+    struct zone *zones;       /* forward-zones: names with servers of their own */
+    size_t zone_count;
+    int64_t patience_limit_ms;
+};
+
+int exchanges_create(size_t most, struct exchanges **out_exchanges, struct bl_error *error)
+{
+    struct exchanges *exchanges = calloc(1, sizeof *exchanges);
+    size_t table = 1024;
+
+    if (!exchanges)
+        return bl_error_set(error, -ENOMEM, "no memory for questions in flight");
+    while (table < most)
+        table *= 2;
+    exchanges->most = most;
+    exchanges->table_mask = (uint32_t)(table - 1);
+    /* calloc of this size comes from fresh pages, so that only what was ever in flight is resident.
+     */
+    exchanges->pool = calloc(most, sizeof *exchanges->pool);
+    exchanges->by_key = calloc(table, sizeof(struct exchange *));
+    exchanges->by_match = calloc(table, sizeof(struct exchange_try *));
+    exchanges->patience_limit_ms = 400;
+    if (!exchanges->pool || !exchanges->by_key || !exchanges->by_match) {
+        exchanges_destroy(exchanges);
+        return bl_error_set(error, -ENOMEM, "no memory for %zu questions in flight", most);
+    }
+    *out_exchanges = exchanges;
+    return 0;
+}
+
+void exchanges_destroy(struct exchanges *exchanges)
+{
+    if (!exchanges)
+        return;
+    free(exchanges->pool);
+    free(exchanges->by_key);
+    free(exchanges->by_match);
+    free(exchanges->zones);
+    free(exchanges);
+}
+
+/* The bits of the next `count` servers, as far as there is room for them. */
+static uint32_t next_servers(size_t *at, size_t count)
+{
+    uint32_t bits = 0;
+
+    for (; count && *at < UPSTREAMS_MAX; count--)
+        bits |= 1u << (*at)++;
+    return bits;
+}
+
+int exchanges_set_upstreams(struct exchanges *exchanges, const struct config *config)
+{
+    size_t total = config->upstream_count, at = 0;
+    struct config_upstream *servers;
+    struct zone *zones;
+
+    for (size_t i = 0; i < config->forward_zone_count; i++)
+        total += config->forward_zones[i].upstream_count;
+    servers = calloc(total + 1, sizeof *servers);
+    zones = calloc(config->forward_zone_count + 1, sizeof *zones);
+    if (!servers || !zones) {
+        free(servers);
+        free(zones);
+        return -ENOMEM;
+    }
+    memcpy(servers, config->upstreams, config->upstream_count * sizeof *servers);
+    exchanges->default_servers = next_servers(&at, config->upstream_count);
+    total = config->upstream_count;
+    for (size_t i = 0; i < config->forward_zone_count; i++) {
+        const struct config_zone *zone = &config->forward_zones[i];
+        memcpy(servers + total, zone->upstreams, zone->upstream_count * sizeof *servers);
+        memcpy(zones[i].name, zone->wire, sizeof zones[i].name);
+        zones[i].servers = next_servers(&at, zone->upstream_count);
+        total += zone->upstream_count;
+    }
+    upstreams_set(&exchanges->upstreams, servers, total);
+    free(servers);
+    free(exchanges->zones);
+    exchanges->zones = zones;
+    exchanges->zone_count = config->forward_zone_count;
+    exchanges->patience_limit_ms = config->upstream_timeout_ms;
+    return 0;
+}
+
+static const struct zone *zone_of(const struct exchanges *exchanges, const uint8_t *name)
+{
+    const struct zone *best = NULL;
+
+    for (size_t i = 0; i < exchanges->zone_count; i++) {
+        const struct zone *zone = &exchanges->zones[i];
+        if (bl_name_is_below(name, zone->name) &&
+            (!best || bl_name_is_below(zone->name, best->name)))
+            best = zone;
+    }
+    return best;
+}
+
+static uint32_t servers_for(const struct exchanges *exchanges, const uint8_t *name)
+{
+    const struct zone *zone = zone_of(exchanges, name);
+
+    return zone ? zone->servers : exchanges->default_servers;
+}
+
+bool exchange_has_zone(const struct exchanges *exchanges, const uint8_t *name)
+{
+    return zone_of(exchanges, name) != NULL;
+}
+
+const struct upstreams *exchanges_upstreams(const struct exchanges *exchanges)
+{
+    return &exchanges->upstreams;
+}
+
+size_t exchange_count(const struct exchanges *exchanges)
+{
+    return exchanges->count;
+}
+
+/* DO and CD change what an upstream answers, RFC 6840 section 5.9. */
+static uint8_t dnssec_bits(const struct dns_question *question)
+{
+    return (uint8_t)((question->wants_dnssec ? 1 : 0) | (question->flags & DNS_CD ? 2 : 0));
+}
+
+static uint32_t question_hash(const struct dns_question *question)
+{
+    uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)question->type << 20 ^ question->class ^
+                    (uint64_t)dnssec_bits(question) << 40;
+
+    for (size_t i = 0; i < question->asked_len; i++)
+        hash = (hash ^ question->name[i]) * 0x100000001b3u;
+    return (uint32_t)(hash ^ hash >> 32);
+}
+
+static uint32_t match_hash(const void *channel, uint16_t id)
+{
+    uint64_t bits = (uint64_t)(uintptr_t)channel ^ (uint64_t)id << 40;
+
+    return (uint32_t)(bits * 0x9e3779b97f4a7c15u >> 32);
+}
+
+struct exchange *exchange_find(struct exchanges *exchanges, const struct dns_question *question)
+{
+    uint32_t hash = question_hash(question);
+    struct exchange *exchange = exchanges->by_key[hash & exchanges->table_mask];
+
+    for (; exchange; exchange = exchange->key_next)
+        if (exchange->key_hash == hash && exchange->type == question->type &&
+            exchange->class == question->class && exchange->dnssec == dnssec_bits(question) &&
+            exchange->name_len == question->asked_len &&
+            memcmp(exchange->name, question->name, question->asked_len) == 0)
+            return exchange;
+    return NULL;
+}
+
+static void due_remove(struct exchanges *exchanges, struct exchange *exchange)
+{
+    if (!exchange->due_link)
+        return;
+    *exchange->due_link = exchange->due_next;
+    if (exchange->due_next)
+        exchange->due_next->due_link = exchange->due_link;
+    exchange->due_link = NULL;
+    size_t slot = (size_t)(exchange->deadline_ms / TICK_MS) % WHEEL;
+    if (!exchanges->wheel[slot])
+        exchanges->wheel_bits[slot / 64] &= ~(1ull << slot % 64);
+}
+
+void exchange_set_deadline(struct exchanges *exchanges, struct exchange *exchange,
+                           int64_t deadline_ms)
+{
+    size_t slot = (size_t)(deadline_ms / TICK_MS) % WHEEL;
+
+    due_remove(exchanges, exchange);
+    exchange->deadline_ms = deadline_ms;
+    exchange->due_next = exchanges->wheel[slot];
+    if (exchange->due_next)
+        exchange->due_next->due_link = &exchange->due_next;
+    exchange->due_link = &exchanges->wheel[slot];
+    exchanges->wheel[slot] = exchange;
+    exchanges->wheel_bits[slot / 64] |= 1ull << slot % 64;
+}
+
+/* The name goes out in random case, so that a forger over UDP has more to guess than id and port.
+ */
+static void choose_case(struct exchange *exchange, struct random_pool *random)
+{
+    uint64_t bits = 0;
+
+    for (size_t i = 0; i < exchange->name_len; i++) {
+        uint8_t octet = exchange->name[i];
+        if (i % 64 == 0)
+            bits = random_64(random);
+        exchange->cased[i] =
+            (uint8_t)(octet >= 'a' && octet <= 'z' && bits & 1ull << i % 64 ? octet - 32 : octet);
+    }
+}
+
+struct exchange *exchange_begin(struct exchanges *exchanges, const struct dns_question *question,
+                                int64_t now_ms, struct random_pool *random)
+{
+    struct exchange *exchange = exchanges->free;
+
+    if (exchange)
+        exchanges->free = exchange->key_next;
+    else if (exchanges->used < exchanges->most)
+        exchange = &exchanges->pool[exchanges->used++];
+    else
+        return NULL;
+    if (exchanges->count++ == 0)
+        exchanges->wheel_tick = now_ms / TICK_MS;
+    exchange->key_hash = question_hash(question);
+    exchange->key_next = exchanges->by_key[exchange->key_hash & exchanges->table_mask];
+    exchanges->by_key[exchange->key_hash & exchanges->table_mask] = exchange;
+    exchange->matched = NULL;
+    exchange->channel = NULL;
+    exchange->channel_next = NULL;
+    exchange->channel_link = NULL;
+    exchange->waiters = NULL;
+    exchange->waiters_end = &exchange->waiters;
+    exchange->waiter_count = 0;
+    exchange->due_link = NULL;
+    exchange->begun_ms = now_ms;
+    exchange->tried = 0;
+    exchange->try_count = 0;
+    exchange->state = EXCHANGE_WAITING;
+    exchange->over_tcp = exchange->without_edns = exchange->unreachable = 0;
+    exchange->type = question->type;
+    exchange->class = question->class;
+    exchange->dnssec = dnssec_bits(question);
+    exchange->name_len = question->asked_len;
+    memcpy(exchange->name, question->name, question->asked_len);
+    choose_case(exchange, random);
+    exchange->servers = servers_for(exchanges, exchange->name);
+    return exchange;
+}
+
+static void write_packet(struct exchange *exchange)
+{
+    struct dns_writer writer = {.message = exchange->packet, .room = sizeof exchange->packet};
+    uint8_t head[DNS_HEADER] = {[5] = 1};
+    struct dns_question edns = {.wants_dnssec = exchange->dnssec & 1};
+
+    dns_put_16(head, exchange->id);
+    dns_put_16(head + 2, DNS_RD | (exchange->dnssec & 2 ? DNS_CD : 0u));
+    dns_write_bytes(&writer, head, sizeof head);
+    dns_write_bytes(&writer,
+                    exchange->transport == TRANSPORT_UDP ? exchange->cased : exchange->name,
+                    exchange->name_len);
+    dns_write_16(&writer, exchange->type);
+    dns_write_16(&writer, exchange->class);
+    if (!exchange->without_edns)
+        dns_write_opt(&writer, &edns, 0, NULL, 0);
+    exchange->packet_len = (uint16_t)writer.len;
+}
+
+static void start_try(struct exchanges *exchanges, struct exchange *exchange, unsigned server,
+                      unsigned transport, int64_t patience_ms, int64_t now_ms,
+                      struct random_pool *random)
+{
+    struct exchange_try *try = &exchange->tries[exchange->try_count++];
+    struct upstream *upstream = &exchanges->upstreams.items[server];
+    int64_t end_ms = exchange->begun_ms + EXCHANGE_LIFE_MS;
+
+    exchange->id = random_16(random);
+    exchange->server = (uint8_t)server;
+    exchange->transport = (uint8_t)transport;
+    exchange->server_address = upstream->address;
+    exchange->tls_name = upstream->tls_name;
+    exchange->channel = NULL;
+    exchange->tried |= 1u << server;
+    *try = (struct exchange_try){.exchange = exchange,
+                                 .sent_ms = now_ms,
+                                 .id = exchange->id,
+                                 .server = (uint8_t)server,
+                                 .transport = (uint8_t)transport};
+    upstream->sent++;
+    write_packet(exchange);
+    exchange_set_deadline(exchanges, exchange,
+                          now_ms + patience_ms < end_ms ? now_ms + patience_ms : end_ms);
+}
+
+bool exchange_try_next(struct exchanges *exchanges, struct exchange *exchange, bool another,
+                       int64_t now_ms, struct random_pool *random)
+{
+    struct upstream *upstream;
+    int64_t patience_ms;
+    int server;
+
+    if (exchange->try_count >= EXCHANGE_TRIES || now_ms - exchange->begun_ms >= EXCHANGE_LIFE_MS)
+        return false;
+    if (another && (exchange->servers & ~exchange->tried) == 0)
+        return false;
+    server =
+        upstream_choose(&exchanges->upstreams, exchange->servers, exchange->tried, now_ms, random);
+    if (server < 0)
+        return false;
+    upstream = &exchanges->upstreams.items[server];
+    exchange->without_edns = upstream->without_edns;
+    patience_ms = upstream_patience_ms(upstream, exchanges->patience_limit_ms);
+    if (exchange->try_count == 1)
+        patience_ms = LATER_PATIENCE_MS;
+    if (exchange->try_count == EXCHANGE_TRIES - 1)
+        patience_ms = EXCHANGE_LIFE_MS;
+    start_try(exchanges, exchange, (unsigned)server, upstream->transport, patience_ms, now_ms,
+              random);
+    return true;
+}
+
+bool exchange_try_tcp(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms,
+                      struct random_pool *random)
+{
+    unsigned server = exchange->matched ? exchange->matched->server : exchange->server;
+
+    if (exchange->over_tcp || exchange->try_count > EXCHANGE_TRIES ||
+        server >= exchanges->upstreams.count)
+        return false;
+    exchange->over_tcp = 1;
+    start_try(exchanges, exchange, server, TRANSPORT_TCP, TCP_PATIENCE_MS, now_ms, random);
+    return true;
+}
+
+bool exchange_try_plain(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms,
+                        struct random_pool *random)
+{
+    unsigned server = exchange->matched ? exchange->matched->server : exchange->server;
+
+    if (exchange->without_edns || exchange->try_count > EXCHANGE_TRIES ||
+        server >= exchanges->upstreams.count)
+        return false;
+    exchange->without_edns = 1;
+    start_try(exchanges, exchange, server, exchanges->upstreams.items[server].transport,
+              exchanges->patience_limit_ms, now_ms, random);
+    return true;
+}
+
+bool exchange_join(struct exchange *exchange, struct exchange_wait *wait)
+{
+    if (exchange->waiter_count >= EXCHANGE_WAITERS_MAX)
+        return false;
+    wait->next = NULL;
+    *exchange->waiters_end = wait;
+    exchange->waiters_end = &wait->next;
+    exchange->waiter_count++;
+    return true;
+}
+
+void exchange_leave(struct exchange *exchange, struct exchange_wait *wait)
+{
+    for (struct exchange_wait **at = &exchange->waiters; *at; at = &(*at)->next) {
+        if (*at != wait)
+            continue;
+        *at = wait->next;
+        if (!wait->next)
+            exchange->waiters_end = at;
+        exchange->waiter_count--;
+        return;
+    }
+}
+
+struct exchange_wait *exchange_next_waiter(struct exchange *exchange)
+{
+    struct exchange_wait *wait = exchange->waiters;
+
+    if (!wait)
+        return NULL;
+    exchange->waiters = wait->next;
+    if (!exchange->waiters)
+        exchange->waiters_end = &exchange->waiters;
+    exchange->waiter_count--;
+    return wait;
+}
+
+static void match_remove(struct exchanges *exchanges, struct exchange_try *try)
+{
+    struct exchange_try **at;
+
+    if (!try->channel)
+        return;
+    at = &exchanges->by_match[match_hash(try->channel, try->id) & exchanges->table_mask];
+    while (*at && *at != try)
+        at = &(*at)->match_next;
+    if (EXPECT(*at != NULL))
+        *at = try->match_next;
+    try->channel = NULL;
+}
+
+void exchange_sent(struct exchanges *exchanges, struct exchange *exchange, void *channel)
+{
+    struct exchange_try *try = &exchange->tries[exchange->try_count - 1];
+    struct exchange_try **head;
+
+    exchange->channel = try->channel = channel;
+    head = &exchanges->by_match[match_hash(channel, try->id) & exchanges->table_mask];
+    try->match_next = *head;
+    *head = try;
+}
+
+struct exchange *exchange_match(struct exchanges *exchanges, const void *channel,
+                                const uint8_t *bytes, size_t len)
+{
+    struct exchange_try *try;
+    uint16_t id;
+
+    if (len < 2)
+        return NULL;
+    id = dns_read_16(bytes);
+    try = exchanges->by_match[match_hash(channel, id) & exchanges->table_mask];
+    for (; try; try = try->match_next)
+        if (try->channel == channel && try->id == id) {
+            try->exchange->matched = try;
+            return try->exchange;
+        }
+    return NULL;
+}
+
+enum exchange_fit exchange_compare(const struct exchange *exchange, const uint8_t *bytes,
+                                   size_t len)
+{
+    uint8_t expected[4], lowered[BL_NAME_MAX];
+
+    if (len < DNS_HEADER + exchange->name_len + 4u || !(bytes[2] & 0x80) ||
+        dns_read_16(bytes + 4) != 1)
+        return EXCHANGE_OTHER;
+    if (dns_read_16(bytes + 2) & DNS_OPCODE)
+        return EXCHANGE_OTHER;
+    bytes += DNS_HEADER;
+    dns_put_16(expected, exchange->type);
+    dns_put_16(expected + 2, exchange->class);
+    if (memcmp(bytes + exchange->name_len, expected, sizeof expected) != 0)
+        return EXCHANGE_OTHER;
+    dns_lower(lowered, bytes, exchange->name_len);
+    if (memcmp(lowered, exchange->name, exchange->name_len) != 0)
+        return EXCHANGE_OTHER;
+    if (exchange->matched->transport == TRANSPORT_UDP &&
+        memcmp(bytes, exchange->cased, exchange->name_len) != 0)
+        return EXCHANGE_OTHER_CASE;
+    return EXCHANGE_FITS;
+}
+
+void exchange_served(struct exchanges *exchanges, struct exchange *exchange, bool well,
+                     int64_t now_ms)
+{
+    struct exchange_try *try = exchange->matched;
+
+    if (try->server < exchanges->upstreams.count) {
+        struct upstream *upstream = &exchanges->upstreams.items[try->server];
+        if (well)
+            upstream_answered(upstream, now_ms - try->sent_ms);
+        else
+            upstream_failed(upstream, now_ms);
+    }
+    match_remove(exchanges, try);
+}
+
+void exchange_missed(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms)
+{
+    const struct exchange_try *try = &exchange->tries[exchange->try_count - 1];
+
+    if (exchange->try_count && try->server < exchanges->upstreams.count)
+        upstream_failed(&exchanges->upstreams.items[try->server], now_ms);
+}
+
+bool exchange_is_listening(const struct exchange *exchange)
+{
+    for (unsigned i = 0; i < exchange->try_count; i++)
+        if (exchange->tries[i].channel)
+            return true;
+    return false;
+}
+
+struct exchange *exchange_overdue(struct exchanges *exchanges, int64_t now_ms)
+{
+    int64_t now_tick = now_ms / TICK_MS;
+
+    if (!exchanges->count) {
+        exchanges->wheel_tick = now_tick;
+        return NULL;
+    }
+    if (now_tick - exchanges->wheel_tick > WHEEL)
+        exchanges->wheel_tick = now_tick - WHEEL;
+    for (; exchanges->wheel_tick < now_tick; exchanges->wheel_tick++) {
+        struct exchange *exchange = exchanges->wheel[exchanges->wheel_tick % WHEEL];
+        if (!exchange)
+            continue;
+        due_remove(exchanges, exchange);
+        return exchange;
+    }
+    return NULL;
+}
+
+int64_t exchange_next_deadline(const struct exchanges *exchanges)
+{
+    if (!exchanges->count)
+        return INT64_MAX;
+    for (int64_t tick = exchanges->wheel_tick; tick < exchanges->wheel_tick + WHEEL;) {
+        size_t slot = (size_t)tick % WHEEL;
+        uint64_t word = exchanges->wheel_bits[slot / 64] >> slot % 64;
+        if (word)
+            return (tick + __builtin_ctzll(word) + 1) * TICK_MS;
+        tick += 64 - (int64_t)(slot % 64);
+    }
+    return INT64_MAX;
+}
+
+void exchange_close(struct exchanges *exchanges, struct exchange *exchange,
+                    enum exchange_state state)
+{
+    struct exchange **at = &exchanges->by_key[exchange->key_hash & exchanges->table_mask];
+
+    exchange->state = (uint8_t)state;
+    due_remove(exchanges, exchange);
+    while (*at && *at != exchange)
+        at = &(*at)->key_next;
+    if (*at)
+        *at = exchange->key_next;
+    for (unsigned i = 0; i < exchange->try_count; i++)
+        match_remove(exchanges, &exchange->tries[i]);
+}
+
+void exchange_end(struct exchanges *exchanges, struct exchange *exchange)
+{
+    if (exchange->state == EXCHANGE_WAITING)
+        exchange_close(exchanges, exchange, EXCHANGE_FAILED);
+    exchange->key_next = exchanges->free;
+    exchanges->free = exchange;
+    exchanges->count--;
+}
+
+void exchange_remember_failure(struct exchanges *exchanges, const struct exchange *exchange,
+                               int64_t until_ms)
+{
+    exchanges->failures[exchange->key_hash % FAILURES] =
+        (struct failure){exchange->key_hash, until_ms};
+}
+
+bool exchange_failed_lately(const struct exchanges *exchanges, const struct dns_question *question,
+                            int64_t now_ms)
+{
+    uint32_t hash = question_hash(question);
+    const struct failure *failure = &exchanges->failures[hash % FAILURES];
+
+    return failure->key_hash == hash && failure->until_ms > now_ms;
+}

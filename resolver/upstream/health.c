@@ -1,0 +1,108 @@
+#include "resolver/upstream/health.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum {
+    FAILURES_BEFORE_ASIDE = 3,
+    ASIDE_FIRST_MS = 1000,
+    ASIDE_MOST_MS = 10000,
+    EXPLORE_ONE_IN = 32,
+    UNKNOWN_LATENCY_US = 20000, /* a new server is tried before one known to be slow */
+};
+
+void upstreams_set(struct upstreams *upstreams, const struct config_upstream *servers, size_t count)
+{
+    struct upstreams old = *upstreams;
+
+    upstreams->count = count < UPSTREAMS_MAX ? count : UPSTREAMS_MAX;
+    for (size_t i = 0; i < upstreams->count; i++) {
+        struct upstream *item = &upstreams->items[i];
+        *item = (struct upstream){.address = servers[i].address};
+        for (size_t k = 0; k < old.count; k++)
+            if (address_equal(&old.items[k].address, &servers[i].address) &&
+                old.items[k].transport == servers[i].transport)
+                *item = old.items[k];
+        item->transport = (uint8_t)servers[i].transport;
+        item->tls_name = servers[i].tls_name;
+    }
+}
+
+static uint32_t latency_of(const struct upstream *upstream)
+{
+    return upstream->latency_us ? upstream->latency_us : UNKNOWN_LATENCY_US;
+}
+
+/* Whether `a` is to be asked rather than `b`: one in use before one aside, then the faster, or
+ * among those aside the one whose time comes first. */
+static bool is_better(const struct upstream *a, const struct upstream *b, int64_t now_ms)
+{
+    bool a_aside = a->aside_until_ms > now_ms, b_aside = b->aside_until_ms > now_ms;
+
+    if (a_aside != b_aside)
+        return b_aside;
+    if (a_aside)
+        return a->aside_until_ms < b->aside_until_ms;
+    return latency_of(a) < latency_of(b);
+}
+
+static int best_of(const struct upstreams *upstreams, uint32_t among, int64_t now_ms)
+{
+    int best = -1;
+
+    for (size_t i = 0; i < upstreams->count; i++)
+        if (among & 1u << i &&
+            (best < 0 || is_better(&upstreams->items[i], &upstreams->items[best], now_ms)))
+            best = (int)i;
+    return best;
+}
+
+int upstream_choose(const struct upstreams *upstreams, uint32_t among, uint32_t tried,
+                    int64_t now_ms, struct random_pool *random)
+{
+    if (upstreams->count > 1 && !tried && random_below(random, EXPLORE_ONE_IN) == 0) {
+        uint32_t other = random_below(random, (uint32_t)upstreams->count);
+        if (among & 1u << other && upstreams->items[other].aside_until_ms <= now_ms)
+            return (int)other;
+    }
+    return best_of(upstreams, among & ~tried ? among & ~tried : among, now_ms);
+}
+
+void upstream_answered(struct upstream *upstream, int64_t took_ms)
+{
+    uint32_t took_us = (uint32_t)(took_ms < 1 ? 500 : took_ms > 10000 ? 10000000 : took_ms * 1000);
+
+    upstream->answered++;
+    upstream->failed_in_row = 0;
+    upstream->aside_until_ms = 0;
+    /* RFC 6298's smoothing: an eighth of the new value. */
+    upstream->latency_us =
+        upstream->latency_us ? (upstream->latency_us * 7 + took_us) / 8 : took_us;
+}
+
+void upstream_failed(struct upstream *upstream, int64_t now_ms)
+{
+    uint32_t beyond;
+    int64_t aside_ms = ASIDE_FIRST_MS;
+
+    upstream->failed++;
+    upstream->failed_in_row++;
+    if (upstream->failed_in_row < FAILURES_BEFORE_ASIDE)
+        return;
+    beyond = upstream->failed_in_row - FAILURES_BEFORE_ASIDE;
+    aside_ms = beyond >= 4 ? ASIDE_MOST_MS : aside_ms << beyond;
+    /* Failures of tries that were under way together count as one step. */
+    if (upstream->aside_until_ms <= now_ms)
+        upstream->aside_until_ms = now_ms + aside_ms;
+    else
+        upstream->failed_in_row--;
+}
+
+int64_t upstream_patience_ms(const struct upstream *upstream, int64_t limit_ms)
+{
+    int64_t patience_ms = (int64_t)upstream->latency_us * 4 / 1000;
+
+    if (!upstream->latency_us || patience_ms > limit_ms)
+        return limit_ms;
+    return patience_ms < 200 ? (limit_ms < 200 ? limit_ms : 200) : patience_ms;
+}

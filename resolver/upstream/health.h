@@ -1,0 +1,55 @@
+/* How each upstream is doing, and which one to ask next.
+ *
+ * The fastest of those that answer is asked; one question in 32 goes to another one, so that a
+ * server that became faster is found. Three tries in a row without an answer put a server aside for
+ * a second, then two, four, up to ten; after that a client's question tries it again. When all are
+ * aside the one that has waited longest is asked all the same: we never stop trying, so recovery
+ * needs no signal.
+ *
+ * Threads: a struct upstreams belongs to one worker; `status` reads the numbers with relaxed loads.
+ */
+#ifndef RESOLVER_UPSTREAM_HEALTH_H
+#define RESOLVER_UPSTREAM_HEALTH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "resolver/base/random.h"
+#include "resolver/config/config.h"
+
+enum { UPSTREAMS_MAX = 32 };
+
+struct upstream {
+    struct address address;
+    uint8_t transport;    /* enum config_transport */
+    uint8_t without_edns; /* answered FORMERR to EDNS and fine without it */
+    const char *tls_name; /* borrowed from the world's configuration */
+    uint32_t latency_us;  /* smoothed; 0: not known yet */
+    uint32_t failed_in_row;
+    int64_t aside_until_ms; /* monotonic; 0: in use */
+    uint64_t sent, answered, failed;
+};
+
+struct upstreams {
+    struct upstream items[UPSTREAMS_MAX];
+    size_t count;
+};
+
+/* Takes the servers of a configuration; those already known keep their history. At most
+ * UPSTREAMS_MAX. */
+void upstreams_set(struct upstreams *upstreams, const struct config_upstream *servers,
+                   size_t count);
+
+/* The server to ask next: bits of `among` say which may be asked, bits of `tried` which already
+ * were. When all were, the best of them again; −1 when `among` is empty. */
+int upstream_choose(const struct upstreams *upstreams, uint32_t among, uint32_t tried,
+                    int64_t now_ms, struct random_pool *random);
+
+void upstream_answered(struct upstream *upstream, int64_t took_ms);
+void upstream_failed(struct upstream *upstream, int64_t now_ms);
+
+/* How long to wait for an answer before another server is asked as well: four times the usual,
+ * between 200 and `limit_ms`. */
+int64_t upstream_patience_ms(const struct upstream *upstream, int64_t limit_ms);
+
+#endif
