@@ -68,6 +68,7 @@ uint16_t policy_group_of(const struct policy *policy, const struct address *clie
  * one and calls policy_now_update() once per wake; that costs a comparison until the next bell. */
 struct policy_now {
     const struct policy *policy;
+    int64_t since_wall_ms;               /* when it was worked out; a clock set back makes it void */
     int64_t until_wall_ms;               /* the earliest change of any group */
     const struct ruling **rows;          /* by group: rulings by fact number */
     int64_t *group_until_wall_ms;        /* by group: when its verdicts could next change */
@@ -86,6 +87,10 @@ struct ruling policy_judge(const struct policy_now *now, uint16_t group, const u
 
 /* The same for an address of an answer. */
 struct ruling policy_judge_fact(const struct policy_now *now, uint16_t group, bl_fact fact);
+
+/* Whether there are exceptions, grants or group rules for names, so that names which no list knows must be
+ * judged too (the targets of an answer's chain). */
+bool policy_has_names(const struct policy *policy);
 
 /* How to answer what a ruling denies. */
 const struct config_answer *policy_answer(const struct policy *policy, uint8_t answer);

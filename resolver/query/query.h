@@ -4,8 +4,9 @@
  *
  *   query_begin()   a question came                        ANSWER, FORWARD, WAIT or DROP
  *   query_resume()  an upstream's bytes came               ANSWER (finish its waiters), FORWARD,
- * WAIT query_expire()  an exchange's deadline passed          ANSWER, FORWARD, WAIT query_finish()
- * a waiting query's turn to be answered  ANSWER or DROP
+ * WAIT query_expire()  an exchange's patience ended           ANSWER, FORWARD, WAIT query_fail() an
+ * exchange's channel broke            ANSWER, FORWARD, WAIT query_finish()  a waiting query's turn
+ * to be answered  ANSWER or DROP
  *
  * How net/ drives it, for a batch of datagrams:
  *
@@ -15,18 +16,20 @@
  *         fill in q->packet … q->answer_room;     "set by net" below
  *         switch (query_begin(p, q)):
  *             ANSWER:  send q->answer[0 .. q->answer_len) to q->client;  query_release(p, q);
- *             FORWARD: send q->exchange->packet to q->exchange->server; q stays in flight
+ *             FORWARD: send q->exchange->packet to q->exchange->server_address, exchange_sent();
+ *                      q stays in flight
  *             WAIT:    nothing; q stays in flight, joined to a question already asked
  *             DROP:    query_release(p, q);
  *     send the batch
  *
  * For bytes from an upstream's socket: e = exchange_match(p->exchanges, channel, bytes, len); when
- * e is not NULL: query_resume(). On ANSWER: while ((q = exchange_waiter(e))) { give q->answer a
+ * e is not NULL: query_resume(). On ANSWER: while ((q = query_waiting(e))) { give q->answer a
  * buffer; query_finish(p, q) and send as above; query_release(p, q); } exchange_end(p->exchanges,
- * e). On FORWARD: e->server and e->transport say where the bytes of e->packet go now (perhaps over
- * TCP). When a timer fires: while ((e = exchange_overdue(p->exchanges, now))) the same with
- * query_expire(). When a channel breaks: query_fail() for each exchange that was on it, as with
- * query_expire().
+ * e); before any other call. On FORWARD: e->server_address and e->transport say where the bytes of
+ * e->packet go now (perhaps over TCP). When a timer fires: while ((e =
+ * exchange_overdue(p->exchanges, now_ms))) the same with query_expire(). When a channel breaks,
+ * query_fail() for each exchange whose current try was on it. When a connection of a client closes:
+ * query_abandon() for each query that came by it.
  *
  * Threads: a pipeline and everything reached from it belong to one worker. Worlds are shared,
  * read-only. Deny and cache-hit make no heap call, take no lock and make no system call.
@@ -54,6 +57,11 @@
 enum query_next { QUERY_ANSWER, QUERY_FORWARD, QUERY_WAIT, QUERY_DROP };
 
 struct query {
+    /* Written by stage forward; first, so that a waiter is its query. */
+    struct exchange_wait wait;
+    struct exchange *exchange; /* what it waits for, or NULL */
+    int64_t arrived_ms;        /* monotonic */
+
     /* Set by net. */
     const uint8_t *packet; /* the datagram or TCP message; borrowed during query_begin() only */
     size_t packet_len;
@@ -61,14 +69,13 @@ struct query {
     struct address local;  /* the address asked, from which the reply must come */
     uint32_t interface;    /* IP_PKTINFO's, or 0 */
     uint8_t transport;     /* enum denial_transport */
-    void *channel; /* net's own: the listening socket, or the TCP connection, NULL once closed */
+    void *channel;         /* net's own: the listening socket or the TCP connection */
     struct query *channel_next, **channel_link; /* net's own: the queries of a connection */
     uint8_t *answer;                            /* where to compose; borrowed for the call */
     size_t answer_room;                         /* octets there: at least 4096, 65535 for TCP */
 
     /* Written by stage parse. */
-    struct dns_question
-        question; /* id, flags, the name asked as it was and lower-cased, type, EDNS */
+    struct dns_question question; /* id, flags, the name as asked and lower-cased, type, EDNS */
 
     /* Written by stage client. */
     uint16_t group;
@@ -79,14 +86,13 @@ struct query {
     /* Written by stage judge. */
     struct ruling ruling;
 
-    /* Written by stage forward. */
-    struct exchange *exchange; /* what it waits for */
-    struct query *next_waiter;
-    int64_t arrived_ms; /* monotonic */
-
     /* Written by stage answer. */
     size_t answer_len;
 };
+
+enum { PIPELINE_QUERIES = 16384, PIPELINE_CLIENT_COUNTERS = 4096 };
+
+struct reply;
 
 struct pipeline {
     struct world *world;   /* the one this batch is judged by */
@@ -96,17 +102,20 @@ struct pipeline {
     struct exchanges *exchanges;
     struct journal *journal; /* NULL: denials are counted only (self-test, `why`) */
     struct counters *counters;
+    struct reply *reply; /* scratch: the reply at hand, until its waiters are finished */
     struct random_pool random;
-    struct query *free_queries;
-    struct query *pool;
+    struct query *pool, *free;
     size_t pool_used, pool_size;
+    uint64_t client_salt;
+    uint16_t
+        client_waiting[PIPELINE_CLIENT_COUNTERS]; /* queries in flight, by a hash of the client */
 };
 
 struct pipeline_options {
     struct world *world;       /* a reference is taken */
-    struct journal *journal;   /* taken; may be NULL */
+    struct journal *journal;   /* borrowed; may be NULL */
     struct counters *counters; /* borrowed: shared with status, written by this worker only */
-    size_t max_queries;        /* in flight, 0 for the default of 16384 */
+    size_t max_queries;        /* in flight; 0 for PIPELINE_QUERIES */
 };
 
 int pipeline_create(const struct pipeline_options *options, struct moment moment,
@@ -120,6 +129,10 @@ int pipeline_enter(struct pipeline *pipeline, struct world *world);
 /* Once per wake, before any query. */
 void pipeline_wake(struct pipeline *pipeline, struct moment moment);
 
+/* Whether this client may have one more query in flight, and that it has: stage forward. */
+bool pipeline_client_may_wait(struct pipeline *pipeline, const struct query *query);
+void pipeline_client_waits(struct pipeline *pipeline, const struct query *query);
+
 struct query *query_take(struct pipeline *pipeline);
 void query_release(struct pipeline *pipeline, struct query *query);
 
@@ -129,5 +142,11 @@ enum query_next query_resume(struct pipeline *pipeline, struct exchange *exchang
 enum query_next query_expire(struct pipeline *pipeline, struct exchange *exchange);
 enum query_next query_fail(struct pipeline *pipeline, struct exchange *exchange);
 enum query_next query_finish(struct pipeline *pipeline, struct query *query);
+
+/* Takes the next waiting query off a finished exchange, or NULL. */
+struct query *query_waiting(struct exchange *exchange);
+
+/* The client of a query in flight has gone: takes it off its exchange and releases it. */
+void query_abandon(struct pipeline *pipeline, struct query *query);
 
 #endif

@@ -16,12 +16,15 @@
 #include "resolver/denials/journal.h"
 #include "resolver/policy/policy.h"
 
+struct local_names;
+
 struct world {
     struct config *config;
     struct bl_store *store;
     struct policy *policy;
     struct legend *legend;
-    unsigned references; /* atomic; world.c only */
+    struct local_names *local; /* names that are answered here */
+    unsigned references;       /* atomic; world.c only */
 };
 
 /* Takes `config` (also on failure) and opens the generation in force under config->state. */

@@ -1,0 +1,52 @@
+/* Composing what a client gets. Each function writes query->answer and query->answer_len. */
+#ifndef RESOLVER_QUERY_ANSWER_H
+#define RESOLVER_QUERY_ANSWER_H
+
+#include "resolver/query/query.h"
+
+/* A message of ours to be handed to a client. */
+struct answer_source {
+    const uint8_t *message;
+    size_t len;
+    const uint16_t *ttls; /* offsets */
+    size_t ttl_count;
+    uint32_t age_s;
+    bool authentic;
+    bool stale; /* every TTL becomes ANSWER_STALE_TTL_S, RFC 8767 section 4, with EDE 3 */
+};
+
+enum { ANSWER_STALE_TTL_S = 30, ANSWER_OPTIONS_MAX = 256 };
+
+enum query_next answer_message(struct pipeline *pipeline, struct query *query,
+                               const struct answer_source *source);
+
+/* A denied question, in the form its rule asks for: records the denial, counts it, answers. */
+struct denial_match {
+    uint8_t via;            /* enum denial_via */
+    const uint8_t *name;    /* the listed name that matched, or NULL */
+    const uint8_t *address; /* 16 octets that matched, or NULL */
+};
+
+enum query_next answer_denied(struct pipeline *pipeline, struct query *query, struct ruling ruling,
+                              const struct denial_match *match);
+
+/* Records a question that would have been denied. */
+void answer_observed(struct pipeline *pipeline, struct query *query, struct ruling ruling,
+                     const struct denial_match *match);
+
+/* An answer without records: FORMERR, NOTIMP, REFUSED, SERVFAIL, BADVERS. `ede` −1: no extended
+ * error. */
+enum query_next answer_error(struct pipeline *pipeline, struct query *query, unsigned rcode,
+                             int ede, const char *text);
+
+/* An empty answer of ours with an SOA: NXDOMAIN or NOERROR. */
+enum query_next answer_negative(struct pipeline *pipeline, struct query *query, unsigned rcode,
+                                uint32_t ttl_s);
+
+/* Opens an answer, for stages that add records of their own, and closes it: OPT, size. */
+void answer_start(struct query *query, struct dns_writer *writer, unsigned rcode);
+enum query_next answer_end(struct pipeline *pipeline, struct query *query,
+                           struct dns_writer *writer, unsigned rcode, const uint8_t *options,
+                           size_t options_len);
+
+#endif

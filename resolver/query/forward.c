@@ -1,0 +1,144 @@
+#include "resolver/query/forward.h"
+
+#include <string.h>
+
+#include "resolver/query/answer.h"
+#include "resolver/query/recall.h"
+#include "resolver/query/reply.h"
+
+enum { FAILURE_KEPT_MS = 5000 }; /* RFC 9520 section 3.2: between one second and five minutes */
+
+static void count_sent(struct pipeline *pipeline, const struct exchange *exchange)
+{
+    COUNT(pipeline->counters, forwarded);
+    if (exchange->transport != TRANSPORT_UDP)
+        COUNT(pipeline->counters, forwarded_tcp);
+    if (exchange->try_count > 1)
+        COUNT(pipeline->counters, retried);
+}
+
+static enum query_next answer_overload(struct pipeline *pipeline, struct query *query)
+{
+    COUNT(pipeline->counters, overload);
+    return answer_error(pipeline, query, DNS_SERVFAIL, DNS_EDE_NOT_READY,
+                        "Too many questions are waiting for an answer.");
+}
+
+static enum query_next failed(struct pipeline *pipeline, struct exchange *exchange)
+{
+    exchange_remember_failure(pipeline->exchanges, exchange,
+                              pipeline->moment.mono_ms + FAILURE_KEPT_MS);
+    exchange_close(pipeline->exchanges, exchange, EXCHANGE_FAILED);
+    return QUERY_ANSWER;
+}
+
+enum query_next forward_begin(struct pipeline *pipeline, struct query *query)
+{
+    struct exchanges *exchanges = pipeline->exchanges;
+    int64_t now_ms = pipeline->moment.mono_ms;
+    struct exchange *exchange = exchange_find(exchanges, &query->question);
+    bool joined = exchange != NULL;
+
+    if (!joined && exchange_failed_lately(exchanges, &query->question, now_ms))
+        return forward_failed(pipeline, query, false);
+    if (!pipeline_client_may_wait(pipeline, query))
+        return answer_overload(pipeline, query);
+    if (!joined) {
+        COUNT(pipeline->counters, cache_misses);
+        exchange = exchange_begin(exchanges, &query->question, now_ms, &pipeline->random);
+        if (!exchange)
+            return answer_overload(pipeline, query);
+        if (!exchange_try_next(exchanges, exchange, false, now_ms, &pipeline->random)) {
+            exchange_end(exchanges, exchange);
+            return forward_failed(pipeline, query, true);
+        }
+        count_sent(pipeline, exchange);
+    }
+    if (!exchange_join(exchange, &query->wait))
+        return answer_overload(pipeline, query);
+    if (joined)
+        COUNT(pipeline->counters, joined);
+    query->exchange = exchange;
+    query->arrived_ms = now_ms;
+    pipeline_client_waits(pipeline, query);
+    return joined ? QUERY_WAIT : QUERY_FORWARD;
+}
+
+enum query_next forward_over_tcp(struct pipeline *pipeline, struct exchange *exchange)
+{
+    if (!exchange_try_tcp(pipeline->exchanges, exchange, pipeline->moment.mono_ms,
+                          &pipeline->random))
+        return QUERY_WAIT;
+    count_sent(pipeline, exchange);
+    return QUERY_FORWARD;
+}
+
+enum query_next forward_again(struct pipeline *pipeline, struct exchange *exchange, bool another)
+{
+    int64_t now_ms = pipeline->moment.mono_ms, end_ms = exchange->begun_ms + EXCHANGE_LIFE_MS;
+
+    if (exchange_try_next(pipeline->exchanges, exchange, another, now_ms, &pipeline->random)) {
+        count_sent(pipeline, exchange);
+        return QUERY_FORWARD;
+    }
+    if (!exchange_is_listening(exchange) || now_ms >= end_ms)
+        return failed(pipeline, exchange);
+    exchange_set_deadline(pipeline->exchanges, exchange, end_ms);
+    return QUERY_WAIT;
+}
+
+/* Whether the way to this server vouches for AD: RFC 6840 section 5.7 wants a secured channel. */
+static bool is_trusted(const struct exchange *exchange)
+{
+    return exchange->matched->transport == TRANSPORT_TLS ||
+           address_is_loopback(&exchange->server_address);
+}
+
+enum query_next forward_accept(struct pipeline *pipeline, struct exchange *exchange,
+                               const uint8_t *bytes, size_t len)
+{
+    const struct config_cache *cache = &pipeline->world->config->cache;
+    struct reply_limits limits = {cache->min_ttl, cache->max_ttl, cache->negative_ttl};
+    struct reply_question question = {.name = exchange->name,
+                                      .name_len = exchange->name_len,
+                                      .wants_dnssec = exchange->dnssec & 1,
+                                      .dnssec = exchange->dnssec,
+                                      .type = exchange->type,
+                                      .class = exchange->class};
+    struct reply *reply = pipeline->reply;
+    int64_t now_ms = pipeline->moment.mono_ms;
+    int code = reply_read(reply, bytes, len, &question, &limits);
+
+    if (code == 0 && (reply->rcode == DNS_NOERROR || reply->rcode == DNS_NXDOMAIN)) {
+        exchange_served(pipeline->exchanges, exchange, true, now_ms);
+        reply->authentic = reply->authentic && is_trusted(exchange);
+        if (reply->authentic)
+            reply->message[3] |= DNS_AD;
+        reply_look_up(pipeline->world->store, reply->message, reply->len, &reply->facts);
+        recall_store(pipeline, &question);
+        exchange_close(pipeline->exchanges, exchange, EXCHANGE_ANSWERED);
+        return QUERY_ANSWER;
+    }
+    COUNT(pipeline->counters, replies_failed);
+    /* DNS flag day 2019: a server that does not know EDNS says FORMERR or NOTIMP, and is asked
+     * without. */
+    if (code == 0 && (reply->rcode == DNS_FORMERR || reply->rcode == DNS_NOTIMP) &&
+        exchange_try_plain(pipeline->exchanges, exchange, now_ms, &pipeline->random)) {
+        count_sent(pipeline, exchange);
+        return QUERY_FORWARD;
+    }
+    exchange_served(pipeline->exchanges, exchange, false, now_ms);
+    return forward_again(pipeline, exchange, true);
+}
+
+enum query_next forward_failed(struct pipeline *pipeline, struct query *query, bool unreachable)
+{
+    enum query_next next = recall_answer(pipeline, query, true);
+
+    if (next != QUERY_WAIT)
+        return next;
+    COUNT(pipeline->counters, servfail);
+    return answer_error(pipeline, query, DNS_SERVFAIL,
+                        unreachable ? DNS_EDE_NETWORK_ERROR : DNS_EDE_NO_REACHABLE_AUTHORITY,
+                        "No upstream server answered.");
+}

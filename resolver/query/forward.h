@@ -1,0 +1,26 @@
+/* Stage forward: asking upstreams, and what becomes of their replies. */
+#ifndef RESOLVER_QUERY_FORWARD_H
+#define RESOLVER_QUERY_FORWARD_H
+
+#include "resolver/query/query.h"
+
+/* Joins the query to a question already out, or sends a new one. */
+enum query_next forward_begin(struct pipeline *pipeline, struct query *query);
+
+/* The matched try's question again, over TCP: its reply was truncated, or did not keep the name's
+ * case. */
+enum query_next forward_over_tcp(struct pipeline *pipeline, struct exchange *exchange);
+
+/* A reply that fits: read, looked up, kept, given out; or a failure, and the next server is asked.
+ */
+enum query_next forward_accept(struct pipeline *pipeline, struct exchange *exchange,
+                               const uint8_t *bytes, size_t len);
+
+/* The next try; with `another` only one at a server that was not asked yet. When none is left:
+ * waits for what is still out, or fails. */
+enum query_next forward_again(struct pipeline *pipeline, struct exchange *exchange, bool another);
+
+/* No upstream gave an answer: a stale one (RFC 8767), or SERVFAIL with the reason (RFC 8914). */
+enum query_next forward_failed(struct pipeline *pipeline, struct query *query, bool unreachable);
+
+#endif

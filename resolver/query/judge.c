@@ -1,0 +1,79 @@
+#include "resolver/query/judge.h"
+
+#include <string.h>
+
+static bool question_was_allowed(const struct query *query)
+{
+    return query->ruling.verdict == VERDICT_ALLOW &&
+           (query->ruling.rule == RULE_EXCEPTION || query->ruling.rule == RULE_LIST_ALLOW);
+}
+
+/* The name or address that a fact was told of, for the record. */
+static void match_of(const struct judged_message *message, const struct cache_fact *fact,
+                     struct denial_match *out_match, struct bl_name *name, uint8_t address[16])
+{
+    *out_match = (struct denial_match){.via = fact->via};
+    if (fact->via == VIA_ADDRESS) {
+        bool is_v6 = fact->matched != 0;
+        static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+        memcpy(address, mapped, sizeof mapped);
+        if (is_v6)
+            memcpy(address, message->message + fact->at, 16);
+        else
+            memcpy(address + 12, message->message + fact->at, 4);
+        out_match->address = address;
+    } else if (dns_name_read(message->message, message->len, fact->at, name) > 0) {
+        out_match->name = name->wire + fact->matched;
+    }
+}
+
+/* The school's exceptions know names that no list has, so each target is asked for by name. */
+static bool judge_targets(struct pipeline *pipeline, struct query *query,
+                          const struct judged_message *message, struct ruling *out_ruling,
+                          struct denial_match *out_match, struct bl_name *name)
+{
+    struct dns_record record;
+    struct dns_walk walk;
+
+    if (dns_walk_start(&walk, message->message, message->len) < 0)
+        return false;
+    while (dns_walk_next(&walk, &record) > 0 && record.section == 1) {
+        bool is_service = record.type == DNS_HTTPS || record.type == DNS_SVCB;
+        struct bl_found found;
+        if ((record.type != DNS_CNAME && !is_service) ||
+            dns_name_read(message->message, message->len, record.data + (is_service ? 2u : 0u),
+                          name) < 0)
+            continue;
+        found = bl_store_find(pipeline->world->store, name->wire, name->len);
+        *out_ruling = policy_judge(&pipeline->now, query->group, name->wire, name->len, found.fact);
+        if (out_ruling->verdict != VERDICT_DENY || out_ruling->rule != RULE_EXCEPTION)
+            continue;
+        *out_match =
+            (struct denial_match){.via = is_service ? VIA_SERVICE : VIA_CNAME, .name = name->wire};
+        return true;
+    }
+    return false;
+}
+
+bool judge_message(struct pipeline *pipeline, struct query *query,
+                   const struct judged_message *message, struct ruling *out_ruling,
+                   struct denial_match *out_match, struct bl_name *name, uint8_t address[16])
+{
+    bool only_sealed = question_was_allowed(query);
+
+    for (size_t i = 0; i < message->fact_count; i++) {
+        const struct cache_fact *fact = &message->facts[i];
+        struct ruling ruling = policy_judge_fact(&pipeline->now, query->group, fact->fact);
+        if (ruling.verdict == VERDICT_ALLOW || (only_sealed && ruling.rule != RULE_SEALED))
+            continue;
+        match_of(message, fact, out_match, name, address);
+        if (ruling.verdict == VERDICT_OBSERVE) {
+            answer_observed(pipeline, query, ruling, out_match);
+            continue;
+        }
+        *out_ruling = ruling;
+        return true;
+    }
+    return message->has_targets && !only_sealed && policy_has_names(pipeline->world->policy) &&
+           judge_targets(pipeline, query, message, out_ruling, out_match, name);
+}

@@ -1,0 +1,267 @@
+#include "resolver/query/local.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "resolver/query/answer.h"
+#include "resolver/query/query.h"
+
+enum { LOCAL_TTL_S = 300, ARPA_TEXT_MAX = 80 };
+
+enum local_kind {
+    LOCAL_NXDOMAIN,      /* the name and all below it do not exist */
+    LOCAL_NODATA,        /* exist, without records */
+    LOCAL_LOOPBACK,      /* 127.0.0.1 and ::1 */
+    LOCAL_NXDOMAIN_ZONE, /* like NXDOMAIN, unless a forward-zone covers the name */
+    LOCAL_IPV4ONLY,      /* RFC 8880 */
+    LOCAL_ADDRESSES,     /* a record of the school's; the name alone */
+    LOCAL_POINTER,       /* the PTR that follows from it; the name alone */
+};
+
+struct local_name {
+    uint8_t kind;
+    uint8_t name_len;
+    uint8_t name[BL_NAME_MAX];
+    const struct config_record *record;
+};
+
+struct local_names {
+    struct local_name *items;
+    size_t count, room;
+    uint32_t *table; /* item number + 1 */
+    uint32_t mask;
+};
+
+static const struct {
+    const char *name;
+    enum local_kind kind;
+} SPECIAL_NAMES[] = {
+    {"localhost", LOCAL_LOOPBACK},      /* RFC 6761 section 6.3 */
+    {"invalid", LOCAL_NXDOMAIN},        /* RFC 6761 section 6.4 */
+    {"onion", LOCAL_NXDOMAIN},          /* RFC 7686 */
+    {"local", LOCAL_NXDOMAIN_ZONE},     /* RFC 6762; schools with an old domain forward it */
+    {"home.arpa", LOCAL_NXDOMAIN_ZONE}, /* RFC 8375 */
+    {"ipv4only.arpa", LOCAL_IPV4ONLY},  /* RFC 8880 */
+    {"resolver.arpa", LOCAL_NODATA},    /* RFC 9462 section 6.4: no way round by discovery */
+    {"use-application-dns.net",
+     LOCAL_NXDOMAIN},                    /* Firefox asks before it turns on DNS over HTTPS */
+    {"mask.icloud.com", LOCAL_NXDOMAIN}, /* Apple's private relay */
+    {"mask-h2.icloud.com", LOCAL_NXDOMAIN},
+    /* RFC 6303 and RFC 7793: reverse zones that mean something only inside. */
+    {"10.in-addr.arpa", LOCAL_NXDOMAIN_ZONE},
+    {"168.192.in-addr.arpa", LOCAL_NXDOMAIN_ZONE},
+    {"0.in-addr.arpa", LOCAL_NXDOMAIN_ZONE},
+    {"127.in-addr.arpa", LOCAL_NXDOMAIN_ZONE},
+    {"254.169.in-addr.arpa", LOCAL_NXDOMAIN_ZONE},
+    {"2.0.192.in-addr.arpa", LOCAL_NXDOMAIN_ZONE},
+    {"100.51.198.in-addr.arpa", LOCAL_NXDOMAIN_ZONE},
+    {"113.0.203.in-addr.arpa", LOCAL_NXDOMAIN_ZONE},
+    {"255.255.255.255.in-addr.arpa", LOCAL_NXDOMAIN_ZONE},
+    {"0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa",
+     LOCAL_NXDOMAIN_ZONE},
+    {"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa",
+     LOCAL_NXDOMAIN_ZONE},
+    {"c.f.ip6.arpa", LOCAL_NXDOMAIN_ZONE},
+    {"d.f.ip6.arpa", LOCAL_NXDOMAIN_ZONE},
+    {"8.e.f.ip6.arpa", LOCAL_NXDOMAIN_ZONE},
+    {"9.e.f.ip6.arpa", LOCAL_NXDOMAIN_ZONE},
+    {"a.e.f.ip6.arpa", LOCAL_NXDOMAIN_ZONE},
+    {"b.e.f.ip6.arpa", LOCAL_NXDOMAIN_ZONE},
+    {"8.b.d.0.1.0.0.2.ip6.arpa", LOCAL_NXDOMAIN_ZONE},
+};
+
+static uint32_t name_hash(const uint8_t *name, size_t len)
+{
+    uint32_t hash = 2166136261u;
+
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ name[i]) * 16777619u;
+    return hash ^ hash >> 15;
+}
+
+static struct local_name *name_find(const struct local_names *names, const uint8_t *name,
+                                    size_t len)
+{
+    uint32_t slot = name_hash(name, len) & names->mask;
+
+    for (; names->table[slot]; slot = (slot + 1) & names->mask) {
+        struct local_name *item = &names->items[names->table[slot] - 1];
+        if (item->name_len == len && memcmp(item->name, name, len) == 0)
+            return item;
+    }
+    return NULL;
+}
+
+/* The first entry of a name stays: records come before special names, and may replace them. */
+static void name_add(struct local_names *names, const uint8_t *wire, size_t len,
+                     enum local_kind kind, const struct config_record *record)
+{
+    struct local_name *item;
+    uint32_t slot;
+
+    if (names->count == names->room || name_find(names, wire, len))
+        return;
+    item = &names->items[names->count++];
+    *item = (struct local_name){.kind = (uint8_t)kind, .name_len = (uint8_t)len, .record = record};
+    memcpy(item->name, wire, len);
+    slot = name_hash(wire, len) & names->mask;
+    while (names->table[slot])
+        slot = (slot + 1) & names->mask;
+    names->table[slot] = (uint32_t)names->count;
+}
+
+static void text_add(struct local_names *names, const char *text, enum local_kind kind,
+                     const struct config_record *record)
+{
+    struct bl_name name;
+
+    if (bl_name_parse(text, strlen(text), &name) == BL_NAME_FINE)
+        name_add(names, name.wire, name.len, kind, record);
+}
+
+/* RFC 1035 section 3.5 and RFC 3596 section 2.5. */
+static void pointer_add(struct local_names *names, const struct address *address,
+                        const struct config_record *record)
+{
+    const uint8_t *b = address->bytes;
+    char text[ARPA_TEXT_MAX], *at = text;
+
+    if (address_is_v4(address)) {
+        snprintf(text, sizeof text, "%u.%u.%u.%u.in-addr.arpa", b[15], b[14], b[13], b[12]);
+    } else {
+        for (int i = 15; i >= 0; i--)
+            at += snprintf(at, 5, "%x.%x.", b[i] & 15u, b[i] >> 4u);
+        snprintf(at, sizeof text - (size_t)(at - text), "ip6.arpa");
+    }
+    text_add(names, text, LOCAL_POINTER, record);
+}
+
+int local_create(const struct config *config, struct local_names **out_names)
+{
+    size_t special_count = sizeof SPECIAL_NAMES / sizeof *SPECIAL_NAMES;
+    struct local_names *names = calloc(1, sizeof *names);
+    size_t slots = 64;
+
+    if (!names)
+        return -ENOMEM;
+    names->room = special_count + config->record_count;
+    for (size_t i = 0; i < config->record_count; i++)
+        names->room += config->records[i].address_count;
+    while (slots < 2 * names->room)
+        slots *= 2;
+    names->mask = (uint32_t)slots - 1;
+    names->items = calloc(names->room, sizeof *names->items);
+    names->table = calloc(slots, sizeof *names->table);
+    if (!names->items || !names->table) {
+        local_free(names);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < config->record_count; i++) {
+        const struct config_record *record = &config->records[i];
+        name_add(names, record->wire, bl_name_length(record->wire), LOCAL_ADDRESSES, record);
+        for (size_t k = 0; k < record->address_count; k++)
+            pointer_add(names, &record->addresses[k], record);
+    }
+    for (size_t i = 0; i < special_count; i++)
+        text_add(names, SPECIAL_NAMES[i].name, SPECIAL_NAMES[i].kind, NULL);
+    for (unsigned i = 16; i < 32; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "%u.172.in-addr.arpa", i);
+        text_add(names, text, LOCAL_NXDOMAIN_ZONE, NULL);
+    }
+    *out_names = names;
+    return 0;
+}
+
+void local_free(struct local_names *names)
+{
+    if (!names)
+        return;
+    free(names->items);
+    free(names->table);
+    free(names);
+}
+
+static void write_record_addresses(struct dns_writer *writer, const struct query *query,
+                                   const struct config_record *record)
+{
+    for (size_t i = 0; i < record->address_count; i++) {
+        const struct address *address = &record->addresses[i];
+        bool is_v4 = address_is_v4(address);
+        if (query->question.type == (is_v4 ? DNS_A : DNS_AAAA))
+            dns_write_record(writer, 1, query->question.type, LOCAL_TTL_S,
+                             address->bytes + (is_v4 ? 12 : 0), is_v4 ? 4 : 16);
+    }
+}
+
+static void write_fixed(struct dns_writer *writer, const struct query *query, unsigned kind)
+{
+    static const uint8_t loopback_v4[4] = {127, 0, 0, 1}, loopback_v6[16] = {[15] = 1};
+    static const uint8_t ipv4only[2][4] = {{192, 0, 0, 170}, {192, 0, 0, 171}};
+
+    if (kind == LOCAL_IPV4ONLY && query->question.type == DNS_A)
+        for (unsigned i = 0; i < 2; i++)
+            dns_write_record(writer, 1, DNS_A, LOCAL_TTL_S, ipv4only[i], 4);
+    if (kind == LOCAL_LOOPBACK && query->question.type == DNS_A)
+        dns_write_record(writer, 1, DNS_A, LOCAL_TTL_S, loopback_v4, 4);
+    if (kind == LOCAL_LOOPBACK && query->question.type == DNS_AAAA)
+        dns_write_record(writer, 1, DNS_AAAA, LOCAL_TTL_S, loopback_v6, 16);
+}
+
+/* RFC 8482 section 4.2: one small record instead of everything. */
+static void answer_any(struct pipeline *pipeline, struct query *query)
+{
+    static const uint8_t hinfo[] = "\x07RFC8482";
+    struct dns_writer writer;
+
+    answer_start(query, &writer, DNS_NOERROR);
+    dns_write_record(&writer, 1, 13, LOCAL_TTL_S, hinfo, sizeof hinfo);
+    answer_end(pipeline, query, &writer, DNS_NOERROR, NULL, 0);
+}
+
+static void answer_local(struct pipeline *pipeline, struct query *query,
+                         const struct local_name *item)
+{
+    bool is_missing = item->kind == LOCAL_NXDOMAIN || item->kind == LOCAL_NXDOMAIN_ZONE;
+    unsigned rcode = is_missing ? DNS_NXDOMAIN : DNS_NOERROR;
+    struct dns_writer writer;
+    size_t empty;
+
+    answer_start(query, &writer, rcode);
+    empty = writer.len;
+    if (item->kind == LOCAL_ADDRESSES)
+        write_record_addresses(&writer, query, item->record);
+    else if (item->kind == LOCAL_POINTER && query->question.type == DNS_PTR)
+        dns_write_record(&writer, 1, DNS_PTR, LOCAL_TTL_S, item->record->wire,
+                         bl_name_length(item->record->wire));
+    else
+        write_fixed(&writer, query, item->kind);
+    if (writer.len == empty)
+        dns_write_soa(&writer, LOCAL_TTL_S);
+    answer_end(pipeline, query, &writer, rcode, NULL, 0);
+}
+
+bool local_answer(struct pipeline *pipeline, struct query *query)
+{
+    const struct local_names *names = pipeline->world->local;
+    const struct dns_question *question = &query->question;
+
+    for (size_t at = 0; question->name[at]; at += question->name[at] + 1u) {
+        struct local_name *item = name_find(names, question->name + at, question->asked_len - at);
+        if (!item || (at > 0 && item->kind >= LOCAL_ADDRESSES))
+            continue;
+        if (item->kind == LOCAL_NXDOMAIN_ZONE &&
+            exchange_has_zone(pipeline->exchanges, question->name))
+            break;
+        COUNT(pipeline->counters, local);
+        answer_local(pipeline, query, item);
+        return true;
+    }
+    if (question->type != DNS_ANY)
+        return false;
+    COUNT(pipeline->counters, local);
+    answer_any(pipeline, query);
+    return true;
+}

@@ -1,0 +1,157 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "resolver/query/forward.h"
+#include "resolver/query/query.h"
+#include "resolver/query/reply.h"
+
+enum { CLIENT_SHARE = 10 }; /* no client takes more than a tenth of the places */
+
+static int enter(struct pipeline *pipeline, struct world *world)
+{
+    struct policy_now now;
+
+    if (policy_now_init(&now, world->policy) < 0)
+        return -ENOMEM;
+    if (exchanges_set_upstreams(pipeline->exchanges, world->config) < 0) {
+        policy_now_fini(&now);
+        return -ENOMEM;
+    }
+    policy_now_fini(&pipeline->now);
+    pipeline->now = now;
+    policy_now_update(&pipeline->now, pipeline->moment);
+    if (pipeline->world)
+        world_unref(pipeline->world);
+    pipeline->world = world_ref(world);
+    if (pipeline->journal)
+        journal_legend(pipeline->journal, world->legend);
+    /* Records that are answered here must not be answered from what upstreams said before. */
+    for (size_t i = 0; i < world->config->record_count; i++)
+        cache_flush(pipeline->cache, world->config->records[i].wire);
+    return 0;
+}
+
+int pipeline_enter(struct pipeline *pipeline, struct world *world)
+{
+    return enter(pipeline, world);
+}
+
+int pipeline_create(const struct pipeline_options *options, struct moment moment,
+                    struct pipeline **out_pipeline, struct bl_error *error)
+{
+    size_t most = options->max_queries ? options->max_queries : PIPELINE_QUERIES;
+    struct pipeline *pipeline = calloc(1, sizeof *pipeline);
+    int code;
+
+    if (!pipeline)
+        return bl_error_set(error, -ENOMEM, "no memory for a worker");
+    pipeline->moment = moment;
+    pipeline->journal = options->journal;
+    pipeline->counters = options->counters;
+    pipeline->pool_size = most;
+    random_init(&pipeline->random);
+    pipeline->client_salt = random_64(&pipeline->random);
+    /* Fresh pages: only what was ever in use is resident. */
+    pipeline->pool = calloc(most, sizeof *pipeline->pool);
+    pipeline->reply = malloc(sizeof *pipeline->reply);
+    code = bl_error_set(error, -ENOMEM, "no memory for a worker of %zu questions in flight", most);
+    if (!pipeline->pool || !pipeline->reply)
+        goto fail;
+    code = cache_create(options->world->config->cache.size, &pipeline->cache, error);
+    if (code < 0)
+        goto fail;
+    code = exchanges_create(most, &pipeline->exchanges, error);
+    if (code < 0)
+        goto fail;
+    code = enter(pipeline, options->world);
+    if (code < 0) {
+        bl_error_set(error, code, "no memory for a worker's view of the policy");
+        goto fail;
+    }
+    *out_pipeline = pipeline;
+    return 0;
+fail:
+    pipeline_destroy(pipeline);
+    return code;
+}
+
+void pipeline_destroy(struct pipeline *pipeline)
+{
+    if (!pipeline)
+        return;
+    policy_now_fini(&pipeline->now);
+    if (pipeline->world)
+        world_unref(pipeline->world);
+    exchanges_destroy(pipeline->exchanges);
+    cache_destroy(pipeline->cache);
+    free(pipeline->reply);
+    free(pipeline->pool);
+    free(pipeline);
+}
+
+void pipeline_wake(struct pipeline *pipeline, struct moment moment)
+{
+    pipeline->moment = moment;
+    if (moment.wall_ms >= pipeline->now.until_wall_ms ||
+        moment.wall_ms < pipeline->now.since_wall_ms)
+        policy_now_update(&pipeline->now, moment);
+}
+
+struct query *query_take(struct pipeline *pipeline)
+{
+    struct query *query = pipeline->free;
+
+    if (query)
+        pipeline->free = (struct query *)query->wait.next;
+    else if (pipeline->pool_used < pipeline->pool_size)
+        query = &pipeline->pool[pipeline->pool_used++];
+    else
+        return NULL;
+    query->exchange = NULL;
+    query->interface = 0;
+    query->channel_next = NULL;
+    query->channel_link = NULL;
+    query->answer_len = 0;
+    return query;
+}
+
+/* Clients share counters by a keyed hash: nobody can choose whose counter to fill. */
+static uint16_t *client_count(struct pipeline *pipeline, const struct query *query)
+{
+    uint64_t hash = pipeline->client_salt;
+
+    for (size_t i = 0; i < sizeof query->client.bytes; i++)
+        hash = (hash ^ query->client.bytes[i]) * 0x100000001b3u;
+    return &pipeline->client_waiting[(hash ^ hash >> 29) % PIPELINE_CLIENT_COUNTERS];
+}
+
+bool pipeline_client_may_wait(struct pipeline *pipeline, const struct query *query)
+{
+    return *client_count(pipeline, query) < pipeline->pool_size / CLIENT_SHARE;
+}
+
+void pipeline_client_waits(struct pipeline *pipeline, const struct query *query)
+{
+    ++*client_count(pipeline, query);
+}
+
+void query_release(struct pipeline *pipeline, struct query *query)
+{
+    if (query->exchange)
+        --*client_count(pipeline, query);
+    query->exchange = NULL;
+    query->wait.next = (struct exchange_wait *)pipeline->free;
+    pipeline->free = query;
+}
+
+struct query *query_waiting(struct exchange *exchange)
+{
+    return (struct query *)exchange_next_waiter(exchange);
+}
+
+void query_abandon(struct pipeline *pipeline, struct query *query)
+{
+    if (query->exchange)
+        exchange_leave(query->exchange, &query->wait);
+    query_release(pipeline, query);
+}

@@ -1,0 +1,187 @@
+#include "resolver/query/query.h"
+
+#include <string.h>
+
+#include "resolver/base/check.h"
+#include "resolver/query/answer.h"
+#include "resolver/query/forward.h"
+#include "resolver/query/judge.h"
+#include "resolver/query/local.h"
+#include "resolver/query/recall.h"
+#include "resolver/query/reply.h"
+
+/* Bytes that are no question we serve: an rcode or silence, as the RFCs say. */
+static enum query_next answer_not_a_question(struct pipeline *pipeline, struct query *query,
+                                             enum dns_question_verdict verdict)
+{
+    switch (verdict) {
+    case DNS_QUESTION_FORMERR:
+        COUNT(pipeline->counters, malformed);
+        return answer_error(pipeline, query, DNS_FORMERR, -1, NULL);
+    case DNS_QUESTION_NOTIMP:
+        COUNT(pipeline->counters, not_implemented);
+        return answer_error(pipeline, query, DNS_NOTIMP, -1, NULL);
+    case DNS_QUESTION_BADVERS:
+        COUNT(pipeline->counters, not_implemented);
+        return answer_error(pipeline, query, DNS_BADVERS, -1, NULL);
+    default:
+        COUNT(pipeline->counters, malformed);
+        return QUERY_DROP;
+    }
+}
+
+/* What a forwarder may pass on: Internet class, and types that name data (RFC 6895 section 3.1: OPT
+ * and 128 to 254 are meta types; ANY is answered here). */
+static bool is_forwardable(const struct dns_question *question)
+{
+    unsigned type = question->type;
+
+    return question->class == DNS_CLASS_IN && type != 0 && type != DNS_OPT && type != UINT16_MAX &&
+           (type < DNS_NXNAME || type >= DNS_ANY);
+}
+
+static enum query_next answer_refused(struct pipeline *pipeline, struct query *query)
+{
+    COUNT(pipeline->counters, refused_clients);
+    return answer_error(pipeline, query, DNS_REFUSED, DNS_EDE_PROHIBITED,
+                        "This address is in none of the school's networks.");
+}
+
+/* Stages client, lookup and judge: whose question is it, what do the lists say, what does that
+ * mean. */
+static void judge_question(struct pipeline *pipeline, struct query *query)
+{
+    const struct world *world = pipeline->world;
+    const struct dns_question *question = &query->question;
+
+    query->group = policy_group_of(world->policy, &query->client);
+    if (query->group == POLICY_NO_GROUP)
+        return;
+    query->found = bl_store_find(world->store, question->name, question->asked_len);
+    query->ruling = policy_judge(&pipeline->now, query->group, question->name, question->asked_len,
+                                 query->found.fact);
+}
+
+static struct denial_match question_match(const struct query *query)
+{
+    return (struct denial_match){
+        .via = query->found.fact == BL_FACT_NONE ? VIA_RULE : VIA_QUESTION,
+        .name =
+            query->found.fact == BL_FACT_NONE ? NULL : query->question.name + query->found.matched,
+    };
+}
+
+enum query_next query_begin(struct pipeline *pipeline, struct query *query)
+{
+    enum dns_question_verdict verdict;
+    struct denial_match match;
+    enum query_next next;
+
+    COUNT(pipeline->counters, queries);
+    if (query->transport != OVER_UDP)
+        COUNT(pipeline->counters, queries_tcp);
+    verdict = dns_question_parse(query->packet, query->packet_len, &query->question);
+    if (verdict != DNS_QUESTION_FINE)
+        return answer_not_a_question(pipeline, query, verdict);
+
+    judge_question(pipeline, query);
+    if (query->group == POLICY_NO_GROUP)
+        return answer_refused(pipeline, query);
+    match = question_match(query);
+    if (query->ruling.verdict == VERDICT_DENY)
+        return answer_denied(pipeline, query, query->ruling, &match);
+    if (query->ruling.verdict == VERDICT_OBSERVE)
+        answer_observed(pipeline, query, query->ruling, &match);
+
+    next = recall_answer(pipeline, query, false);
+    if (next != QUERY_WAIT)
+        return next;
+    if (local_answer(pipeline, query))
+        return QUERY_ANSWER;
+    if (!is_forwardable(&query->question))
+        return answer_error(pipeline, query, DNS_REFUSED, -1, NULL);
+    return forward_begin(pipeline, query);
+}
+
+enum query_next query_resume(struct pipeline *pipeline, struct exchange *exchange,
+                             const uint8_t *bytes, size_t len)
+{
+    switch (exchange_compare(exchange, bytes, len)) {
+    case EXCHANGE_OTHER:
+        COUNT(pipeline->counters, replies_refused);
+        return QUERY_WAIT; /* wait for the right one: RFC 5452 section 9.1, and TuDoor */
+    case EXCHANGE_OTHER_CASE:
+        COUNT(pipeline->counters, replies_refused);
+        return forward_over_tcp(pipeline, exchange);
+    case EXCHANGE_FITS:
+        break;
+    }
+    COUNT(pipeline->counters, replies);
+    if (dns_read_16(bytes + 2) & DNS_TC && exchange->matched->transport == TRANSPORT_UDP)
+        return forward_over_tcp(pipeline, exchange);
+    return forward_accept(pipeline, exchange, bytes, len);
+}
+
+enum query_next query_expire(struct pipeline *pipeline, struct exchange *exchange)
+{
+    COUNT(pipeline->counters, timeouts);
+    exchange_missed(pipeline->exchanges, exchange, pipeline->moment.mono_ms);
+    return forward_again(pipeline, exchange, false);
+}
+
+enum query_next query_fail(struct pipeline *pipeline, struct exchange *exchange)
+{
+    exchange->unreachable = 1;
+    exchange_missed(pipeline->exchanges, exchange, pipeline->moment.mono_ms);
+    return forward_again(pipeline, exchange, true);
+}
+
+static enum query_next finish_answered(struct pipeline *pipeline, struct query *query)
+{
+    const struct reply *reply = pipeline->reply;
+    struct judged_message judged = {.message = reply->message,
+                                    .len = reply->len,
+                                    .facts = reply->facts.items,
+                                    .fact_count = reply->facts.count,
+                                    .has_targets = reply->has_targets};
+    struct answer_source source = {.message = reply->message,
+                                   .len = reply->len,
+                                   .ttls = reply->ttls,
+                                   .ttl_count = reply->ttl_count,
+                                   .authentic = reply->authentic};
+    struct denial_match match;
+    struct ruling ruling;
+    struct bl_name name;
+    uint8_t address[16];
+
+    if (reply->facts.too_many)
+        return answer_error(pipeline, query, DNS_SERVFAIL, -1, NULL);
+    if (judge_message(pipeline, query, &judged, &ruling, &match, &name, address))
+        return answer_denied(pipeline, query, ruling, &match);
+    return answer_message(pipeline, query, &source);
+}
+
+enum query_next query_finish(struct pipeline *pipeline, struct query *query)
+{
+    struct exchange *exchange = query->exchange;
+    uint8_t observed = query->ruling.verdict == VERDICT_OBSERVE;
+
+    if (!EXPECT(exchange != NULL))
+        return QUERY_DROP;
+    /* The world or the hour may have changed while the question was out: what leaves is judged by
+     * what holds now. */
+    judge_question(pipeline, query);
+    if (query->group == POLICY_NO_GROUP)
+        return answer_refused(pipeline, query);
+    if (query->ruling.verdict == VERDICT_DENY) {
+        struct denial_match match = question_match(query);
+        return answer_denied(pipeline, query, query->ruling, &match);
+    }
+    if (query->ruling.verdict == VERDICT_OBSERVE && !observed) {
+        struct denial_match match = question_match(query);
+        answer_observed(pipeline, query, query->ruling, &match);
+    }
+    if (exchange->state == EXCHANGE_ANSWERED)
+        return finish_answered(pipeline, query);
+    return forward_failed(pipeline, query, exchange->unreachable);
+}

@@ -1,0 +1,96 @@
+#include "resolver/query/recall.h"
+
+#include "resolver/query/answer.h"
+#include "resolver/query/judge.h"
+
+enum { STALE_MOST_S = 86400 }; /* RFC 8767 section 5: a day */
+
+struct cache_key recall_key(const struct dns_question *question)
+{
+    return (struct cache_key){
+        .name = question->name,
+        .name_len = question->asked_len,
+        .dnssec = (uint8_t)((question->wants_dnssec ? 1 : 0) | (question->flags & DNS_CD ? 2 : 0)),
+        .type = question->type,
+        .class = question->class,
+    };
+}
+
+/* Facts are of one list generation: an entry that an older one told is looked up anew, once. */
+static bool facts_are_current(struct pipeline *pipeline, struct cache_entry *entry)
+{
+    const struct bl_store *store = pipeline->world->store;
+    uint64_t generation = bl_store_generation(store);
+    struct reply_facts facts;
+
+    if (entry->generation == generation)
+        return true;
+    reply_look_up(store, cache_message(entry), entry->message_len, &facts);
+    return cache_update_facts(pipeline->cache, entry, facts.items, facts.count, generation) &&
+           !facts.too_many;
+}
+
+enum query_next recall_answer(struct pipeline *pipeline, struct query *query, bool stale)
+{
+    struct cache_key key = recall_key(&query->question);
+    struct cache_entry *entry = cache_find(pipeline->cache, &key);
+    struct answer_source source;
+    struct judged_message judged;
+    struct denial_match match;
+    struct ruling ruling;
+    struct bl_name name;
+    uint8_t address[16];
+    int64_t age_s;
+
+    if (!entry)
+        return QUERY_WAIT;
+    age_s = (pipeline->moment.mono_ms - entry->stored_ms) / 1000;
+    if (age_s >= (int64_t)entry->ttl_s + (stale ? STALE_MOST_S : 0) ||
+        !facts_are_current(pipeline, entry))
+        return QUERY_WAIT;
+    COUNT(pipeline->counters, cache_hits);
+    judged = (struct judged_message){.message = cache_message(entry),
+                                     .len = entry->message_len,
+                                     .facts = cache_facts(entry),
+                                     .fact_count = entry->fact_count,
+                                     .has_targets = entry->has_targets};
+    if ((judged.fact_count || judged.has_targets) &&
+        judge_message(pipeline, query, &judged, &ruling, &match, &name, address))
+        return answer_denied(pipeline, query, ruling, &match);
+    source = (struct answer_source){.message = judged.message,
+                                    .len = judged.len,
+                                    .ttls = cache_ttls(entry),
+                                    .ttl_count = entry->ttl_count,
+                                    .age_s = (uint32_t)age_s,
+                                    .authentic = (judged.message[3] & DNS_AD) != 0,
+                                    .stale = stale && age_s >= (int64_t)entry->ttl_s};
+    if (source.stale)
+        COUNT(pipeline->counters, cache_stale);
+    return answer_message(pipeline, query, &source);
+}
+
+void recall_store(struct pipeline *pipeline, const struct reply_question *question)
+{
+    const struct reply *reply = pipeline->reply;
+    const struct reply_facts *facts = &reply->facts;
+    struct cache_reply cached = {
+        .key = {.name = question->name,
+                .name_len = question->name_len,
+                .dnssec = question->dnssec,
+                .type = question->type,
+                .class = question->class},
+        .message = reply->message,
+        .message_len = reply->len,
+        .ttls = reply->ttls,
+        .ttl_count = reply->ttl_count,
+        .facts = facts->items,
+        .fact_count = facts->count,
+        .fact_room = facts->subjects < CACHE_FACTS_MAX ? facts->subjects : CACHE_FACTS_MAX,
+        .ttl_s = reply->ttl_s,
+        .generation = bl_store_generation(pipeline->world->store),
+        .has_targets = reply->has_targets,
+    };
+
+    if (reply->ttl_s > 0 && !facts->too_many)
+        cache_insert(pipeline->cache, &cached, pipeline->moment.mono_ms);
+}

@@ -1,0 +1,412 @@
+#include "resolver/query/reply.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { NAMES_MAX = 32, POINTER_REACH = 0x4000, SYNTHESIZED = UINT16_MAX };
+
+/* A reply being written anew. */
+struct rewrite {
+    struct reply *reply;
+    const uint8_t *bytes; /* the upstream's */
+    size_t len;
+    const struct reply_question *question;
+    const struct reply_limits *limits;
+    struct dns_writer writer;
+    uint16_t names[NAMES_MAX]; /* where names stand in what was written */
+    size_t name_count;
+    uint32_t least_ttl_s;
+};
+
+static uint32_t name_hash(const uint8_t *name, size_t len)
+{
+    uint32_t hash = 2166136261u;
+
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ name[i]) * 16777619u;
+    return hash;
+}
+
+/* Reads all records, so that a message broken anywhere is refused as a whole. */
+static int records_read(struct rewrite *rewrite)
+{
+    struct reply *reply = rewrite->reply;
+    struct dns_walk walk;
+    struct bl_name owner;
+    int more;
+
+    reply->record_count = 0;
+    if (dns_walk_start(&walk, rewrite->bytes, rewrite->len) < 0)
+        return -EBADMSG;
+    for (;;) {
+        struct dns_record *record = &reply->records[reply->record_count];
+        if (reply->record_count == REPLY_RECORDS_MAX)
+            return -EBADMSG;
+        more = dns_walk_next(&walk, record);
+        if (more <= 0)
+            return more;
+        if (dns_name_read(rewrite->bytes, rewrite->len, record->owner, &owner) < 0)
+            return -EBADMSG;
+        reply->owners[reply->record_count++] = name_hash(owner.wire, owner.len);
+    }
+}
+
+static void ede_read(struct reply *reply, const uint8_t *bytes, const struct dns_record *opt)
+{
+    size_t at = opt->data, end = at + opt->data_len;
+
+    while (end - at >= 4) {
+        size_t size = dns_read_16(bytes + at + 2);
+        if (end - at - 4 < size)
+            return;
+        if (dns_read_16(bytes + at) == DNS_OPTION_EDE && size >= 2 && reply->ede < 0)
+            reply->ede = dns_read_16(bytes + at + 4);
+        at += 4 + size;
+    }
+}
+
+static bool owner_is(const struct rewrite *rewrite, size_t index, const struct bl_name *name,
+                     uint32_t hash)
+{
+    struct bl_name owner;
+
+    return rewrite->reply->owners[index] == hash &&
+           dns_name_read(rewrite->bytes, rewrite->len, rewrite->reply->records[index].owner,
+                         &owner) > 0 &&
+           bl_name_equal(owner.wire, name->wire);
+}
+
+/* Writes a name, ending in a pointer to the longest tail of it that already stands in the message.
+ * Octets are compared as they are: nobody's spelling is changed. */
+static void write_name(struct rewrite *rewrite, const struct bl_name *name)
+{
+    struct dns_writer *writer = &rewrite->writer;
+
+    for (size_t at = 0; name->wire[at]; at += name->wire[at] + 1u) {
+        for (size_t i = 0; i < rewrite->name_count; i++) {
+            struct bl_name known;
+            if (dns_name_expand(writer->message, writer->len, rewrite->names[i], &known) < 0 ||
+                known.len != name->len - at || memcmp(known.wire, name->wire + at, known.len) != 0)
+                continue;
+            dns_write_16(writer, 0xc000u | rewrite->names[i]);
+            return;
+        }
+        if (rewrite->name_count < NAMES_MAX && writer->len < POINTER_REACH)
+            rewrite->names[rewrite->name_count++] = (uint16_t)writer->len;
+        dns_write_bytes(writer, name->wire + at, name->wire[at] + 1u);
+    }
+    dns_write_bytes(writer, "", 1);
+}
+
+static void write_owner(struct rewrite *rewrite, const struct bl_name *name)
+{
+    const struct reply_question *question = rewrite->question;
+
+    if (name->len == question->name_len && memcmp(name->wire, question->name, name->len) == 0)
+        dns_write_16(&rewrite->writer, 0xc000u | DNS_HEADER);
+    else
+        write_name(rewrite, name);
+}
+
+/* Where names stand in the data of the types whose names may be compressed, RFC 1035 and RFC 3597
+ * section 4: octets before the first name, how many names; the rest is copied. */
+static bool data_has_names(unsigned type, size_t *out_before, unsigned *out_names)
+{
+    switch (type) {
+    case DNS_NS:
+    case DNS_CNAME:
+    case DNS_PTR:
+    case DNS_DNAME:
+        *out_before = 0, *out_names = 1;
+        return true;
+    case DNS_SOA:
+    case 17: /* RP */
+    case 14: /* MINFO */
+        *out_before = 0, *out_names = 2;
+        return true;
+    case DNS_MX:
+    case 18: /* AFSDB */
+    case 21: /* RT */
+    case 36: /* KX */
+        *out_before = 2, *out_names = 1;
+        return true;
+    case DNS_SRV:
+        *out_before = 6, *out_names = 1;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int write_data(struct rewrite *rewrite, const struct dns_record *record)
+{
+    struct dns_writer *writer = &rewrite->writer;
+    size_t before, at = record->data, end = at + record->data_len, len_at = writer->len;
+    unsigned names;
+
+    dns_write_16(writer, record->data_len);
+    if (!data_has_names(record->type, &before, &names)) {
+        dns_write_bytes(writer, rewrite->bytes + at, record->data_len);
+        return 0;
+    }
+    if (record->data_len < before)
+        return -EBADMSG;
+    dns_write_bytes(writer, rewrite->bytes + at, before);
+    at += before;
+    while (names--) {
+        struct bl_name name;
+        int after = dns_name_expand(rewrite->bytes, end, at, &name);
+        if (after < 0)
+            return -EBADMSG;
+        /* Only the types of RFC 1035 may be compressed when sent, RFC 3597 section 4. */
+        if (record->type <= DNS_MX)
+            write_name(rewrite, &name);
+        else
+            dns_write_bytes(writer, name.wire, name.len);
+        at = (size_t)after;
+    }
+    dns_write_bytes(writer, rewrite->bytes + at, end - at);
+    if (!writer->failed)
+        dns_put_16(writer->message + len_at, (unsigned)(writer->len - len_at - 2));
+    return 0;
+}
+
+static uint32_t ttl_limited(const struct reply_limits *limits, uint32_t ttl_s)
+{
+    /* RFC 8767 section 4: a TTL with the highest bit set is a large one, and so gets the limit. */
+    if (ttl_s > limits->max_ttl)
+        return limits->max_ttl;
+    return ttl_s < limits->min_ttl ? limits->min_ttl : ttl_s;
+}
+
+static void write_head(struct rewrite *rewrite, const struct bl_name *owner, unsigned type,
+                       uint32_t ttl_s, unsigned section)
+{
+    struct dns_writer *writer = &rewrite->writer;
+    uint8_t *count = writer->message + 4 + 2 * section;
+    struct reply *reply = rewrite->reply;
+
+    if (reply->ttl_count == REPLY_RECORDS_MAX) {
+        writer->failed = true;
+        return;
+    }
+    write_owner(rewrite, owner);
+    dns_write_16(writer, type);
+    dns_write_16(writer, rewrite->question->class);
+    reply->ttls[reply->ttl_count++] = (uint16_t)writer->len;
+    dns_write_32(writer, ttl_s);
+    if (ttl_s < rewrite->least_ttl_s)
+        rewrite->least_ttl_s = ttl_s;
+    dns_put_16(count, dns_read_16(count) + 1u);
+}
+
+static int write_record(struct rewrite *rewrite, size_t index, unsigned section)
+{
+    const struct dns_record *record = &rewrite->reply->records[index];
+    struct bl_name owner;
+
+    if (dns_name_read(rewrite->bytes, rewrite->len, record->owner, &owner) < 0)
+        return -EBADMSG;
+    write_head(rewrite, &owner, record->type, ttl_limited(rewrite->limits, record->ttl), section);
+    return write_data(rewrite, record);
+}
+
+static bool is_signature_of(const struct rewrite *rewrite, size_t index, unsigned type)
+{
+    const struct dns_record *record = &rewrite->reply->records[index];
+
+    return record->type == DNS_RRSIG && record->data_len > 18 &&
+           dns_read_16(rewrite->bytes + record->data) == type;
+}
+
+/* Writes the answer records that belong to `name` with this type, and their signatures when asked
+ * for. Returns how many of the type there were, the first one's index, or -EBADMSG. */
+static int write_set(struct rewrite *rewrite, const struct bl_name *name, unsigned type,
+                     bool only_one, size_t *out_first)
+{
+    uint32_t hash = name_hash(name->wire, name->len);
+    int found = 0;
+
+    for (size_t i = 0; i < rewrite->reply->record_count; i++) {
+        const struct dns_record *record = &rewrite->reply->records[i];
+        bool is_signature;
+        if (record->section != 1 || record->class != rewrite->question->class)
+            continue;
+        is_signature = rewrite->question->wants_dnssec && is_signature_of(rewrite, i, type);
+        if ((record->type != type && !is_signature) || !owner_is(rewrite, i, name, hash))
+            continue;
+        if (record->type == type) {
+            if (only_one && found)
+                continue;
+            if (!found++)
+                *out_first = i;
+        }
+        if (write_record(rewrite, i, 1) < 0)
+            return -EBADMSG;
+    }
+    return found;
+}
+
+static int alias_target(const struct rewrite *rewrite, size_t index, struct bl_name *out_target)
+{
+    const struct dns_record *record = &rewrite->reply->records[index];
+    int after = dns_name_read(rewrite->bytes, record->data + (size_t)record->data_len, record->data,
+                              out_target);
+
+    return after == record->data + record->data_len ? 0 : -EBADMSG;
+}
+
+/* A DNAME above `name` (RFC 6672): writes it and, where the upstream left it out, the alias that
+ * follows from it. 1 and the new name, 0 when there is none. */
+static int follow_dname(struct rewrite *rewrite, struct bl_name *name)
+{
+    for (size_t i = 0; i < rewrite->reply->record_count; i++) {
+        const struct dns_record *record = &rewrite->reply->records[i];
+        struct bl_name owner, target, alias;
+        size_t kept;
+        if (record->section != 1 || record->type != DNS_DNAME ||
+            record->class != rewrite->question->class ||
+            dns_name_read(rewrite->bytes, rewrite->len, record->owner, &owner) < 0 ||
+            owner.len >= name->len || !bl_name_is_below(name->wire, owner.wire))
+            continue;
+        if (alias_target(rewrite, i, &target) < 0)
+            return -EBADMSG;
+        kept = (size_t)name->len - owner.len;
+        if (kept + target.len > BL_NAME_MAX)
+            return -EBADMSG; /* YXDOMAIN at its source, RFC 6672 section 2.2 */
+        memcpy(alias.wire, name->wire, kept);
+        memcpy(alias.wire + kept, target.wire, target.len);
+        alias.len = (uint8_t)(kept + target.len);
+        if (write_record(rewrite, i, 1) < 0)
+            return -EBADMSG;
+        write_head(rewrite, name, DNS_CNAME, ttl_limited(rewrite->limits, record->ttl), 1);
+        dns_write_16(&rewrite->writer, alias.len);
+        dns_write_bytes(&rewrite->writer, alias.wire, alias.len);
+        *name = alias;
+        return 1;
+    }
+    return 0;
+}
+
+/* Writes the chain from the question's name to its end. 1 when records of the type asked stand at
+ * its end, 0 when they do not, -EBADMSG when it loops or is too long. */
+static int write_chain(struct rewrite *rewrite, struct bl_name *out_last)
+{
+    const struct reply_question *question = rewrite->question;
+    struct bl_name name = {.len = question->name_len};
+
+    memcpy(name.wire, question->name, question->name_len);
+    for (unsigned hops = 0; hops <= REPLY_CHAIN_MAX; hops++) {
+        size_t first = 0;
+        int found = write_set(rewrite, &name, question->type, false, &first);
+        *out_last = name;
+        if (found != 0)
+            return found < 0 ? found : 1;
+        found =
+            question->type == DNS_CNAME ? 0 : write_set(rewrite, &name, DNS_CNAME, true, &first);
+        if (found > 0)
+            found = alias_target(rewrite, first, &name) < 0 ? -EBADMSG : 1;
+        else if (found == 0)
+            found = follow_dname(rewrite, &name);
+        if (found <= 0)
+            return found;
+        rewrite->reply->has_targets = true;
+    }
+    return -EBADMSG;
+}
+
+static uint32_t soa_minimum(const struct rewrite *rewrite, const struct dns_record *record)
+{
+    if (record->data_len < 20)
+        return 0;
+    return dns_read_32(rewrite->bytes + record->data + record->data_len - 4);
+}
+
+/* A negative answer's SOA gives it its life (RFC 2308 section 5): without one it is not kept. */
+static int write_authority(struct rewrite *rewrite, const struct bl_name *last, bool negative)
+{
+    struct reply *reply = rewrite->reply;
+    bool has_soa = false;
+
+    for (size_t i = 0; i < reply->record_count; i++) {
+        struct dns_record *record = &reply->records[i];
+        struct bl_name owner;
+        bool is_proof = record->type == DNS_NSEC || record->type == DNS_NSEC3 ||
+                        is_signature_of(rewrite, i, DNS_NSEC) ||
+                        is_signature_of(rewrite, i, DNS_NSEC3);
+        bool is_soa = negative && record->type == DNS_SOA && !has_soa;
+        if (record->section != 2 || record->class != rewrite->question->class)
+            continue;
+        is_proof |= negative && is_signature_of(rewrite, i, DNS_SOA);
+        if (!is_soa && !(is_proof && rewrite->question->wants_dnssec))
+            continue;
+        if (dns_name_read(rewrite->bytes, rewrite->len, record->owner, &owner) < 0)
+            return -EBADMSG;
+        if (is_soa && !bl_name_is_below(last->wire, owner.wire) &&
+            !bl_name_is_below(rewrite->question->name, owner.wire))
+            continue;
+        if (is_soa) {
+            uint32_t minimum_s = soa_minimum(rewrite, record);
+            has_soa = true;
+            if (record->ttl > minimum_s)
+                record->ttl = minimum_s;
+            if (record->ttl > rewrite->limits->negative_ttl)
+                record->ttl = rewrite->limits->negative_ttl;
+        }
+        if (write_record(rewrite, i, 2) < 0)
+            return -EBADMSG;
+    }
+    if (negative && !has_soa)
+        rewrite->least_ttl_s = 0;
+    return 0;
+}
+
+static void write_start(struct rewrite *rewrite, unsigned flags)
+{
+    struct reply *reply = rewrite->reply;
+    struct dns_question question = {.flags = DNS_RD,
+                                    .type = rewrite->question->type,
+                                    .class = rewrite->question->class,
+                                    .asked_len = rewrite->question->name_len};
+
+    memcpy(question.asked, rewrite->question->name, rewrite->question->name_len);
+    rewrite->writer = (struct dns_writer){.message = reply->message, .room = sizeof reply->message};
+    dns_write_answer_head(&rewrite->writer, &question, flags & DNS_RCODE);
+    rewrite->names[rewrite->name_count++] = DNS_HEADER;
+}
+
+int reply_read(struct reply *reply, const uint8_t *bytes, size_t len,
+               const struct reply_question *question, const struct reply_limits *limits)
+{
+    struct rewrite rewrite = {.reply = reply,
+                              .bytes = bytes,
+                              .len = len,
+                              .question = question,
+                              .limits = limits,
+                              .least_ttl_s = limits->max_ttl};
+    struct bl_name last;
+    unsigned flags;
+    int answered;
+
+    reply->ttl_count = 0;
+    reply->ttl_s = 0;
+    reply->has_targets = false;
+    reply->ede = -1;
+    if (records_read(&rewrite) < 0)
+        return -EBADMSG;
+    flags = dns_read_16(bytes + 2);
+    reply->rcode = flags & DNS_RCODE;
+    reply->authentic = (flags & DNS_AD) != 0;
+    for (size_t i = 0; i < reply->record_count; i++)
+        if (reply->records[i].section == 3 && reply->records[i].type == DNS_OPT) {
+            ede_read(reply, bytes, &reply->records[i]);
+            reply->rcode |= reply->records[i].ttl >> 24 << 4;
+        }
+    write_start(&rewrite, flags);
+    answered = write_chain(&rewrite, &last);
+    if (answered < 0 || write_authority(&rewrite, &last, !answered) < 0 || rewrite.writer.failed)
+        return -EBADMSG;
+    reply->len = rewrite.writer.len;
+    reply->ttl_s = rewrite.least_ttl_s;
+    return 0;
+}

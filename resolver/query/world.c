@@ -1,0 +1,97 @@
+#include "resolver/query/world.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "blocklists/lists.h"
+#include "resolver/query/local.h"
+
+static int legend_of(const struct config *config, const struct bl_store *store, uint32_t version,
+                     struct legend **out_legend)
+{
+    const char **groups = calloc(config->group_count + 1, sizeof *groups);
+    const char **categories = calloc(config->category_count + 1, sizeof *categories);
+    const char **titles = calloc(config->category_count + 1, sizeof *titles);
+    uint8_t *severities = calloc(config->category_count + 1, 1);
+    int code = -ENOMEM;
+
+    if (groups && categories && titles && severities) {
+        for (size_t i = 0; i < config->group_count; i++)
+            groups[i] = config->groups[i].name;
+        for (size_t i = 0; i < config->category_count; i++) {
+            categories[i] = config->categories[i].name;
+            titles[i] = config->categories[i].title;
+            severities[i] = (uint8_t)config->categories[i].severity;
+        }
+        code = legend_create(&(struct legend_input){.groups = groups,
+                                                    .group_count = config->group_count,
+                                                    .categories = categories,
+                                                    .category_titles = titles,
+                                                    .severities = severities,
+                                                    .category_count = config->category_count,
+                                                    .policy_version = version,
+                                                    .generation = bl_store_generation(store)},
+                             out_legend);
+    }
+    free(groups);
+    free(categories);
+    free(titles);
+    free(severities);
+    return code;
+}
+
+static void world_free(struct world *world)
+{
+    legend_free(world->legend);
+    local_free(world->local);
+    policy_free(world->policy);
+    bl_store_close(world->store);
+    config_free(world->config);
+    free(world);
+}
+
+int world_create(struct config *config, uint32_t version, struct world **out_world,
+                 struct bl_error *error)
+{
+    struct world *world = calloc(1, sizeof *world);
+    char path[BL_PATH_MAX];
+    uint64_t generation;
+    int code;
+
+    if (!world) {
+        config_free(config);
+        return bl_error_set(error, -ENOMEM, "no memory for the policy");
+    }
+    world->config = config;
+    world->references = 1;
+    code = bl_lists_current(config->state, &generation, path, error);
+    if (code < 0)
+        goto fail;
+    code = bl_store_open(path, &world->store, error);
+    if (code < 0)
+        goto fail;
+    code = policy_build(config, world->store, version, &world->policy, error);
+    if (code < 0)
+        goto fail;
+    code = bl_error_set(error, -ENOMEM, "no memory for the policy");
+    if (local_create(config, &world->local) < 0 ||
+        legend_of(config, world->store, version, &world->legend) < 0)
+        goto fail;
+    *out_world = world;
+    return 0;
+fail:
+    world_free(world);
+    return code;
+}
+
+struct world *world_ref(struct world *world)
+{
+    __atomic_add_fetch(&world->references, 1, __ATOMIC_RELAXED);
+    return world;
+}
+
+void world_unref(struct world *world)
+{
+    if (world && __atomic_sub_fetch(&world->references, 1, __ATOMIC_ACQ_REL) == 0)
+        world_free(world);
+}
