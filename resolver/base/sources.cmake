@@ -1,6 +1,8 @@
 target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/address.c
+  ${CMAKE_CURRENT_LIST_DIR}/arena.c
   ${CMAKE_CURRENT_LIST_DIR}/check.c
+  ${CMAKE_CURRENT_LIST_DIR}/civil.c
   ${CMAKE_CURRENT_LIST_DIR}/clock.c
   ${CMAKE_CURRENT_LIST_DIR}/log.c
   ${CMAKE_CURRENT_LIST_DIR}/random.c)

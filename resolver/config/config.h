@@ -1,9 +1,9 @@
 /* The configuration: config.yaml, checked, as one structure.
  *
- * config_load() reads, checks and resolves everything; it tells all faults of a file at once, each with
- * file, line, column and the nearest valid word. A structure that it returns is whole: every name in it
- * points to something that is there. keys.c holds one table of all keys with type, range, default and
- * meaning; `chalkgated --print`, the manual page and the checks come from it.
+ * config_load() reads, checks and resolves everything; it tells all faults of a file at once, each
+ * with file, line, column and the nearest valid word. A structure that it returns is whole: every
+ * name in it points to something that is there. keys.c holds one table of all keys with type,
+ * range, default and meaning; `chalkgated --print`, the manual page and the checks come from it.
  *
  * Immutable once loaded; any thread may read it. Strings are borrowed until config_free().
  */
@@ -28,7 +28,7 @@ enum answer_kind { ANSWER_NXDOMAIN, ANSWER_NULL, ANSWER_ADDRESSES, ANSWER_NODATA
 
 struct config_answer {
     enum answer_kind kind;
-    bool set;               /* false: inherit (category, then group, then NXDOMAIN) */
+    bool set;                  /* false: inherit (category, then group, then NXDOMAIN) */
     struct address *addresses; /* for ANSWER_ADDRESSES: the block page, either family */
     size_t address_count;
 };
@@ -41,7 +41,7 @@ struct config_upstream {
     const char *tls_name; /* the name that its certificate must bear; NULL unless TRANSPORT_TLS */
 };
 
-struct config_source { /* where a category's names come from, for `lists update` */
+struct config_source {    /* where a category's names come from, for `lists update` */
     const char *location; /* path or https URL */
     const char *format;   /* NULL: recognised by content */
     const char *sha256;   /* or NULL */
@@ -59,8 +59,8 @@ struct config_category {
     size_t source_count;
 };
 
-/* What a rule is about: categories, services and names, as in `deny: [gambling, service:tiktok, x.test]`.
- * A name stands for itself and all below it. */
+/* What a rule is about: categories, services and names, as in `deny: [gambling, service:tiktok,
+ * x.test]`. A name stands for itself and all below it. */
 struct config_targets {
     uint16_t *categories; /* indices into config->categories, ascending */
     size_t category_count;
@@ -80,7 +80,8 @@ struct config_service { /* a named bundle of names */
 
 enum config_safe_search { SAFE_SEARCH_OFF, SAFE_SEARCH_MODERATE, SAFE_SEARCH_STRICT };
 
-/* What differs in a group while periods last; of several that hold at once, the later one in the file wins. */
+/* What differs in a group while periods last; of several that hold at once, the later one in the
+ * file wins. */
 struct config_schedule {
     uint16_t *during; /* indices into calendar.periods; holds while any of them lasts */
     size_t during_count;
@@ -93,14 +94,15 @@ struct config_schedule {
 struct config_group {
     const char *name;
     const char *title;
-    uint16_t extends; /* the group it inherits from; CONFIG_NONE. The lists below are effective already */
+    uint16_t extends; /* the group it inherits from; CONFIG_NONE. The lists below are effective
+                         already */
     struct address_prefix *subnets;
     size_t subnet_count;
     struct config_targets deny, observe, allow;
     struct config_schedule *schedule;
     size_t schedule_count;
     struct config_answer answer;
-    int safe_search;   /* enum config_safe_search */
+    int safe_search;    /* enum config_safe_search */
     bool walled_garden; /* only what `allow` names is answered */
 };
 
@@ -140,7 +142,7 @@ struct config_exception {
 };
 
 struct config_calendar {
-    const char *time_zone; /* "Europe/London"; NULL: the machine's */
+    const char *time_zone;     /* "Europe/London"; NULL: the machine's */
     struct config_term *terms; /* none: every day that is no holiday is in term */
     size_t term_count;
     struct config_dates *holidays;
@@ -176,7 +178,7 @@ struct config_record { /* answered here */
 };
 
 struct config_cache {
-    size_t size; /* bytes, per worker */
+    size_t size;                             /* bytes, per worker */
     uint32_t min_ttl, max_ttl, negative_ttl; /* seconds */
 };
 
@@ -186,7 +188,7 @@ struct config {
     size_t listen_count;
     unsigned workers;
     const char *state;
-    const char *user;  /* NULL: stay who we are */
+    const char *user; /* NULL: stay who we are */
     struct config_upstream *upstreams;
     size_t upstream_count;
     unsigned upstream_timeout_ms; /* for one try */
@@ -204,8 +206,8 @@ struct config {
     struct config_record *records;
     size_t record_count;
     struct config_answer answer; /* where neither category nor group says */
-    uint32_t deny_ttl; /* seconds a denied answer may be kept by the client */
-    const char *contact; /* the school's words for extended errors and pages, or NULL */
+    uint32_t deny_ttl;           /* seconds a denied answer may be kept by the client */
+    const char *contact;         /* the school's words for extended errors and pages, or NULL */
     unsigned keep_generations;
     int log_level;
 };
@@ -216,17 +218,26 @@ struct config_faults {
     size_t count;
 };
 
-/* Reads `path`. Returns 0 and *out_config, or -EINVAL and *out_faults with at least one message (free it
- * with config_faults_free), or another negative errno with one message when the file cannot be read. */
+/* Reads `path`. Returns 0 and *out_config, or -EINVAL and *out_faults with at least one message
+ * (free it with config_faults_free), or another negative errno with one message when the file
+ * cannot be read. */
 int config_load(const char *path, struct config **out_config, struct config_faults *out_faults);
-void config_free(struct config *config);
+
+/* The same for text that is there already; `path` is for messages and for relative paths. */
+int config_load_text(const char *path, const char *text, size_t len, struct config **out_config,
+                     struct config_faults *out_faults);
+void config_free(struct config *config); /* NULL is fine */
 void config_faults_free(struct config_faults *faults);
 
 /* The effective configuration, defaults included, as YAML that config_load() accepts. 0 or -EIO. */
 int config_print(const struct config *config, FILE *out);
 
+/* All keys with type, range, default and meaning, as a Markdown list for the manual. 0 or -EIO. */
+int config_keys_print(FILE *out);
+
 int config_category_find(const struct config *config, const char *name); /* index or -ENOENT */
 int config_group_find(const struct config *config, const char *name);
+int config_service_find(const struct config *config, const char *name);
 const char *config_severity_text(enum config_severity severity);
 const char *config_answer_text(enum answer_kind kind);
 

@@ -1,0 +1,273 @@
+#include "resolver/config/keys.h"
+
+#include "resolver/base/log.h"
+#include "resolver/config/config.h"
+
+#define AT(type, field)           .offset = offsetof(struct type, field)
+#define MANY(type, field, number) AT(type, field), .count_offset = offsetof(struct type, number)
+#define EACH(type)                .size = sizeof(struct type)
+
+const char *const SEVERITY_WORDS[] = {"low", "medium", "high", "urgent", NULL};
+const char *const ANSWER_WORDS[] = {"nxdomain", "null", "addresses", "nodata", "refused", NULL};
+const char *const DAY_WORDS[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun", NULL};
+static const char *const TRANSPORT_WORDS[] = {"udp", "tcp", "tls", NULL};
+static const char *const ACTION_WORDS[] = {"block", "allow", NULL};
+static const char *const TIER_WORDS[] = {"school", "regional", "national", NULL};
+static const char *const SAFE_SEARCH_WORDS[] = {"off", "moderate", "strict", NULL};
+static const char *const WHEN_WORDS[] = {"school-days", "other-days", "always", NULL};
+static const char *const SCHOOL_WORDS[] = {"as-usual", "open", "closed", NULL};
+static const char *const LEVEL_WORDS[] = {"error", "warning", "notice", "info", "debug", NULL};
+
+static const struct key upstream_keys[] = {
+    {"address", KEY_ADDRESS, AT(config_upstream, address), .required = true, .least = 1,
+     .meaning = "address of the server, with a port if it is not 53 (853 with tls)"},
+    {"transport", KEY_WORD, AT(config_upstream, transport), .words = TRANSPORT_WORDS,
+     .fallback = "udp", .meaning = "how it is asked; over udp, long answers come by tcp"},
+    {"tls-name", KEY_TEXT, AT(config_upstream, tls_name), .most = 253,
+     .meaning = "the name that its certificate must bear; needed with transport tls"},
+    {0},
+};
+
+static const struct key cache_keys[] = {
+    {"size", KEY_SIZE, AT(config_cache, size), .least = 64 << 10, .most = INT64_C(64) << 30,
+     .fallback = "16MiB", .meaning = "memory for answers, for each worker"},
+    {"min-ttl", KEY_SECONDS, AT(config_cache, min_ttl), .most = 3600, .fallback = "0s",
+     .meaning = "answers are kept at least this long"},
+    {"max-ttl", KEY_SECONDS, AT(config_cache, max_ttl), .least = 1, .most = 7 * 86400,
+     .fallback = "1d", .meaning = "answers are kept at most this long"},
+    {"negative-ttl", KEY_SECONDS, AT(config_cache, negative_ttl), .least = 1, .most = 86400,
+     .fallback = "1h", .meaning = "\"no such name\" is kept at most this long"},
+    {0},
+};
+
+static const struct key source_keys[] = {
+    {"location", KEY_TEXT, AT(config_source, location), .most = 4000, .required = true,
+     .meaning = "path or https URL of the list"},
+    {"format", KEY_TEXT, AT(config_source, format), .most = 40,
+     .meaning = "the list's format, where it cannot be recognised by its content"},
+    {"sha256", KEY_TEXT, AT(config_source, sha256), .most = 64,
+     .meaning = "what the file's SHA-256 must be, in hexadecimal"},
+    {"tier", KEY_WORD, AT(config_source, tier), .words = TIER_WORDS, .fallback = "school",
+     .meaning = "who stands behind it: an allow entry beats blocks of its own tier or a lower one"},
+    {"action", KEY_WORD, AT(config_source, action), .words = ACTION_WORDS, .fallback = "block",
+     .meaning = "what its entries say unless they say it themselves"},
+    {0},
+};
+
+static const struct key category_keys[] = {
+    {"title", KEY_TEXT, AT(config_category, title), .most = 200,
+     .meaning = "in words, for reports and for those who are refused"},
+    {"severity", KEY_WORD, AT(config_category, severity), .words = SEVERITY_WORDS,
+     .fallback = "medium", .meaning = "how serious a look-up is; urgent ones alert at once"},
+    {"sealed", KEY_BOOL, AT(config_category, sealed), .fallback = "false",
+     .meaning = "denied to everyone for good: no rule, grant or list can loosen it, and nothing "
+                "starts without its lists"},
+    {"answer", KEY_ANSWER, AT(config_category, answer),
+     .meaning = "how a denied question is answered, whatever the group says"},
+    {"sources", KEY_ITEMS, MANY(config_category, sources, source_count), EACH(config_source),
+     .children = source_keys, .meaning = "lists that `lists update` keeps fresh"},
+    {0},
+};
+
+static const struct key service_keys[] = {
+    {"title", KEY_TEXT, AT(config_service, title), .most = 200, .meaning = "in words, for reports"},
+    {"names", KEY_LIST, KEY_NAME, MANY(config_service, names, name_count), .required = true,
+     .meaning = "the names it needs; each stands for those below it too"},
+    {0},
+};
+
+static const struct key period_keys[] = {
+    {"days", KEY_DAYS, AT(config_period, days), .fallback = "mon-fri",
+     .meaning = "days of the week, as [mon-fri, sun]"},
+    {"when", KEY_WORD, AT(config_period, when), .words = WHEN_WORDS, .fallback = "school-days",
+     .meaning =
+         "school-days: in term and no holiday or inset day; other-days: all the rest; always"},
+    {"times", KEY_LIST, KEY_TIMES, MANY(config_period, times, time_count), .required = true,
+     .meaning = "from and to, as [08:50-10:20, 10:40-12:10]; 22:00-06:00 ends on the next day"},
+    {0},
+};
+
+static const struct key term_keys[] = {
+    {"", KEY_DATES, AT(config_term, dates), .required = true,
+     .meaning = "first and last day, as 2026-09-03..2026-12-18"},
+    {0},
+};
+
+static const struct key exception_keys[] = {
+    {"date", KEY_DATES, AT(config_exception, dates), .required = true,
+     .meaning = "the day, or several as 2026-12-17..2026-12-18"},
+    {"school", KEY_WORD, AT(config_exception, school), .words = SCHOOL_WORDS,
+     .fallback = "as-usual", .meaning = "open makes it a school day, closed makes it none"},
+    {"period", KEY_PERIOD, AT(config_exception, period), .meaning = "the period that differs"},
+    {"times", KEY_LIST, KEY_TIMES, MANY(config_exception, times, time_count),
+     .meaning = "its times on that day; none: it does not take place"},
+    {0},
+};
+
+static const struct key calendar_keys[] = {
+    {"time-zone", KEY_TEXT, AT(config_calendar, time_zone), .most = 64,
+     .meaning = "as Europe/London; the machine's own when not given"},
+    {"terms", KEY_MAP, MANY(config_calendar, terms, term_count), EACH(config_term), .noun = "term",
+     .children = term_keys, .meaning = "when school is in; without any, all year"},
+    {"holidays", KEY_LIST, KEY_DATES, MANY(config_calendar, holidays, holiday_count),
+     .meaning = "half-terms and bank holidays, as [2026-10-26..2026-10-30, 2027-05-03]"},
+    {"inset-days", KEY_LIST, KEY_DATES, MANY(config_calendar, inset_days, inset_day_count),
+     .meaning = "days for staff only"},
+    {"periods", KEY_MAP, MANY(config_calendar, periods, period_count), EACH(config_period),
+     .noun = "period", .children = period_keys, .meaning = "named times of the day for schedules"},
+    {"exceptions", KEY_ITEMS, MANY(config_calendar, exceptions, exception_count),
+     EACH(config_exception), .children = exception_keys, .meaning = "days that differ"},
+    {0},
+};
+
+static const struct key schedule_keys[] = {
+    {"during", KEY_LIST, KEY_PERIOD, MANY(config_schedule, during, during_count),
+     .meaning = "holds while one of these periods lasts"},
+    {"outside", KEY_LIST, KEY_PERIOD, MANY(config_schedule, outside, outside_count),
+     .meaning = "holds while none of these periods lasts"},
+    {"deny", KEY_TARGETS, AT(config_schedule, deny), .meaning = "denied then, too"},
+    {"observe", KEY_TARGETS, AT(config_schedule, observe), .meaning = "observed then"},
+    {"allow", KEY_TARGETS, AT(config_schedule, allow), .meaning = "allowed then"},
+    {"internet", KEY_BOOL, AT(config_schedule, internet), .fallback = "true",
+     .meaning = "false: everything is denied then"},
+    {0},
+};
+
+static const struct key group_keys[] = {
+    {"title", KEY_TEXT, AT(config_group, title), .most = 200, .meaning = "in words, for reports"},
+    {"extends", KEY_GROUP, AT(config_group, extends),
+     .meaning = "starts from all that another group says, but for its subnets"},
+    {"subnets", KEY_LIST, KEY_PREFIX, MANY(config_group, subnets, subnet_count),
+     .meaning =
+         "addresses of its devices; where subnets of groups overlap the longest prefix counts"},
+    {"deny", KEY_TARGETS, AT(config_group, deny),
+     .meaning = "categories, services (service:tiktok) and names that are denied"},
+    {"observe", KEY_TARGETS, AT(config_group, observe),
+     .meaning = "categories that are let through and recorded as \"would have been denied\""},
+    {"allow", KEY_TARGETS, AT(config_group, allow),
+     .meaning =
+         "names, services and categories (category:games) that are never denied, unless sealed"},
+    {"safe-search", KEY_WORD, AT(config_group, safe_search), .words = SAFE_SEARCH_WORDS,
+     .fallback = "off", .meaning = "search engines are answered with their filtered form"},
+    {"schedule", KEY_ITEMS, MANY(config_group, schedule, schedule_count), EACH(config_schedule),
+     .children = schedule_keys, .meaning = "what differs in periods of the calendar"},
+    {"walled-garden", KEY_BOOL, AT(config_group, walled_garden), .fallback = "false",
+     .meaning = "only what `allow` names is answered"},
+    {"answer", KEY_ANSWER, AT(config_group, answer),
+     .meaning = "how a denied question is answered where its category does not say"},
+    {0},
+};
+
+static const struct key zone_keys[] = {
+    {"", KEY_ITEMS, MANY(config_zone, upstreams, upstream_count), EACH(config_upstream),
+     .children = upstream_keys, .required = true, .meaning = "servers that know the zone"},
+    {0},
+};
+
+static const struct key record_keys[] = {
+    {"", KEY_LIST, KEY_ADDRESS, MANY(config_record, addresses, address_count), .required = true,
+     .meaning = "its addresses, of either family"},
+    {0},
+};
+
+static const struct key roles_keys[] = {
+    {"manager", KEY_LIST, KEY_TEXT, MANY(config_roles, manager, manager_count), .most = 32,
+     .meaning = "operating-system groups whose members may change the filter"},
+    {"viewer", KEY_LIST, KEY_TEXT, MANY(config_roles, viewer, viewer_count), .most = 32,
+     .meaning = "operating-system groups whose members may read reports and records"},
+    {"requires-approval", KEY_BOOL, AT(config_roles, requires_approval), .fallback = "false",
+     .meaning = "what loosens the policy waits until a second manager confirms it"},
+    {0},
+};
+
+static const struct key lists_keys[] = {
+    {"keep", KEY_COUNT, AT(config, keep_generations), .least = 1, .most = 1000, .fallback = "5",
+     .meaning = "how many generations stay for `lists rollback`"},
+    {0},
+};
+
+static const struct key logging_keys[] = {
+    {"level", KEY_WORD, AT(config, log_level), .words = LEVEL_WORDS, .least = LOG_LEVEL_ERROR,
+     .fallback = "notice", .meaning = "what goes to the log: messages as serious as this or more"},
+    {0},
+};
+
+/* Rows stand in the order in which they are read: what is referred to comes first. */
+static const struct key root_keys[] = {
+    {"listen", KEY_LIST, KEY_ADDRESS, MANY(config, listen, listen_count), .least = 1, .most = 53,
+     .fallback = "0.0.0.0:53 [::]:53", .meaning = "addresses to answer on, over UDP and TCP"},
+    {"workers", KEY_WORKERS, AT(config, workers), .least = 1, .most = 256, .fallback = "auto",
+     .meaning = "threads that answer; auto: one for each processor"},
+    {"state", KEY_PATH, AT(config, state), .fallback = "/var/lib/chalkgate",
+     .meaning = "folder for compiled lists, records and policy changes"},
+    {"user", KEY_TEXT, AT(config, user), .most = 32,
+     .meaning = "operating-system user to become once the ports are bound"},
+    {"upstreams", KEY_ITEMS, MANY(config, upstreams, upstream_count), EACH(config_upstream),
+     .children = upstream_keys, .required = true,
+     .meaning = "servers that allowed questions go to"},
+    {"upstream-timeout", KEY_MILLISECONDS, AT(config, upstream_timeout_ms), .least = 50,
+     .most = 5000, .fallback = "800ms", .meaning = "how long one try waits for one server"},
+    {"forward-zones", KEY_MAP, .form = FORM_DOMAIN, MANY(config, forward_zones, forward_zone_count),
+     EACH(config_zone), .noun = "zone", .children = zone_keys,
+     .meaning = "names that other servers know, such as the school's own domain"},
+    {"records", KEY_MAP, .form = FORM_DOMAIN, MANY(config, records, record_count),
+     EACH(config_record), .noun = "record", .children = record_keys,
+     .meaning = "names that are answered here"},
+    {"cache", KEY_OBJECT, AT(config, cache), .children = cache_keys, .meaning = "answers kept"},
+    {"answer", KEY_ANSWER, AT(config, answer), .fallback = "nxdomain",
+     .meaning = "how a denied question is answered: nxdomain, null, nodata, refused or addresses"},
+    {"deny-ttl", KEY_SECONDS, AT(config, deny_ttl), .most = 3600, .fallback = "10s",
+     .meaning = "how long a device may keep a denied answer"},
+    {"contact", KEY_TEXT, AT(config, contact), .most = 120,
+     .meaning = "whom to ask about a refusal, told to devices that show it"},
+    {"lists", KEY_OBJECT, .children = lists_keys, .meaning = "compiled lists"},
+    {"logging", KEY_OBJECT, .children = logging_keys, .meaning = "the technician's log"},
+    {"calendar", KEY_OBJECT, AT(config, calendar), .children = calendar_keys,
+     .meaning = "terms, holidays and periods of the day"},
+    {"categories", KEY_MAP, MANY(config, categories, category_count), EACH(config_category),
+     .noun = "category", .children = category_keys, .meaning = "kinds of content"},
+    {"services", KEY_MAP, MANY(config, services, service_count), EACH(config_service),
+     .noun = "service", .children = service_keys,
+     .shipped_offset = offsetof(struct config_service, shipped),
+     .meaning = "bundles of names, beside those that come with the program"},
+    {"groups", KEY_MAP, MANY(config, groups, group_count), EACH(config_group), .noun = "group",
+     .required = true, .children = group_keys,
+     .meaning = "who may ask, and what; addresses in no group are refused"},
+    {"roles", KEY_OBJECT, AT(config, roles), .children = roles_keys,
+     .meaning = "who may change the filter and who may read"},
+    {0},
+};
+
+static const struct key shipped_keys[] = {
+    {"services", KEY_MAP, MANY(config, services, service_count), EACH(config_service),
+     .noun = "service", .children = service_keys, .meaning = "bundles of names"},
+    {0},
+};
+
+const struct key config_root = {"", KEY_OBJECT, .children = root_keys};
+const struct key services_root = {"", KEY_OBJECT, .children = shipped_keys};
+
+size_t key_size(enum key_type type)
+{
+    static const size_t SIZES[] = {
+        [KEY_BOOL] = sizeof(bool),
+        [KEY_COUNT] = sizeof(unsigned),
+        [KEY_WORKERS] = sizeof(unsigned),
+        [KEY_SIZE] = sizeof(size_t),
+        [KEY_SECONDS] = sizeof(uint32_t),
+        [KEY_MILLISECONDS] = sizeof(unsigned),
+        [KEY_TEXT] = sizeof(char *),
+        [KEY_PATH] = sizeof(char *),
+        [KEY_WORD] = sizeof(int),
+        [KEY_CATEGORY] = sizeof(uint16_t),
+        [KEY_GROUP] = sizeof(uint16_t),
+        [KEY_PERIOD] = sizeof(uint16_t),
+        [KEY_NAME] = BL_NAME_MAX,
+        [KEY_ADDRESS] = sizeof(struct address),
+        [KEY_PREFIX] = sizeof(struct address_prefix),
+        [KEY_DATES] = sizeof(struct config_dates),
+        [KEY_TIMES] = sizeof(struct config_times),
+    };
+
+    return SIZES[type];
+}

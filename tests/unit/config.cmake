@@ -1,0 +1,1 @@
+chalkgate_unit_test(config-load test_load.c)
