@@ -14,12 +14,16 @@
 #include "blocklists/error.h"
 #include "resolver/query/world.h"
 
+struct denials_writer;
+struct listeners;
 struct server;
 
 struct daemon {
     const char *config_path;
     char *state;              /* the state folder; fixed for the life of the process */
+    struct listeners *listeners;
     struct server *server;    /* net/server.h */
+    struct denials_writer *writer; /* denials/writer.h */
     int64_t started_wall_ms, started_mono_ms;
     pthread_mutex_t change;   /* one change at a time */
     pthread_mutex_t lock;     /* guards the fields below; held for moments only */
@@ -28,11 +32,15 @@ struct daemon {
     char reload_fault[BL_ERROR_MAX]; /* why the last reload was refused; empty when it was not */
 };
 
+/* Takes `world`; the rest of the fields are set by main.c. */
+void daemon_init(struct daemon *daemon, struct world *world);
+void daemon_fini(struct daemon *daemon);
+
 /* The world in force, with a reference of its own for the caller. */
 struct world *daemon_world(struct daemon *daemon);
 
 /* With daemon->change held: reads config.yaml anew, opens the generation in force, and lets the workers
- * take the new world. On failure what ran runs on. */
+ * take the new world. On failure what ran runs on. Faults are logged, all of them. */
 int daemon_reload(struct daemon *daemon, struct bl_error *error);
 
 /* With daemon->change held: the same configuration with the generation and the policy changes now in force

@@ -22,8 +22,7 @@ void dns_write_bytes(struct dns_writer *writer, const void *bytes, size_t len)
         writer->failed = true;
         return;
     }
-    if (len) /* memcpy takes no NULL, not even for nothing */
-        memcpy(writer->message + writer->len, bytes, len);
+    memcpy(writer->message + writer->len, bytes, len);
     writer->len += len;
 }
 

@@ -46,23 +46,22 @@ static void world_free(struct world *world)
     local_free(world->local);
     policy_free(world->policy);
     bl_store_close(world->store);
-    config_free(world->config);
+    if (__atomic_sub_fetch(world->config_worlds, 1, __ATOMIC_ACQ_REL) == 0) {
+        config_free(world->config);
+        free(world->config_worlds);
+    }
     free(world);
 }
 
-int world_create(struct config *config, uint32_t version, struct world **out_world,
-                 struct bl_error *error)
+/* Everything that follows from a configuration. `world` is freed on failure. */
+static int world_fill(struct world *world, uint32_t version, struct world **out_world,
+                      struct bl_error *error)
 {
-    struct world *world = calloc(1, sizeof *world);
+    const struct config *config = world->config;
     char path[BL_PATH_MAX];
     uint64_t generation;
     int code;
 
-    if (!world) {
-        config_free(config);
-        return bl_error_set(error, -ENOMEM, "no memory for the policy");
-    }
-    world->config = config;
     world->references = 1;
     code = bl_lists_current(config->state, &generation, path, error);
     if (code < 0)
@@ -82,6 +81,37 @@ int world_create(struct config *config, uint32_t version, struct world **out_wor
 fail:
     world_free(world);
     return code;
+}
+
+int world_create(struct config *config, uint32_t version, struct world **out_world,
+                 struct bl_error *error)
+{
+    struct world *world = calloc(1, sizeof *world);
+    unsigned *worlds = malloc(sizeof *worlds);
+
+    if (!world || !worlds) {
+        free(world);
+        free(worlds);
+        config_free(config);
+        return bl_error_set(error, -ENOMEM, "no memory for the policy");
+    }
+    *worlds = 1;
+    world->config = config;
+    world->config_worlds = worlds;
+    return world_fill(world, version, out_world, error);
+}
+
+int world_renew(const struct world *from, uint32_t version, struct world **out_world,
+                struct bl_error *error)
+{
+    struct world *world = calloc(1, sizeof *world);
+
+    if (!world)
+        return bl_error_set(error, -ENOMEM, "no memory for the policy");
+    world->config = from->config;
+    world->config_worlds = from->config_worlds;
+    __atomic_add_fetch(world->config_worlds, 1, __ATOMIC_RELAXED);
+    return world_fill(world, version, out_world, error);
 }
 
 struct world *world_ref(struct world *world)

@@ -20,6 +20,7 @@ struct local_names;
 
 struct world {
     struct config *config;
+    unsigned *config_worlds; /* how many worlds share it; atomic; world.c only */
     struct bl_store *store;
     struct policy *policy;
     struct legend *legend;
@@ -30,6 +31,9 @@ struct world {
 /* Takes `config` (also on failure) and opens the generation in force under config->state. */
 int world_create(struct config *config, uint32_t policy_version, struct world **out_world,
                  struct bl_error *error);
+/* Another one of the same configuration, with the generation that is in force now. */
+int world_renew(const struct world *world, uint32_t policy_version, struct world **out_world,
+                struct bl_error *error);
 struct world *world_ref(struct world *world);
 void world_unref(struct world *world);
 

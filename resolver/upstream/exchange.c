@@ -255,8 +255,6 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dns_qu
     exchanges->by_key[exchange->key_hash & exchanges->table_mask] = exchange;
     exchange->matched = NULL;
     exchange->channel = NULL;
-    exchange->channel_next = NULL;
-    exchange->channel_link = NULL;
     exchange->waiters = NULL;
     exchange->waiters_end = &exchange->waiters;
     exchange->waiter_count = 0;
@@ -435,6 +433,15 @@ void exchange_sent(struct exchanges *exchanges, struct exchange *exchange, void 
     head = &exchanges->by_match[match_hash(channel, try->id) & exchanges->table_mask];
     try->match_next = *head;
     *head = try;
+}
+
+bool exchange_lost(struct exchanges *exchanges, struct exchange_try *lost)
+{
+    const struct exchange *exchange = lost->exchange;
+    bool was_listening = lost->channel != NULL;
+
+    match_remove(exchanges, lost);
+    return was_listening && lost == &exchange->tries[exchange->try_count - 1];
 }
 
 struct exchange *exchange_match(struct exchanges *exchanges, const void *channel,

@@ -56,6 +56,10 @@ struct exchange_try {
     uint16_t id;
     uint8_t server;
     uint8_t transport;
+
+    /* Set by net: what it went out on, until the exchange ends. */
+    void *carrier;
+    struct exchange_try *carrier_next, **carrier_link;
 };
 
 enum exchange_state { EXCHANGE_WAITING, EXCHANGE_ANSWERED, EXCHANGE_FAILED };
@@ -69,12 +73,11 @@ struct exchange {
     uint8_t server;    /* index into the exchanges' upstreams */
     uint8_t transport; /* enum config_transport of this try */
     struct address server_address;
-    const char *tls_name;
+    const char *tls_name; /* what its certificate must bear; "": none */
     int64_t deadline_ms; /* of this try's patience, monotonic */
 
     /* Set by net. */
     void *channel; /* the socket or connection the current try went out on: exchange_sent() */
-    struct exchange *channel_next, **channel_link; /* net's own: the exchanges of a connection */
 
     /* The module's own. */
     struct exchange_try tries[EXCHANGE_TRIES + 1]; /* and one over TCP after a truncated reply */
@@ -140,6 +143,10 @@ struct exchange_wait *exchange_next_waiter(struct exchange *exchange);
 
 /* Net tells where the current try went out. */
 void exchange_sent(struct exchanges *exchanges, struct exchange *exchange, void *channel);
+
+/* Net tells that a try's channel broke: it is listened to no longer. Returns whether it was the
+ * current one, which query_fail() then goes on from. */
+bool exchange_lost(struct exchanges *exchanges, struct exchange_try *lost);
 
 /* The exchange one of whose tries waits on this channel for a message with the id of `bytes`, or
  * NULL. */

@@ -1,6 +1,7 @@
 #include "resolver/upstream/health.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -24,7 +25,8 @@ void upstreams_set(struct upstreams *upstreams, const struct config_upstream *se
                 old.items[k].transport == servers[i].transport)
                 *item = old.items[k];
         item->transport = (uint8_t)servers[i].transport;
-        item->tls_name = servers[i].tls_name;
+        snprintf(item->tls_name, sizeof item->tls_name, "%s",
+                 servers[i].tls_name ? servers[i].tls_name : "");
     }
 }
 

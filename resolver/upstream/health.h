@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "blocklists/name.h"
 #include "resolver/base/random.h"
 #include "resolver/config/config.h"
 
@@ -23,7 +24,7 @@ struct upstream {
     struct address address;
     uint8_t transport;    /* enum config_transport */
     uint8_t without_edns; /* answered FORMERR to EDNS and fine without it */
-    const char *tls_name; /* borrowed from the world's configuration */
+    char tls_name[BL_NAME_TEXT_MAX]; /* a copy: questions in flight outlive a configuration; "": none */
     uint32_t latency_us;  /* smoothed; 0: not known yet */
     uint32_t failed_in_row;
     int64_t aside_until_ms; /* monotonic; 0: in use */

@@ -1,0 +1,425 @@
+#include "resolver/control/control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "resolver/base/check.h"
+#include "resolver/base/clock.h"
+#include "resolver/base/log.h"
+#include "resolver/control/caller.h"
+#include "resolver/control/daemon.h"
+
+enum {
+    BACKLOG = 64,
+    REQUEST_MS = 10 * 1000,
+    REPLY_MS = 5 * 60 * 1000,
+    THREAD_STACK = 1024 * 1024,
+    CODE_FAILED = 1,
+    CODE_USAGE = 2,
+    CODE_NOT_ALLOWED = 3,
+    CODE_NOTHING = 4,
+};
+
+struct control {
+    struct daemon *daemon;
+    int fd, wake_fd; /* the listening socket; an eventfd that ends the thread */
+    char path[sizeof((struct sockaddr_un *)0)->sun_path];
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock;
+    pthread_cond_t left;
+    unsigned callers;
+    bool stopping;
+};
+
+struct call {
+    struct control *control;
+    int fd, passed_fd;
+    size_t len;
+    char text[CONTROL_REQUEST_MAX + 1];
+};
+
+static bool poll_until(int fd, short events, int64_t end_ms)
+{
+    struct pollfd item = {.fd = fd, .events = events};
+    int64_t left = end_ms - clock_read().mono_ms;
+
+    return left > 0 && poll(&item, 1, (int)left) == 1;
+}
+
+/* A descriptor that came along; more than one is more than was asked for. */
+static void passed_take(struct call *call, struct msghdr *header)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+        int fds[8];
+        size_t count;
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(fds, CMSG_DATA(c), count * sizeof(int));
+        for (size_t i = 0; i < count; i++) {
+            if (call->passed_fd < 0)
+                call->passed_fd = fds[i];
+            else
+                close(fds[i]);
+        }
+    }
+}
+
+/* Reads up to the newline: 0, or a negative errno. */
+static int request_read(struct call *call)
+{
+    int64_t end_ms = clock_read().mono_ms + REQUEST_MS;
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(8 * sizeof(int))];
+    } control;
+
+    while (call->len < CONTROL_REQUEST_MAX) {
+        struct iovec vector = {call->text + call->len, CONTROL_REQUEST_MAX - call->len};
+        struct msghdr header = {.msg_iov = &vector,
+                                .msg_iovlen = 1,
+                                .msg_control = &control,
+                                .msg_controllen = sizeof control};
+        ssize_t got;
+        char *newline;
+        if (!poll_until(call->fd, POLLIN, end_ms))
+            return -ETIMEDOUT;
+        got = recvmsg(call->fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        if (got <= 0)
+            return got < 0 ? -errno : -EPIPE;
+        passed_take(call, &header);
+        newline = memchr(call->text + call->len, '\n', (size_t)got);
+        call->len += (size_t)got;
+        if (newline) {
+            call->len = (size_t)(newline - call->text);
+            call->text[call->len] = '\0';
+            return 0;
+        }
+    }
+    return -EMSGSIZE;
+}
+
+static void reply_write(int fd, const char *text, size_t len)
+{
+    int64_t end_ms = clock_read().mono_ms + REPLY_MS;
+
+    while (len) {
+        ssize_t sent = send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent > 0) {
+            text += sent;
+            len -= (size_t)sent;
+        } else if (errno != EAGAIN && errno != EINTR) {
+            return;
+        } else if (!poll_until(fd, POLLOUT, end_ms)) {
+            return;
+        }
+    }
+}
+
+static int exit_code_of(int code)
+{
+    switch (code) {
+    case -EPERM:
+    case -EACCES:
+        return CODE_NOT_ALLOWED;
+    case -ENOENT:
+        return CODE_NOTHING;
+    case -EINVAL:
+        return CODE_USAGE;
+    default:
+        return CODE_FAILED;
+    }
+}
+
+static void reply_send(int fd, json_t *reply, int code, const struct bl_error *error)
+{
+    char *text;
+    size_t len;
+
+    if (code < 0)
+        json_object_clear(reply);
+    json_object_set_new(reply, "ok", json_boolean(code >= 0));
+    if (code < 0) {
+        json_object_set_new(reply, "error",
+                            json_string(error->text[0] ? error->text : strerror(-code)));
+        json_object_set_new(reply, "code", json_integer(exit_code_of(code)));
+    }
+    text = json_dumps(reply, JSON_COMPACT);
+    if (!text)
+        return;
+    len = strlen(text);
+    if (len < CONTROL_REPLY_MAX) {
+        text[len] = '\n'; /* in the NUL's place */
+        reply_write(fd, text, len + 1);
+    }
+    free(text);
+}
+
+static const struct control_verb *verb_find(const char *name)
+{
+    for (size_t i = 0; control_tables[i]; i++)
+        for (const struct control_verb *verb = control_tables[i]; verb->name; verb++)
+            if (strcmp(verb->name, name) == 0)
+                return verb;
+    return NULL;
+}
+
+static int role_check(const struct control_verb *verb, const struct caller *caller,
+                      struct bl_error *error)
+{
+    if (caller->role >= verb->role)
+        return 0;
+    return bl_error_set(error, -EPERM,
+                        "%s may not do this: it needs the role \"%s\", which members of the groups "
+                        "under `roles` in config.yaml have",
+                        caller->user, verb->role == ROLE_MANAGER ? "manager" : "viewer");
+}
+
+static int verb_run(struct control *control, const struct caller *caller, json_t *request,
+                    int passed_fd, json_t *reply, struct bl_error *error)
+{
+    const char *name = control_string(request, "verb", error);
+    const struct control_verb *verb = name ? verb_find(name) : NULL;
+    int code;
+
+    if (!name)
+        return -EINVAL;
+    if (!verb)
+        return bl_error_set(error, -EINVAL, "the running chalkgated does not know \"%.40s\"; is it "
+                                            "older than this command?", name);
+    code = role_check(verb, caller, error);
+    if (code < 0)
+        return code;
+    if (verb->kind == CONTROL_CHANGES)
+        pthread_mutex_lock(&control->daemon->change);
+    code = verb->handle(control->daemon, caller, request, passed_fd, reply, error);
+    if (verb->kind == CONTROL_CHANGES)
+        pthread_mutex_unlock(&control->daemon->change);
+    return code;
+}
+
+static void call_answer(struct call *call)
+{
+    struct bl_error error = {0};
+    struct caller caller;
+    json_t *reply = json_object(), *request = NULL;
+    json_error_t fault;
+    int code = request_read(call);
+
+    if (code == -EMSGSIZE) {
+        bl_error_set(&error, code, "the request is longer than %d octets", CONTROL_REQUEST_MAX);
+    } else if (code == 0) {
+        struct world *world = daemon_world(call->control->daemon);
+        code = caller_read(call->fd, world->config, &caller, &error);
+        world_unref(world);
+        if (code == 0) {
+            request = json_loadb(call->text, call->len, JSON_REJECT_DUPLICATES, &fault);
+            code = json_is_object(request)
+                       ? verb_run(call->control, &caller, request, call->passed_fd, reply, &error)
+                       : bl_error_set(&error, -EINVAL, "the request is no JSON object: %s",
+                                      fault.text);
+        }
+    }
+    if (reply && code != -EPIPE)
+        reply_send(call->fd, reply, code, &error);
+    json_decref(request);
+    json_decref(reply);
+}
+
+static void *call_run(void *user)
+{
+    struct call *call = user;
+    struct control *control = call->control;
+
+    call_answer(call);
+    if (call->passed_fd >= 0)
+        close(call->passed_fd);
+    close(call->fd);
+    free(call);
+    pthread_mutex_lock(&control->lock);
+    control->callers--;
+    pthread_cond_signal(&control->left);
+    pthread_mutex_unlock(&control->lock);
+    return NULL;
+}
+
+static int thread_start(pthread_t *out_thread, bool detached, void *(*run)(void *), void *user)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    int code;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, THREAD_STACK);
+    if (detached)
+        pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all); /* signals are the main thread's business */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    code = pthread_create(out_thread, &attributes, run, user);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return -code;
+}
+
+static void caller_accept(struct control *control)
+{
+    int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
+    struct call *call;
+    pthread_t thread;
+
+    if (fd < 0)
+        return;
+    call = calloc(1, sizeof *call);
+    if (call) {
+        call->control = control;
+        call->fd = fd;
+        call->passed_fd = -1;
+        pthread_mutex_lock(&control->lock);
+        control->callers++;
+        pthread_mutex_unlock(&control->lock);
+        if (thread_start(&thread, true, call_run, call) == 0)
+            return;
+        pthread_mutex_lock(&control->lock);
+        control->callers--;
+        pthread_mutex_unlock(&control->lock);
+    }
+    free(call);
+    close(fd);
+}
+
+/* Further callers wait in the backlog until one has left. Returns whether to go on. */
+static bool place_wait(struct control *control)
+{
+    bool stopping;
+
+    pthread_mutex_lock(&control->lock);
+    while (control->callers >= CONTROL_CALLERS_MAX && !control->stopping)
+        pthread_cond_wait(&control->left, &control->lock);
+    stopping = control->stopping;
+    pthread_mutex_unlock(&control->lock);
+    return !stopping;
+}
+
+static void *control_run(void *user)
+{
+    struct control *control = user;
+    struct pollfd items[2] = {{.fd = control->fd, .events = POLLIN},
+                              {.fd = control->wake_fd, .events = POLLIN}};
+
+    while (place_wait(control)) {
+        if (poll(items, 2, -1) < 0)
+            continue;
+        if (items[1].revents)
+            break;
+        if (items[0].revents)
+            caller_accept(control);
+    }
+    return NULL;
+}
+
+static int socket_bind(struct control *control, struct bl_error *error)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int code = 0;
+
+    memcpy(name.sun_path, control->path, sizeof name.sun_path);
+    if (unlink(control->path) < 0 && errno != ENOENT)
+        return bl_error_set(error, -errno, "cannot remove the old %s: %s", control->path,
+                            strerror(errno));
+    control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (control->fd < 0 || bind(control->fd, (struct sockaddr *)&name, sizeof name) < 0 ||
+        chmod(control->path, 0666) < 0 || listen(control->fd, BACKLOG) < 0)
+        code = bl_error_set(error, -errno, "cannot open the control socket %s: %s", control->path,
+                            strerror(errno));
+    return code;
+}
+
+int control_open(struct daemon *daemon, struct control **out_control, struct bl_error *error)
+{
+    struct control *control = calloc(1, sizeof *control);
+    int len, code = 0;
+
+    if (!control)
+        return bl_error_set(error, -ENOMEM, "out of memory for the control socket");
+    control->daemon = daemon;
+    control->fd = -1;
+    pthread_mutex_init(&control->lock, NULL);
+    pthread_cond_init(&control->left, NULL);
+    control->wake_fd = eventfd(0, EFD_CLOEXEC);
+    len = snprintf(control->path, sizeof control->path, "%s/control.sock", daemon->state);
+    if (control->wake_fd < 0)
+        code = bl_error_set(error, -errno, "cannot open the control socket: %s", strerror(errno));
+    else if (len < 0 || (size_t)len >= sizeof control->path)
+        code = bl_error_set(error, -ENAMETOOLONG,
+                            "the path of the state folder %s is too long for the control socket in "
+                            "it (at most %zu characters)",
+                            daemon->state, sizeof control->path - sizeof "/control.sock");
+    else
+        code = socket_bind(control, error);
+    if (code < 0) {
+        control_close(control);
+        return code;
+    }
+    *out_control = control;
+    return 0;
+}
+
+int control_start(struct control *control, struct bl_error *error)
+{
+    int code = thread_start(&control->thread, false, control_run, control);
+
+    if (code < 0)
+        return bl_error_set(error, code, "cannot start the control thread: %s", strerror(-code));
+    control->started = true;
+    return 0;
+}
+
+void control_close(struct control *control)
+{
+    if (!control)
+        return;
+    if (control->started) {
+        pthread_mutex_lock(&control->lock);
+        control->stopping = true;
+        pthread_cond_broadcast(&control->left);
+        pthread_mutex_unlock(&control->lock);
+        CHECK(eventfd_write(control->wake_fd, 1) == 0);
+        pthread_join(control->thread, NULL);
+    }
+    pthread_mutex_lock(&control->lock);
+    while (control->callers)
+        pthread_cond_wait(&control->left, &control->lock);
+    pthread_mutex_unlock(&control->lock);
+    if (control->fd >= 0) {
+        unlink(control->path);
+        close(control->fd);
+    }
+    if (control->wake_fd >= 0)
+        close(control->wake_fd);
+    pthread_cond_destroy(&control->left);
+    pthread_mutex_destroy(&control->lock);
+    free(control);
+}
+
+const char *control_string(json_t *request, const char *key, struct bl_error *error)
+{
+    const char *text = json_string_value(json_object_get(request, key));
+
+    if (!text)
+        bl_error_set(error, -EINVAL, "the request lacks \"%s\"", key);
+    return text;
+}

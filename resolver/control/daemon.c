@@ -1,0 +1,127 @@
+#include "resolver/control/daemon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "resolver/base/clock.h"
+#include "resolver/base/log.h"
+#include "resolver/net/listen.h"
+#include "resolver/net/server.h"
+
+void daemon_init(struct daemon *daemon, struct world *world)
+{
+    struct moment now = clock_read();
+
+    daemon->started_wall_ms = daemon->reloaded_wall_ms = now.wall_ms;
+    daemon->started_mono_ms = now.mono_ms;
+    daemon->world = world;
+    daemon->reload_fault[0] = '\0';
+    pthread_mutex_init(&daemon->change, NULL);
+    pthread_mutex_init(&daemon->lock, NULL);
+}
+
+void daemon_fini(struct daemon *daemon)
+{
+    world_unref(daemon->world);
+    pthread_mutex_destroy(&daemon->change);
+    pthread_mutex_destroy(&daemon->lock);
+    free(daemon->state);
+}
+
+struct world *daemon_world(struct daemon *daemon)
+{
+    struct world *world;
+
+    pthread_mutex_lock(&daemon->lock);
+    world = world_ref(daemon->world);
+    pthread_mutex_unlock(&daemon->lock);
+    return world;
+}
+
+/* Takes `world`. */
+static void world_replace(struct daemon *daemon, struct world *world, bool reloaded)
+{
+    struct world *before;
+
+    server_announce(daemon->server, world);
+    pthread_mutex_lock(&daemon->lock);
+    before = daemon->world;
+    daemon->world = world;
+    daemon->reload_fault[0] = '\0';
+    if (reloaded)
+        daemon->reloaded_wall_ms = clock_read().wall_ms;
+    pthread_mutex_unlock(&daemon->lock);
+    world_unref(before);
+}
+
+static int reload_refuse(struct daemon *daemon, int code, const struct bl_error *error)
+{
+    log_error("reload refused, the rules and lists of before stay in force: %s", error->text);
+    pthread_mutex_lock(&daemon->lock);
+    snprintf(daemon->reload_fault, sizeof daemon->reload_fault, "%s", error->text);
+    pthread_mutex_unlock(&daemon->lock);
+    return code;
+}
+
+static int config_read(const char *path, struct config **out_config, struct bl_error *error)
+{
+    struct config_faults faults = {0};
+    int code = config_load(path, out_config, &faults);
+
+    if (code < 0) {
+        for (size_t i = 0; i < faults.count; i++)
+            log_error("%s", faults.items[i].text);
+        bl_error_set(error, code, "%s", faults.count ? faults.items[0].text : strerror(-code));
+        if (faults.count > 1)
+            bl_error_wrap(error, code, "%zu faults, the first of them", faults.count);
+    }
+    config_faults_free(&faults);
+    return code;
+}
+
+/* What was settled when the process began and needs another one to change. */
+static void restart_advise(const struct daemon *daemon, const struct config *config)
+{
+    if (!listeners_fit(daemon->listeners, config))
+        log_warning("`listen` or `workers` has changed in %s: that takes effect with a restart",
+                    daemon->config_path);
+    if (strcmp(config->state, daemon->state) != 0)
+        log_warning("`state` has changed in %s: that takes effect with a restart",
+                    daemon->config_path);
+}
+
+int daemon_reload(struct daemon *daemon, struct bl_error *error)
+{
+    struct world *before = daemon_world(daemon), *world = NULL;
+    struct config *config;
+    uint32_t version = policy_version(before->policy);
+    int code;
+
+    world_unref(before);
+    code = config_read(daemon->config_path, &config, error);
+    if (code < 0)
+        return reload_refuse(daemon, code, error);
+    restart_advise(daemon, config);
+    log_set_level((enum log_level)config->log_level);
+    code = world_create(config, version, &world, error);
+    if (code < 0)
+        return reload_refuse(daemon, code, error);
+    world_replace(daemon, world, true);
+    log_notice("reloaded: list generation %llu",
+               (unsigned long long)bl_store_generation(world->store));
+    return 0;
+}
+
+int daemon_renew(struct daemon *daemon, struct bl_error *error)
+{
+    struct world *before = daemon_world(daemon), *world;
+    int code = world_renew(before, policy_version(before->policy), &world, error);
+
+    world_unref(before);
+    if (code < 0)
+        return reload_refuse(daemon, code, error);
+    world_replace(daemon, world, false);
+    return 0;
+}

@@ -1,0 +1,119 @@
+#include "resolver/control/privileges.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "resolver/base/log.h"
+
+enum { OPEN_FOLDERS = 16 };
+
+/* nftw(3) has no room for an argument. */
+static uid_t owner_uid;
+static gid_t owner_gid;
+
+static int user_find(const char *user, uid_t *out_uid, gid_t *out_gid, struct bl_error *error)
+{
+    const struct passwd *entry;
+
+    errno = 0;
+    entry = getpwnam(user);
+    if (!entry)
+        return bl_error_set(error, errno ? -errno : -ENOENT,
+                            "there is no user \"%s\" (`user` in config.yaml) on this machine; `adduser "
+                            "--system --group --no-create-home %s` makes one",
+                            user, user);
+    *out_uid = entry->pw_uid;
+    *out_gid = entry->pw_gid;
+    return 0;
+}
+
+static int owner_set(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+    (void)place;
+    if (kind == FTW_NS || kind == FTW_DNR)
+        return 0;
+    if (status->st_uid == owner_uid && status->st_gid == owner_gid)
+        return 0;
+    /* A second link could lead to somebody else's file. */
+    if (!S_ISDIR(status->st_mode) && status->st_nlink > 1)
+        return 0;
+    return lchown(path, owner_uid, owner_gid) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int privileges_own(const char *state, const char *user, struct bl_error *error)
+{
+    int code;
+
+    if (geteuid() != 0 || !user)
+        return 0;
+    code = user_find(user, &owner_uid, &owner_gid, error);
+    if (code < 0 || owner_uid == 0)
+        return code;
+    code = nftw(state, owner_set, OPEN_FOLDERS, FTW_PHYS | FTW_MOUNT);
+    if (code)
+        return bl_error_set(error, code < -1 ? code : -errno,
+                            "cannot give the state folder %s to the user \"%s\": %s", state, user,
+                            strerror(code < -1 ? -code : errno));
+    return 0;
+}
+
+static int user_become(const char *user, struct bl_error *error)
+{
+    uid_t uid;
+    gid_t gid;
+    int code = user_find(user, &uid, &gid, error);
+
+    if (code < 0)
+        return code;
+    if (uid != 0 &&
+        (initgroups(user, gid) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0))
+        return bl_error_set(error, -errno, "cannot become the user \"%s\": %s", user,
+                            strerror(errno));
+    if (uid != 0 && setuid(0) == 0)
+        return bl_error_set(error, -EPERM, "could become root again; this must not be");
+    return 0;
+}
+
+/* No capability now, none to be had by executing anything. */
+static int capabilities_drop(struct bl_error *error)
+{
+    cap_t none = cap_init();
+    int code = 0;
+
+    /* Of the bounding set as much as we may: it needs CAP_SETPCAP, which an ordinary user lacks. */
+    for (cap_value_t value = 0; cap_get_bound(value) >= 0; value++)
+        (void)cap_drop_bound(value);
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (!none || cap_set_proc(none) < 0)
+        code = bl_error_set(error, -errno, "cannot give up capabilities: %s", strerror(errno));
+    cap_free(none);
+    if (code == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        code = bl_error_set(error, -errno, "cannot forgo new privileges: %s", strerror(errno));
+    return code;
+}
+
+int privileges_drop(const char *user, struct bl_error *error)
+{
+    int code = 0;
+
+    if (geteuid() == 0 && !user)
+        return bl_error_set(error, -EPERM,
+                            "chalkgated does not answer strangers as root: please name an ordinary user "
+                            "under `user` in config.yaml, such as \"chalkgate\"");
+    if (geteuid() == 0) {
+        /* Before the user changes: afterwards the bounding set is out of reach. */
+        for (cap_value_t value = 0; cap_get_bound(value) >= 0; value++)
+            if (value != CAP_SETPCAP && value != CAP_SETUID && value != CAP_SETGID)
+                (void)cap_drop_bound(value);
+        code = user_become(user, error);
+    }
+    return code < 0 ? code : capabilities_drop(error);
+}

@@ -1,0 +1,6 @@
+#include "resolver/control/control.h"
+
+const struct control_verb *const control_tables[] = {
+    control_basic_verbs,
+    NULL,
+};

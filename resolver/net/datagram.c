@@ -1,0 +1,320 @@
+#include "resolver/net/datagram.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "resolver/base/check.h"
+
+enum {
+    /* Room for one IPv4 and one IPv6 packet info: a dual-stack socket gets either. */
+    CONTROL_SIZE = CMSG_SPACE(sizeof(struct in_pktinfo)) + CMSG_SPACE(sizeof(struct in6_pktinfo)),
+    OUT_SIZE = BATCH * 512 + ANSWER_ROOM, /* most answers are short; it is flushed when it runs full */
+};
+
+union control {
+    struct cmsghdr align;
+    uint8_t bytes[CONTROL_SIZE];
+};
+
+struct incoming {
+    struct mmsghdr messages[BATCH];
+    struct iovec vectors[BATCH];
+    struct sockaddr_in6 names[BATCH];
+    union control controls[BATCH];
+    uint8_t bytes[BATCH][DATAGRAM_SIZE];
+};
+
+struct datagrams {
+    uv_poll_t poll; /* first: the loop hands it back */
+    struct worker *worker;
+    int fd;
+    struct address local; /* of a socket on a specific address */
+    bool is_v6, is_wildcard;
+    bool stopped; /* no more questions are read */
+    bool blocked; /* the kernel had no room */
+    unsigned count, sent;
+    size_t used; /* of bytes */
+    struct mmsghdr messages[BATCH];
+    struct iovec vectors[BATCH];
+    struct sockaddr_in6 names[BATCH];
+    union control controls[BATCH];
+    uint8_t bytes[OUT_SIZE];
+};
+
+int incoming_create(struct incoming **out_incoming)
+{
+    struct incoming *incoming = calloc(1, sizeof *incoming);
+
+    if (!incoming)
+        return -ENOMEM;
+    for (unsigned i = 0; i < BATCH; i++) {
+        incoming->vectors[i] = (struct iovec){incoming->bytes[i], DATAGRAM_SIZE};
+        incoming->messages[i].msg_hdr =
+            (struct msghdr){.msg_name = &incoming->names[i],
+                            .msg_namelen = sizeof incoming->names[i],
+                            .msg_iov = &incoming->vectors[i],
+                            .msg_iovlen = 1};
+    }
+    *out_incoming = incoming;
+    return 0;
+}
+
+void incoming_destroy(struct incoming *incoming)
+{
+    free(incoming);
+}
+
+int datagrams_create(struct worker *worker, struct listen_socket *socket,
+                     struct datagrams **out_datagrams)
+{
+    struct datagrams *d = calloc(1, sizeof *d);
+    int code;
+
+    if (!d)
+        return -ENOMEM;
+    code = uv_poll_init(&worker->loop, &d->poll, socket->fd);
+    if (code < 0) {
+        free(d);
+        return code;
+    }
+    d->worker = worker;
+    d->fd = socket->fd;
+    d->local = socket->address;
+    d->is_v6 = socket->is_v6;
+    d->is_wildcard = socket->is_wildcard;
+    for (unsigned i = 0; i < BATCH; i++)
+        d->messages[i].msg_hdr = (struct msghdr){
+            .msg_name = &d->names[i], .msg_iov = &d->vectors[i], .msg_iovlen = 1};
+    socket->fd = -1;
+    *out_datagrams = d;
+    return 0;
+}
+
+/* Which of our addresses a datagram was sent to (IP_PKTINFO, RFC 3542 section 6.1). */
+static void local_read(const struct datagrams *d, struct msghdr *header, struct query *query)
+{
+    query->local = d->local;
+    query->interface = 0;
+    if (!d->is_wildcard)
+        return;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr = info.ipi_addr};
+            address_from_sockaddr((struct sockaddr *)&from, &query->local);
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            memcpy(query->local.bytes, &info.ipi6_addr, sizeof query->local.bytes);
+            query->interface = info.ipi6_ifindex;
+        }
+    }
+    query->local.port = d->local.port;
+}
+
+/* An answer to such a sender could reach nobody, or would reach many, or another server in a loop:
+ * port 0, multicast, broadcast, "this network" (RFC 1122 section 3.2.1.3). */
+static bool sender_is_impossible(const struct address *client)
+{
+    static const uint8_t ZERO[16];
+
+    if (client->port == 0)
+        return true;
+    if (address_is_v4(client))
+        return client->bytes[12] == 0 || client->bytes[12] >= 224;
+    return client->bytes[0] == 0xff || memcmp(client->bytes, ZERO, sizeof ZERO) == 0;
+}
+
+static void datagram_read(struct datagrams *d, struct mmsghdr *message)
+{
+    struct worker *worker = d->worker;
+    struct msghdr *header = &message->msg_hdr;
+    struct query *query;
+    uint8_t *room;
+
+    if (header->msg_flags & MSG_TRUNC) {
+        COUNT(worker->counters, malformed);
+        return;
+    }
+    room = datagrams_room(d);
+    query = room ? query_take(worker->pipeline) : NULL;
+    if (!query) {
+        COUNT(worker->counters, overload);
+        return;
+    }
+    address_from_sockaddr(header->msg_name, &query->client);
+    if (sender_is_impossible(&query->client)) {
+        COUNT(worker->counters, dropped);
+        query_release(worker->pipeline, query);
+        return;
+    }
+    local_read(d, header, query);
+    query->packet = header->msg_iov->iov_base;
+    query->packet_len = message->msg_len;
+    query->transport = OVER_UDP;
+    query->channel = d;
+    query->answer = room;
+    query->answer_room = ANSWER_ROOM;
+    switch (worker_question(worker, query)) {
+    case QUERY_ANSWER:
+        datagrams_answer(d, query);
+        query_release(worker->pipeline, query);
+        break;
+    case QUERY_DROP:
+        query_release(worker->pipeline, query);
+        break;
+    case QUERY_FORWARD:
+    case QUERY_WAIT:
+        break;
+    }
+}
+
+/* Returns whether there may be more to read. */
+static bool batch_read(struct datagrams *d)
+{
+    struct incoming *in = d->worker->incoming;
+    int count;
+
+    for (unsigned i = 0; i < BATCH; i++) {
+        struct msghdr *header = &in->messages[i].msg_hdr;
+        header->msg_namelen = sizeof in->names[i];
+        header->msg_control = d->is_wildcard ? &in->controls[i] : NULL;
+        header->msg_controllen = d->is_wildcard ? sizeof in->controls[i] : 0;
+    }
+    count = recvmmsg(d->fd, in->messages, BATCH, MSG_DONTWAIT, NULL);
+    if (count <= 0)
+        return false;
+    worker_wake(d->worker);
+    for (int i = 0; i < count; i++)
+        datagram_read(d, &in->messages[i]);
+    datagrams_flush(d);
+    return count == BATCH;
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events);
+
+static void watch(struct datagrams *d)
+{
+    int events = (d->blocked ? UV_WRITABLE : 0) | (d->stopped || d->blocked ? 0 : UV_READABLE);
+
+    if (events)
+        CHECK(uv_poll_start(&d->poll, events, on_ready) == 0);
+    else
+        uv_poll_stop(&d->poll);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    struct datagrams *d = (struct datagrams *)poll;
+
+    (void)status; /* errors of a socket without a peer are read, and thereby cleared, by recvmmsg() */
+    (void)events;
+    if (d->blocked) {
+        datagrams_flush(d);
+        return;
+    }
+    for (unsigned i = 0; i < BATCHES_PER_WAKE && !d->stopped && !d->blocked; i++)
+        if (!batch_read(d))
+            break;
+}
+
+int datagrams_start(struct datagrams *d)
+{
+    return uv_poll_start(&d->poll, UV_READABLE, on_ready);
+}
+
+void datagrams_stop(struct datagrams *d)
+{
+    d->stopped = true;
+    watch(d);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct datagrams *d = (struct datagrams *)handle;
+
+    close(d->fd);
+    free(d);
+}
+
+void datagrams_close(struct datagrams *d)
+{
+    uv_close((uv_handle_t *)&d->poll, on_closed);
+}
+
+uint8_t *datagrams_room(struct datagrams *d)
+{
+    if (d->count == BATCH || d->used + ANSWER_ROOM > sizeof d->bytes)
+        datagrams_flush(d);
+    if (d->count == BATCH || d->used + ANSWER_ROOM > sizeof d->bytes)
+        return NULL;
+    return d->bytes + d->used;
+}
+
+static void source_write(struct msghdr *header, union control *control, const struct query *query)
+{
+    struct cmsghdr *c = &control->align;
+
+    header->msg_control = control;
+    if (address_is_v4(&query->local)) {
+        struct in_pktinfo info = {0};
+        memcpy(&info.ipi_spec_dst, query->local.bytes + 12, 4);
+        header->msg_controllen = CMSG_SPACE(sizeof info);
+        *c = (struct cmsghdr){
+            .cmsg_len = CMSG_LEN(sizeof info), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO};
+        memcpy(CMSG_DATA(c), &info, sizeof info);
+    } else {
+        struct in6_pktinfo info = {.ipi6_ifindex = query->interface};
+        memcpy(&info.ipi6_addr, query->local.bytes, sizeof query->local.bytes);
+        header->msg_controllen = CMSG_SPACE(sizeof info);
+        *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof info),
+                              .cmsg_level = IPPROTO_IPV6,
+                              .cmsg_type = IPV6_PKTINFO};
+        memcpy(CMSG_DATA(c), &info, sizeof info);
+    }
+}
+
+void datagrams_answer(struct datagrams *d, const struct query *query)
+{
+    struct mmsghdr *message = &d->messages[d->count];
+    struct sockaddr_storage name;
+
+    if (!EXPECT(d->count < BATCH) || !EXPECT(query->answer == d->bytes + d->used) ||
+        !EXPECT(query->answer_len <= ANSWER_ROOM))
+        return;
+    message->msg_hdr.msg_namelen = address_to_sockaddr(&query->client, d->is_v6, &name);
+    memcpy(&d->names[d->count], &name, message->msg_hdr.msg_namelen);
+    d->vectors[d->count] = (struct iovec){query->answer, query->answer_len};
+    if (d->is_wildcard)
+        source_write(&message->msg_hdr, &d->controls[d->count], query);
+    d->count++;
+    d->used += (query->answer_len + 63) & ~(size_t)63;
+}
+
+void datagrams_flush(struct datagrams *d)
+{
+    bool was_blocked = d->blocked;
+
+    d->blocked = false;
+    while (d->sent < d->count) {
+        int sent = sendmmsg(d->fd, d->messages + d->sent, d->count - d->sent, MSG_DONTWAIT);
+        if (sent > 0) {
+            d->sent += (unsigned)sent;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            d->blocked = true;
+            break;
+        } else if (errno != EINTR) {
+            COUNT(d->worker->counters, dropped); /* this one cannot be sent; the next may */
+            d->sent++;
+        }
+    }
+    if (!d->blocked)
+        d->count = d->sent = 0, d->used = 0;
+    if (d->blocked != was_blocked)
+        watch(d);
+}

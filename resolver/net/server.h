@@ -1,0 +1,47 @@
+/* The answering side of the daemon: workers, their sockets, and what others may ask of them.
+ *
+ *   listeners_open()   while still privileged (listen.h)
+ *   server_create()    pipelines and loops; nothing is answered yet
+ *   server_start()     threads; from here on questions are answered
+ *   server_announce()  a new world: each worker takes it between two batches
+ *   server_visit()     runs a function on each worker's thread between two batches (flush, figures)
+ *   server_stop()      no new questions, those in flight are answered, threads end
+ *
+ * Threads: create, start, stop and destroy by the main thread. Announce and visit by any thread but a
+ * worker's; what they do is done one after the other by each worker, in the order it was asked for.
+ *
+ * Failure modes: server_create() fails whole. A worker that cannot enter a new world for want of memory keeps
+ * the old one and says so. After server_stop() visits return -ESHUTDOWN.
+ */
+#ifndef RESOLVER_NET_SERVER_H
+#define RESOLVER_NET_SERVER_H
+
+#include <stdint.h>
+
+#include "blocklists/error.h"
+#include "resolver/net/listen.h"
+#include "resolver/query/query.h"
+
+struct server;
+
+/* Takes the sockets of `listeners` (free it with listeners_close() all the same). `journals`, one for each
+ * worker, are borrowed until server_destroy(); NULL: denials are counted only. `world` is referenced. */
+int server_create(struct listeners *listeners, struct world *world, struct journal **journals,
+                  struct server **out_server, struct bl_error *error);
+int server_start(struct server *server, struct bl_error *error);
+
+void server_announce(struct server *server, struct world *world); /* takes references of its own */
+
+/* Runs `visit` on each worker and waits until all have. 0 or -ESHUTDOWN. `visit` must not wait or call back. */
+int server_visit(struct server *server,
+                 void (*visit)(struct pipeline *pipeline, unsigned worker, void *user), void *user);
+
+/* Within STOP_MS and a little; answers what is in flight. */
+void server_stop(struct server *server);
+void server_destroy(struct server *server); /* NULL is fine */
+
+unsigned server_workers(const struct server *server);
+/* The sum over the workers, each number read once. Any thread. */
+void server_counters(const struct server *server, struct counters *out_sum);
+
+#endif
