@@ -7,7 +7,7 @@
 
 /* Positions in the ring count units, so that 32 bits reach 32 GiB. The slack lets the filler before
  * the ring's end be written as an entry's head, however little room is left there. */
-enum { UNIT = 8, SLACK = 4096, SLOTS = 8, SECOND_CHANCES = 64, BYTES_PER_ENTRY_GUESS = 192 };
+enum { UNIT = 8, SLACK = 4096, SLOTS = 8, SECOND_CHANCES = 64, BYTES_PER_SLOT = 96 };
 
 /* One cache line: a tag of 32 hash bits and a position each; position 0 is "empty". */
 struct bucket {
@@ -18,9 +18,10 @@ struct bucket {
 
 struct cache {
     uint8_t *ring;
-    size_t size; /* octets in the ring */
-    size_t head,
-        tail; /* next octet to write; oldest entry. head == tail: empty (never filled whole) */
+    size_t size;    /* octets in the ring */
+    size_t head;    /* the next octet to write */
+    size_t tail;    /* the oldest entry */
+    size_t in_ring; /* entries and fillers between them: head == tail is empty or full */
     struct bucket *buckets;
     size_t bucket_count; /* a power of two */
     struct cache_state state;
@@ -94,8 +95,7 @@ int cache_create(size_t size, struct cache **out_cache, struct bl_error *error)
     ring =
         mmap(NULL, cache->size + SLACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     cache->ring = ring == MAP_FAILED ? NULL : ring;
-    for (cache->bucket_count = 64;
-         cache->bucket_count * SLOTS * BYTES_PER_ENTRY_GUESS < cache->size;)
+    for (cache->bucket_count = 64; cache->bucket_count * SLOTS * BYTES_PER_SLOT < cache->size;)
         cache->bucket_count *= 2;
     cache->buckets = aligned_alloc(64, cache->bucket_count * sizeof *cache->buckets);
     if (!cache->ring || !cache->buckets) {
@@ -161,6 +161,18 @@ static void drop(struct cache *cache, uint32_t *position)
     cache->state.entries--;
 }
 
+/* Goes on at the ring's beginning; what is left before its end becomes a filler. */
+static void wrap_head(struct cache *cache)
+{
+    if (cache->size > cache->head) {
+        struct cache_entry *filler = entry_at(cache, cache->head);
+        filler->size = (uint32_t)(cache->size - cache->head);
+        filler->name_len = 0;
+        cache->in_ring++;
+    }
+    cache->head = UNIT;
+}
+
 /* Steps the tail over the oldest entry. One that was used since it was written is written again at
  * the head: it takes just the room that it leaves. */
 static void retire_oldest(struct cache *cache, unsigned *chances)
@@ -169,40 +181,35 @@ static void retire_oldest(struct cache *cache, unsigned *chances)
     uint32_t *position = NULL;
     size_t size = entry->size, from = cache->tail;
 
-    cache->tail += size;
-    if (cache->tail >= cache->size)
-        cache->tail = UNIT;
+    cache->tail = from + size >= cache->size ? UNIT : from + size;
+    cache->in_ring--;
     if (entry->name_len) /* else the filler at the ring's end */
         position = slot_of(cache, entry, from);
     if (!position)
         return;
-    if (!entry->referenced || !*chances ||
-        (cache->head > from && cache->size - cache->head < size)) {
+    if (!entry->referenced || !*chances) {
         drop(cache, position);
         cache->state.evicted++;
         return;
     }
     --*chances;
+    if (cache->head > from && cache->size - cache->head < size)
+        wrap_head(cache);
     memmove(cache->ring + cache->head, entry, size);
     entry = entry_at(cache, cache->head);
     entry->referenced = 0;
     *position = (uint32_t)(cache->head / UNIT);
     cache->head += size;
+    cache->in_ring++;
     cache->state.kept++;
 }
 
-static bool is_empty(const struct cache *cache)
-{
-    return cache->head == cache->tail;
-}
-
-/* Free octets from the head on, contiguous, leaving one unit so that a full ring never looks empty.
- */
+/* Free octets from the head on, contiguous. */
 static size_t room_at_head(const struct cache *cache)
 {
-    size_t end = cache->head < cache->tail ? cache->tail : cache->size;
-
-    return end - cache->head > UNIT ? end - cache->head - UNIT : 0;
+    if (cache->in_ring && cache->head <= cache->tail)
+        return cache->tail - cache->head;
+    return cache->size - cache->head;
 }
 
 static size_t make_room(struct cache *cache, size_t size)
@@ -210,24 +217,12 @@ static size_t make_room(struct cache *cache, size_t size)
     unsigned chances = SECOND_CHANCES;
 
     while (room_at_head(cache) < size) {
-        if (is_empty(cache)) {
+        if (!cache->in_ring)
             cache->head = cache->tail = UNIT;
-        } else if (cache->head > cache->tail) {
-            /* The ring's end is too near: fill it up and go on at its beginning, once the oldest
-             * entries there have gone. */
-            if (cache->tail == UNIT) {
-                retire_oldest(cache, &chances);
-                continue;
-            }
-            if (cache->size > cache->head) {
-                struct cache_entry *filler = entry_at(cache, cache->head);
-                filler->size = (uint32_t)(cache->size - cache->head);
-                filler->name_len = 0;
-            }
-            cache->head = UNIT;
-        } else {
+        else if (cache->head > cache->tail)
+            wrap_head(cache);
+        else
             retire_oldest(cache, &chances);
-        }
     }
     return cache->head;
 }
@@ -250,8 +245,11 @@ static void index_insert(struct cache *cache, uint32_t hash, size_t offset,
             victim = i;
             break;
         }
-        /* Distance behind the head is age: the oldest gives way in a full bucket. */
+        /* Distance behind the head is age: the oldest gives way in a full bucket, those in use
+         * last. */
         age = at < offset ? offset - at : offset + cache->size - at;
+        if (entry_at(cache, at)->referenced)
+            age /= SLOTS * 16;
         if (age > victim_age) {
             victim = i;
             victim_age = age;
@@ -300,6 +298,7 @@ void cache_insert(struct cache *cache, const struct cache_reply *reply, int64_t 
         memcpy(cache_facts(entry), reply->facts, reply->fact_count * sizeof *reply->facts);
     memcpy((void *)(uintptr_t)cache_message(entry), reply->message, reply->message_len);
     cache->head += size;
+    cache->in_ring++;
     index_insert(cache, entry->hash, offset, &reply->key);
     cache->state.inserted++;
 }

@@ -22,7 +22,8 @@ void dns_write_bytes(struct dns_writer *writer, const void *bytes, size_t len)
         writer->failed = true;
         return;
     }
-    memcpy(writer->message + writer->len, bytes, len);
+    if (len) /* memcpy takes no NULL, not even for nothing */
+        memcpy(writer->message + writer->len, bytes, len);
     writer->len += len;
 }
 

@@ -1,0 +1,3 @@
+chalkgate_unit_test(base-address base/test_address.c)
+chalkgate_unit_test(dns-message dns/test_message.c PkgConfig::LDNS)
+chalkgate_unit_test(cache cache/test_cache.c)
