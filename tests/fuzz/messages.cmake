@@ -1,0 +1,2 @@
+chalkgate_fuzz(question PkgConfig::LDNS)
+chalkgate_fuzz(reply PkgConfig::LDNS)
