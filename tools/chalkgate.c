@@ -127,6 +127,6 @@ int main(int argc, char **argv)
     else
         code = fail_unknown(word);
     if (fflush(stdout) != 0 || ferror(stdout))
-        return command_fail(EXIT_FAILED, "could not write the output: %m");
+        return (int)command_fail(EXIT_FAILED, "could not write the output: %m");
     return (int)code;
 }
