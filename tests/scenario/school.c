@@ -1,0 +1,339 @@
+#include "school.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "blocklists/compile.h"
+#include "blocklists/lists.h"
+#include "blocklists/read.h"
+#include "script.h"
+
+enum { TEXT_MAX = 16384, THINGS_MAX = 32, UPSTREAMS_MAX = 8 };
+
+struct list {
+    char category[64];
+    enum bl_action action;
+    char names[TEXT_MAX]; /* a line each */
+};
+
+struct upstream {
+    char name[16], transport[8];
+};
+
+static struct {
+    char folder[64];
+    bool changed;
+    char groups[TEXT_MAX], more[TEXT_MAX];
+    struct {
+        char name[64], text[256];
+    } categories[THINGS_MAX];
+    size_t category_count;
+    struct list lists[THINGS_MAX];
+    size_t list_count;
+    struct upstream upstreams[UPSTREAMS_MAX];
+    size_t upstream_count;
+    uint32_t version;
+} school;
+
+static void text_append(char *text, size_t size, const char *more, const char *end)
+{
+    size_t len = strlen(text);
+    if (len + strlen(more) + strlen(end) + 1 > size)
+        script_fail("this is more than a scenario can hold");
+    snprintf(text + len, size - len, "%s%s", more, end);
+}
+
+void school_open(void)
+{
+    const char *temporary = getenv("TMPDIR");
+    snprintf(school.folder, sizeof(school.folder), "%s/chalkgate-scenario-XXXXXX",
+             temporary && strlen(temporary) < 24 ? temporary : "/tmp");
+    if (!mkdtemp(school.folder))
+        script_fail("no folder to work in: %s", strerror(errno));
+    school.upstreams[0] = (struct upstream){"up1", "udp"};
+    school.upstream_count = 1;
+    school.changed = true;
+}
+
+static int entry_remove(const char *path, const struct stat *info, int kind, struct FTW *walk)
+{
+    (void)info, (void)kind, (void)walk;
+    return remove(path);
+}
+
+void school_close(void)
+{
+    if (*school.folder)
+        nftw(school.folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
+    *school.folder = '\0';
+}
+
+const char *school_state(void)
+{
+    return school.folder;
+}
+
+bool school_changed(void)
+{
+    return school.changed;
+}
+
+static size_t category_add(const char *name)
+{
+    for (size_t i = 0; i < school.category_count; i++)
+        if (strcmp(school.categories[i].name, name) == 0)
+            return i;
+    if (school.category_count == THINGS_MAX)
+        script_fail("more categories than a scenario can hold");
+    snprintf(school.categories[school.category_count].name, sizeof(school.categories[0].name), "%s",
+             name);
+    return school.category_count++;
+}
+
+/* "ads,games" of a rule: as a YAML list, and its categories known. */
+static void group_rule(char *text, const char *key, char *values)
+{
+    text_append(text, TEXT_MAX, ", ", "");
+    text_append(text, TEXT_MAX, key, ": [");
+    char *place;
+    for (char *value = strtok_r(values, ",", &place); value; value = strtok_r(NULL, ",", &place)) {
+        if (strcmp(key, "allow") != 0 && !strpbrk(value, ".:"))
+            category_add(value);
+        text_append(text, TEXT_MAX, "\"", value);
+        text_append(text, TEXT_MAX, "\", ", "");
+    }
+    text_append(text, TEXT_MAX, "]", "");
+}
+
+static void group_words(char *text, char *words)
+{
+    static const char *const rules[][2] = {
+        {"denies", "deny"}, {"observes", "observe"}, {"allows", "allow"}};
+    for (char *word; (word = word_next(&words));) {
+        const char *key = NULL;
+        for (size_t i = 0; i < 3; i++)
+            if (strcmp(word, rules[i][0]) == 0)
+                key = rules[i][1];
+        if (key) {
+            group_rule(text, key, word_must(&words, "what the rule is about"));
+        } else if (strcmp(word, "with") == 0) { /* the rest is YAML: `with safe-search: strict` */
+            text_append(text, TEXT_MAX, ", ", words);
+            return;
+        } else {
+            script_fail("a group knows no '%s'", word);
+        }
+    }
+}
+
+/* group NAME SUBNET[,SUBNET] [denies C,…] [observes C,…] [allows N,…] [with YAML] ; … */
+void school_group(char *text)
+{
+    for (char *part; (part = part_next(&text));) {
+        const char *name = word_must(&part, "the group's name");
+        const char *subnets = word_must(&part, "its subnet");
+        text_append(school.groups, TEXT_MAX, "  ", name);
+        text_append(school.groups, TEXT_MAX, ": {subnets: [", "\"");
+        for (; *subnets; subnets++) {
+            char letter[2] = {*subnets, '\0'};
+            text_append(school.groups, TEXT_MAX, *subnets == ',' ? "\", \"" : letter, "");
+        }
+        text_append(school.groups, TEXT_MAX, "\"]", "");
+        group_words(school.groups, part);
+        text_append(school.groups, TEXT_MAX, "}", "\n");
+    }
+    school.changed = true;
+}
+
+/* list CATEGORY [allow] NAME… ; a list that was told before grows, and `none` empties it. */
+void school_list(char *text)
+{
+    const char *category = word_must(&text, "the category");
+    char *word = word_must(&text, "a name");
+    enum bl_action action = BL_BLOCK;
+    if (strcmp(word, "allow") == 0) {
+        action = BL_ALLOW;
+        word = word_must(&text, "a name");
+    }
+    category_add(category);
+    struct list *list = NULL;
+    for (size_t i = 0; i < school.list_count; i++)
+        if (strcmp(school.lists[i].category, category) == 0 && school.lists[i].action == action)
+            list = &school.lists[i];
+    if (!list) {
+        if (school.list_count == THINGS_MAX)
+            script_fail("more lists than a scenario can hold");
+        list = &school.lists[school.list_count++];
+        snprintf(list->category, sizeof(list->category), "%s", category);
+        list->action = action;
+    }
+    for (; word; word = word_next(&text)) {
+        if (strcmp(word, "none") == 0)
+            *list->names = '\0';
+        else
+            text_append(list->names, TEXT_MAX, word, "\n");
+    }
+    school.changed = true;
+}
+
+static void upstreams_set(char *words)
+{
+    school.upstream_count = 0;
+    for (char *word; (word = word_next(&words));) {
+        if (school.upstream_count == UPSTREAMS_MAX)
+            script_fail("more upstreams than a scenario can hold");
+        struct upstream *upstream = &school.upstreams[school.upstream_count++];
+        *upstream = (struct upstream){.transport = "udp"};
+        char *slash = strchr(word, '/');
+        if (slash) {
+            *slash = '\0';
+            snprintf(upstream->transport, sizeof(upstream->transport), "%s", slash + 1);
+        }
+        snprintf(upstream->name, sizeof(upstream->name), "%s", word);
+    }
+}
+
+/* config upstreams: up1 up2/tls · config category NAME {YAML} · config groups: none · config KEY:
+ * VALUE */
+void school_config(char *text)
+{
+    text += strspn(text, " \t");
+    school.changed = true;
+    if (strncmp(text, "upstreams:", 10) == 0) {
+        upstreams_set(text + 10);
+    } else if (strncmp(text, "category ", 9) == 0) {
+        text += 9;
+        size_t category = category_add(word_must(&text, "the category's name"));
+        snprintf(school.categories[category].text, sizeof(school.categories[0].text), "%s", text);
+    } else if (strcmp(text, "groups: none") == 0) {
+        *school.groups = '\0'; /* the lines that follow tell them anew */
+    } else {
+        text_append(school.more, TEXT_MAX, text, "\n");
+    }
+}
+
+unsigned school_upstream(const char *name)
+{
+    for (unsigned i = 0; i < school.upstream_count; i++)
+        if (strcmp(school.upstreams[i].name, name) == 0)
+            return i;
+    script_fail("there is no upstream '%s'", name);
+}
+
+const char *school_upstream_name(unsigned server)
+{
+    return server < school.upstream_count ? school.upstreams[server].name : "?";
+}
+
+static void config_write(const char *path)
+{
+    FILE *file = fopen(path, "w");
+    if (!file)
+        script_fail("%s: %s", path, strerror(errno));
+    fprintf(file, "state: \"%s\"\nworkers: 1\nupstreams:\n", school.folder);
+    for (size_t i = 0; i < school.upstream_count; i++)
+        fprintf(file, "  - {address: \"11.0.0.%zu\", transport: %s%s}\n", i + 1,
+                school.upstreams[i].transport,
+                strcmp(school.upstreams[i].transport, "tls") == 0 ? ", tls-name: up.example" : "");
+    if (school.category_count > 0)
+        fputs("categories:\n", file);
+    for (size_t i = 0; i < school.category_count; i++)
+        fprintf(file, "  %s: %s\n", school.categories[i].name,
+                *school.categories[i].text ? school.categories[i].text : "{}");
+    fprintf(file, "groups:\n%s%s", school.groups, school.more);
+    if (fclose(file) != 0)
+        script_fail("%s: %s", path, strerror(errno));
+}
+
+static ssize_t text_read(void *user, void *buffer, size_t len, struct bl_error *error)
+{
+    (void)error;
+    const char **rest = user;
+    size_t have = strlen(*rest);
+    if (len > have)
+        len = have;
+    memcpy(buffer, *rest, len);
+    *rest += len;
+    return (ssize_t)len;
+}
+
+static void list_compile(struct bl_compile *compile, const struct list *list)
+{
+    struct bl_error error = {0};
+    char location[96];
+    snprintf(location, sizeof(location), "%s.%s", list->category,
+             list->action == BL_ALLOW ? "allow" : "block");
+    const struct bl_compile_source source = {.location = location,
+                                             .category = list->category,
+                                             .licence = "",
+                                             .actor = "scenario",
+                                             .reason = "",
+                                             .action = list->action};
+    if (bl_compile_source(compile, &source, &error))
+        script_fail("%s", error.text);
+    const char *rest = list->names;
+    const struct bl_input input = {text_read, &rest};
+    const struct bl_read_options options = {
+        .format = "domains", .action = list->action, .allow_tld = true};
+    struct bl_sink sink = bl_compile_sink(compile);
+    struct bl_read_report report;
+    if (bl_read(&input, &options, &sink, &report, &error))
+        script_fail("%s", error.text);
+    if (report.malformed > 0)
+        script_fail("'%s' on a list: %s", report.malformed_samples[0].text,
+                    report.malformed_samples[0].reason);
+    bl_compile_source_end(compile, &report);
+}
+
+/* Compiles all lists on top of the generation in force, if there is one, and adopts the result. */
+static void lists_compile(void)
+{
+    struct bl_error error = {0};
+    char path[BL_PATH_MAX];
+    uint64_t generation = 0;
+    struct bl_store *base = NULL;
+    if (bl_lists_current(school.folder, &generation, path, &error) == 0 &&
+        bl_store_open(path, &base, &error) != 0)
+        script_fail("%s", error.text);
+    const struct bl_compile_options options = {
+        .folder = school.folder, .base = base, .memory = 1 << 20, .seed = 1, .now = 1};
+    struct bl_compile *compile = NULL;
+    if (bl_compile_open(&options, &compile, &error))
+        script_fail("%s", error.text);
+    for (size_t i = 0; i < school.list_count; i++)
+        list_compile(compile, &school.lists[i]);
+    int fd = -1;
+    struct bl_compile_result result;
+    if (bl_compile_finish(compile, &fd, &result, &error) ||
+        bl_lists_adopt(school.folder, fd, 3, &generation, &error))
+        script_fail("%s", error.text);
+    close(fd);
+    bl_compile_close(compile);
+    bl_store_close(base);
+}
+
+struct world *school_world(void)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/config.yaml", school.folder);
+    config_write(path);
+    lists_compile();
+
+    struct config *config = NULL;
+    struct config_faults faults = {0};
+    if (config_load(path, &config, &faults)) {
+        for (size_t i = 0; i < faults.count; i++)
+            printf("%s\n", faults.items[i].text);
+        script_fail("the configuration made of the lines so far is not good");
+    }
+    struct bl_error error = {0};
+    struct world *world = NULL;
+    if (world_create(config, ++school.version, &world, &error))
+        script_fail("%s", error.text);
+    school.changed = false;
+    return world;
+}
