@@ -6,6 +6,9 @@
 # To run what was built; the shared libraries come with build_packages.
 run_packages=(ca-certificates tzdata)
 
+# For the look around of quickstart.sh.
+demo_packages=(knot-dnsutils)
+
 build_packages=(
     gcc libc6-dev cmake ninja-build pkg-config
     libuv1-dev liblmdb-dev libldns-dev libyaml-dev

@@ -11,7 +11,7 @@
 #include "school.h"
 #include "script.h"
 
-enum { LINE_MAX = 2048 };
+enum { RECORD_TEXT_MAX = 2048 };
 
 static size_t looked_at; /* records that lines of the scenario have seen */
 
@@ -26,7 +26,7 @@ static void type_text(uint16_t type, char *out, size_t size)
 
 /* A record as the words of a `denial` line, with client and question before them. */
 static void item_text(const struct journal_item *item, const struct legend_names *names,
-                      char line[LINE_MAX])
+                      char line[RECORD_TEXT_MAX])
 {
     const struct denial *denial = &item->denial;
     char client[ADDRESS_TEXT_MAX], name[BL_NAME_TEXT_MAX], matched[BL_NAME_TEXT_MAX] = "-",
@@ -44,13 +44,13 @@ static void item_text(const struct journal_item *item, const struct legend_names
     const char *group = denial->group < names->group_count ? names->groups[denial->group] : "?";
     const char *category =
         denial->category < names->category_count ? names->categories[denial->category] : "-";
-    snprintf(line, LINE_MAX, "%s %s %s: %s %s %s via=%s%s", client, name, type, group, category,
-             matched, denial->via < 5 ? ways[denial->via] : "?",
+    snprintf(line, RECORD_TEXT_MAX, "%s %s %s: %s %s %s via=%s%s", client, name, type, group,
+             category, matched, denial->via < 5 ? ways[denial->via] : "?",
              denial->observed ? " observed" : "");
 }
 
 /* Walks one journal file; gives the text of record number `wanted` of those seen so far. */
-static bool file_item(const char *path, size_t wanted, size_t *seen, char line[LINE_MAX])
+static bool file_item(const char *path, size_t wanted, size_t *seen, char line[RECORD_TEXT_MAX])
 {
     struct bl_error error = {0};
     struct journal_file *file = NULL;
@@ -83,7 +83,7 @@ static bool file_item(const char *path, size_t wanted, size_t *seen, char line[L
 }
 
 /* The text of record number `wanted`, from 0; false when there are not so many. */
-static bool record_get(size_t wanted, char line[LINE_MAX])
+static bool record_get(size_t wanted, char line[RECORD_TEXT_MAX])
 {
     struct bl_error error = {0};
     char **paths = NULL;
@@ -99,7 +99,7 @@ static bool record_get(size_t wanted, char line[LINE_MAX])
 
 void record_expect(const struct address *client, const char *name, const char *type, char *rest)
 {
-    char expected[LINE_MAX], got[LINE_MAX], address[ADDRESS_TEXT_MAX];
+    char expected[RECORD_TEXT_MAX], got[RECORD_TEXT_MAX], address[ADDRESS_TEXT_MAX];
     const char *group = word_must(&rest, "the group"), *category = word_must(&rest, "the category"),
                *matched = word_must(&rest, "what matched"), *way = "question";
     bool observed = false;
@@ -131,14 +131,14 @@ void record_expect(const struct address *client, const char *name, const char *t
 
 void record_expect_none(void)
 {
-    char got[LINE_MAX];
+    char got[RECORD_TEXT_MAX];
     if (record_get(looked_at, got))
         script_differ("no further record", "%s", got);
 }
 
 void record_explain(void)
 {
-    char line[LINE_MAX];
+    char line[RECORD_TEXT_MAX];
     for (size_t i = looked_at; *school_state() && record_get(i, line); i++)
         printf("  recorded: %s\n", line);
 }
