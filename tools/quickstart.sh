@@ -53,6 +53,7 @@ demo=$(mktemp -d "${TMPDIR:-/tmp}/chalkgate-demo-XXXXXX") || exit 1
 config=$demo/config.yaml
 running=''
 
+# shellcheck disable=SC2317 # called by the trap
 clean_up() {
     trap - EXIT
     if [ -n "$running" ]; then

@@ -98,7 +98,7 @@ def faults_of_dependencies():
     """Every package that is installed, and every library that is linked, has its line in CONTRIBUTING.md."""
     told = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     done = subprocess.run(
-        ["bash", "-c", '. tools/packages.sh; printf "%s\\n" "${run_packages[@]}" "${build_packages[@]}" '
+        ["bash", "-c", '. tools/packages.sh; printf "%s\\n" "${run_packages[@]}" "${demo_packages[@]}" "${build_packages[@]}" '
          '"${test_packages[@]}" "${bench_packages[@]}"'], cwd=ROOT, capture_output=True, text=True, check=True)
     return [f"CONTRIBUTING.md: no line for the package {name}" for name in sorted(set(done.stdout.split()))
             if f"`{name}`" not in told]
