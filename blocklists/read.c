@@ -214,7 +214,13 @@ int reader_name(struct reader *reader, struct slice text, const struct rule *rul
 int reader_address(struct reader *reader, const struct bl_prefix *prefix, enum bl_action action)
 {
     struct bl_entry *entry = &reader->entry;
+    const char *malformed = prefix_malformed(prefix, reader->options->forced);
+    const char *unused = prefix_unused(prefix, reader->options->forced);
 
+    if (malformed)
+        return reader_reject(reader, malformed);
+    if (unused)
+        return reader_unused(reader, unused);
     entry->action = action;
     entry->scope = BL_EXACT;
     entry->important = 0;
@@ -316,6 +322,7 @@ static int stream_read_lines(struct stream *stream, struct reader *reader,
     while ((rc = stream_line(stream, reader, &line, &too_long)) > 0) {
         reader->number++;
         reader->line_taken = reader->line_malformed = reader->line_unused = false;
+        reader->indented = line.len > 0 && (line.at[0] == ' ' || line.at[0] == '\t');
         line = slice_trim(line);
         if (line.len == 0)
             continue;
@@ -332,8 +339,10 @@ static int stream_read_lines(struct stream *stream, struct reader *reader,
         if (rc < 0)
             return rc;
     }
-    if (rc == 0 && format->end)
+    if (rc == 0 && format->end) {
+        reader->line_taken = reader->line_malformed = reader->line_unused = false;
         rc = format->end(reader);
+    }
     return rc;
 }
 

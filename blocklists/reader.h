@@ -33,6 +33,7 @@ struct reader {
     struct bl_error *error;
     struct slice line; /* the line at hand, for samples */
     uint64_t number;   /* of the line at hand, from 1 */
+    bool indented;     /* the line began with a blank, before it was trimmed */
     bool line_taken, line_malformed, line_unused;
     void *state; /* the format's own, `state_size` zeroed octets at the start */
     struct bl_entry entry;
@@ -46,7 +47,8 @@ struct format {
     void (*fini)(struct reader *reader); /* frees what the state points to; may be NULL */
 };
 
-extern const struct format format_domains, format_hosts;
+extern const struct format format_domains, format_hosts, format_adblock, format_dnsmasq,
+    format_unbound, format_rpz, format_csv, format_addresses;
 
 /* The format that the beginning of a stream shows; never NULL. */
 const struct format *format_recognise(const char *head, size_t len);
@@ -70,6 +72,13 @@ int reader_plain_line(struct reader *reader, struct slice line);
 /* An address, "192.0.2.1" or "2001:db8::1"; a zone ("%lo0") is dropped. */
 bool slice_address(struct slice text, struct bl_prefix *out_prefix);
 
+/* The same with an optional "/length". */
+bool slice_prefix(struct slice text, struct bl_prefix *out_prefix);
+
+/* Why a prefix cannot be meant, or is not for us; NULL when it is fine. */
+const char *prefix_malformed(const struct bl_prefix *prefix, bool forced);
+const char *prefix_unused(const struct bl_prefix *prefix, bool forced);
+
 /* Whether answers with this address lead nowhere: how hosts files and dnsmasq say "blocked". */
 bool prefix_is_nowhere(const struct bl_prefix *prefix);
 
@@ -78,6 +87,7 @@ bool slice_is(struct slice text, const char *word);       /* letters in any case
 bool slice_starts(struct slice text, const char *prefix); /* letters in any case */
 bool slice_ends(struct slice text, const char *suffix);   /* as written */
 bool slice_has(struct slice text, const char *part);      /* as written */
+bool slice_is_number(struct slice text);                  /* digits only */
 
 /* The next word of `*rest`, up to a blank; empty at the end. */
 struct slice slice_word(struct slice *rest);

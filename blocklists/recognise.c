@@ -3,52 +3,126 @@
 
 #include <string.h>
 
-static const struct format *const formats[] = {&format_domains, &format_hosts};
-enum { FORMAT_COUNT = sizeof formats / sizeof formats[0] };
+enum kind { DOMAINS, HOSTS, ADBLOCK, DNSMASQ, UNBOUND, RPZ, CSV, ADDRESSES, KINDS };
+
+static const struct format *const formats[KINDS] = {
+    &format_domains, &format_hosts, &format_adblock, &format_dnsmasq,
+    &format_unbound, &format_rpz,   &format_csv,     &format_addresses};
 
 const char *const *bl_format_names(void)
 {
-    static const char *const names[] = {"domains", "hosts", NULL};
+    static const char *const names[KINDS + 1] = {"domains", "hosts", "adblock", "dnsmasq",
+                                                 "unbound", "rpz",   "csv",     "addresses"};
 
     return names;
 }
 
 const struct format *format_find(const char *name)
 {
-    for (size_t i = 0; i < FORMAT_COUNT; i++)
+    for (size_t i = 0; i < KINDS; i++)
         if (strcmp(formats[i]->name, name) == 0)
             return formats[i];
     return NULL;
 }
 
-static const struct format *line_format(struct slice line)
+static bool starts_with_any(struct slice line, const char *const *beginnings)
 {
-    struct slice rest = line;
-    struct bl_prefix address;
+    for (; *beginnings; beginnings++)
+        if (slice_starts(line, *beginnings))
+            return true;
+    return false;
+}
 
-    if (slice_address(slice_word(&rest), &address) && slice_trim(rest).len > 0)
-        return &format_hosts;
-    return &format_domains;
+static bool is_adblock(struct slice line)
+{
+    static const char *const beginnings[] = {"||", "@@", "[adblock", "[ublock", NULL};
+
+    return starts_with_any(line, beginnings) || slice_has(line, "##") || slice_has(line, "#@#");
+}
+
+/* What nothing but the head of a zone file holds. */
+static bool is_zone_head(struct slice line)
+{
+    static const char *const directives[] = {"$TTL", "$ORIGIN", NULL};
+
+    if (starts_with_any(line, directives))
+        return true;
+    for (unsigned i = 0; i < 4; i++)
+        if (slice_is(slice_word(&line), "SOA"))
+            return true;
+    return false;
+}
+
+/* "d 300 IN CNAME .": a type or class among the words after the first. */
+static bool is_record(struct slice line)
+{
+    static const char *const words[] = {"CNAME", "IN", "A", "AAAA", "NS", "TXT", NULL};
+
+    slice_word(&line);
+    for (unsigned i = 0; i < 3; i++) {
+        struct slice word = slice_word(&line);
+
+        for (const char *const *known = words; *known; known++)
+            if (slice_is(word, *known))
+                return true;
+    }
+    return false;
+}
+
+static enum kind line_kind(struct slice line)
+{
+    static const char *const dnsmasq[] = {"address=/", "server=/", "local=/",
+                                          "bogus-nxdomain=", NULL};
+    static const char *const unbound[] = {"local-zone:", "local-data:", "server:", NULL};
+    struct slice rest = line, word = slice_word(&rest);
+    struct bl_prefix prefix;
+
+    rest = slice_trim(rest);
+    if (slice_prefix(word, &prefix))
+        return rest.len > 0 && !strchr("#;-", rest.at[0]) ? HOSTS : ADDRESSES;
+    if (slice_is(word, "0") && rest.len > 0)
+        return HOSTS;
+    if (is_adblock(line))
+        return ADBLOCK;
+    if (starts_with_any(line, dnsmasq))
+        return DNSMASQ;
+    if (starts_with_any(line, unbound))
+        return UNBOUND;
+    if (is_record(line))
+        return RPZ;
+    line = slice_without_comment(line, '#');
+    if (memchr(line.at, ',', line.len) || memchr(line.at, ';', line.len) ||
+        memchr(line.at, '\t', line.len))
+        return CSV;
+    return DOMAINS;
 }
 
 const struct format *format_recognise(const char *head, size_t len)
 {
     struct slice rest = {head, len};
-    unsigned votes[FORMAT_COUNT] = {0};
-    size_t best = 0;
+    unsigned votes[KINDS] = {0};
+    enum kind best = DOMAINS;
 
     while (rest.len > 0) {
         struct slice line = slice_trim(slice_until(&rest, '\n'));
-        const struct format *format;
 
-        if (line.len == 0 || line.at[0] == '#')
+        if (line.len == 0 || strchr("#!;", line.at[0]))
             continue;
-        format = line_format(line);
-        for (size_t i = 0; i < FORMAT_COUNT; i++)
-            votes[i] += formats[i] == format;
+        if (is_zone_head(line))
+            return &format_rpz;
+        votes[line_kind(line)]++;
     }
-    for (size_t i = 1; i < FORMAT_COUNT; i++)
-        if (votes[i] > votes[best])
-            best = i;
+    /* The reader of Adblock lists reads the plain and hosts lines that some mix in as well. */
+    if (votes[ADBLOCK] > 0) {
+        votes[ADBLOCK] += votes[DOMAINS] + votes[HOSTS];
+        votes[DOMAINS] = votes[HOSTS] = 0;
+    }
+    /* Addresses strayed into lists of names are no wish to have them denied: only a list of nothing
+     * else says that. */
+    if (votes[DOMAINS] * 20 > votes[ADDRESSES])
+        votes[ADDRESSES] = 0;
+    for (enum kind kind = 0; kind < KINDS; kind++)
+        if (votes[kind] > votes[best])
+            best = kind;
     return formats[best];
 }

@@ -44,6 +44,14 @@ bool slice_has(struct slice text, const char *part)
     return memmem(text.at, text.len, part, strlen(part)) != NULL;
 }
 
+bool slice_is_number(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.at[i] < '0' || text.at[i] > '9')
+            return false;
+    return text.len > 0;
+}
+
 struct slice slice_word(struct slice *rest)
 {
     struct slice word;

@@ -1,2 +1,3 @@
 chalkgate_unit_test(blocklists-read blocklists/test_read.c)
 chalkgate_unit_test(blocklists-source blocklists/test_source.c)
+chalkgate_unit_test(blocklists-formats blocklists/test_formats.c)
