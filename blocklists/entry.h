@@ -1,5 +1,5 @@
-/* What a list format can say, one entry at a time: the only thing that readers of formats hand to the
- * compiler. See read.h for the readers and compile.h for what becomes of the entries.
+/* What a list format can say, one entry at a time: the only thing that readers of formats hand to
+ * the compiler. See read.h for the readers and compile.h for what becomes of the entries.
  */
 #ifndef BLOCKLISTS_ENTRY_H
 #define BLOCKLISTS_ENTRY_H
@@ -13,7 +13,8 @@ enum bl_action { BL_BLOCK = 0, BL_ALLOW = 1 };
 /* Which names an entry covers: the name itself, those below it, or both (the ordinary case). */
 enum bl_scope { BL_EXACT = 1, BL_BELOW = 2, BL_SUBTREE = 3 };
 
-/* National beats regional beats school: an allow entry of a tier beats a block of its own or a lower one. */
+/* National beats regional beats school: an allow entry of a tier beats a block of its own or a
+ * lower one. */
 enum bl_tier { BL_TIER_SCHOOL = 0, BL_TIER_REGIONAL = 1, BL_TIER_NATIONAL = 2 };
 
 struct bl_prefix {
@@ -24,10 +25,10 @@ struct bl_prefix {
 
 struct bl_entry {
     enum bl_action action;
-    enum bl_scope scope;     /* for names */
-    uint8_t important;       /* Adblock's $important: beats allow entries of the same tier */
-    uint8_t is_address;      /* `prefix` counts, not `name` */
-    uint32_t line;           /* in its source, from 1 */
+    enum bl_scope scope; /* for names */
+    uint8_t important;   /* Adblock's $important: beats allow entries of the same tier */
+    uint8_t is_address;  /* `prefix` counts, not `name` */
+    uint32_t line;       /* in its source, from 1 */
     struct bl_name name;
     struct bl_prefix prefix;
 };

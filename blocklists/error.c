@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Messages quote file names and list lines, which may hold anything; a terminal must not obey them. */
+/* Messages quote file names and list lines, which may hold anything; a terminal must not obey them.
+ */
 static void make_printable(char *text)
 {
     for (unsigned char *at = (unsigned char *)text; *at; at++)

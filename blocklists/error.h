@@ -16,8 +16,9 @@ struct bl_error {
     char text[BL_ERROR_MAX]; /* one sentence, no newline; empty when nothing was set */
 };
 
-/* Sets the message and returns `code` (negative errno), so that `return bl_error_set(…)` is one line.
- * `error` may be NULL: then only the code counts. Control characters in the result become '?'. */
+/* Sets the message and returns `code` (negative errno), so that `return bl_error_set(…)` is one
+ * line. `error` may be NULL: then only the code counts. Control characters in the result become
+ * '?'. */
 int bl_error_set(struct bl_error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -4,12 +4,13 @@
  *   STATE/lists/current        a symbolic link to the one in force, replaced by rename
  *   STATE/lists/staging-*      what an import is making; swept at start when its maker is gone
  *
- * Adoption: copy the staged file next to the others, hash and verify it, fsync the file, rename it to its
- * number, fsync the folder, then replace `current`. A kill between any two steps leaves the old or the new
- * one in force, whole. The last `keep` generations stay for rollback.
+ * Adoption: copy the staged file next to the others, hash and verify it, fsync the file, rename it
+ * to its number, fsync the folder, then replace `current`. A kill between any two steps leaves the
+ * old or the new one in force, whole. The last `keep` generations stay for rollback.
  *
- * Only the owner of the state folder calls bl_lists_adopt() and bl_lists_rollback(): the daemon, or the
- * command when no daemon runs (it then holds the state lock). Not for worker threads: it writes and syncs.
+ * Only the owner of the state folder calls bl_lists_adopt() and bl_lists_rollback(): the daemon, or
+ * the command when no daemon runs (it then holds the state lock). Not for worker threads: it writes
+ * and syncs.
  */
 #ifndef BLOCKLISTS_LISTS_H
 #define BLOCKLISTS_LISTS_H
@@ -25,9 +26,9 @@ enum { BL_PATH_MAX = 4096 };
 int bl_lists_current(const char *state, uint64_t *out_generation, char out_path[BL_PATH_MAX],
                      struct bl_error *error);
 
-/* Takes the staged store open at `staged_fd` into the state folder as the next generation and puts it in
- * force. Fails whole: -ESTALE when it was compiled on top of another generation than the one in force,
- * -EBADMSG when it does not verify, -ENOSPC, …; then nothing has changed. */
+/* Takes the staged store open at `staged_fd` into the state folder as the next generation and puts
+ * it in force. Fails whole: -ESTALE when it was compiled on top of another generation than the one
+ * in force, -EBADMSG when it does not verify, -ENOSPC, …; then nothing has changed. */
 int bl_lists_adopt(const char *state, int staged_fd, unsigned keep, uint64_t *out_generation,
                    struct bl_error *error);
 
@@ -35,7 +36,8 @@ int bl_lists_adopt(const char *state, int staged_fd, unsigned keep, uint64_t *ou
 int bl_lists_rollback(const char *state, uint64_t generation, uint64_t *out_generation,
                       struct bl_error *error);
 
-/* The numbers of the kept generations, oldest first; returns how many (at most `max`) or a negative errno. */
+/* The numbers of the kept generations, oldest first; returns how many (at most `max`) or a negative
+ * errno. */
 int bl_lists_kept(const char *state, uint64_t *out_generations, size_t max, struct bl_error *error);
 
 #endif

@@ -1,8 +1,9 @@
 /* Domain names as the lists and the store know them.
  *
- * A name is kept in wire form (RFC 1035 section 3.1), lower-cased: length octets and labels, the root's
- * zero octet last. Wire form has no escapes, so a label with a dot or a zero octet in it is never taken
- * for two. Text appears only at the edges: bl_name_parse() for people and lists, bl_name_text() for output.
+ * A name is kept in wire form (RFC 1035 section 3.1), lower-cased: length octets and labels, the
+ * root's zero octet last. Wire form has no escapes, so a label with a dot or a zero octet in it is
+ * never taken for two. Text appears only at the edges: bl_name_parse() for people and lists,
+ * bl_name_text() for output.
  *
  * Any thread; no allocation.
  */
@@ -37,25 +38,28 @@ enum bl_name_fault {
     BL_NAME_IS_ADDRESS,     /* an IPv4 or IPv6 address where a name belongs */
 };
 
-/* Reads the text form of a host-like name: lower-cases it, drops one trailing dot, turns UTF-8 labels
- * into A-labels (IDNA 2008 with UTS 46 mapping). Writes *out_name only when it returns BL_NAME_FINE. */
+/* Reads the text form of a host-like name: lower-cases it, drops one trailing dot, turns UTF-8
+ * labels into A-labels (IDNA 2008 with UTS 46 mapping). Writes *out_name only when it returns
+ * BL_NAME_FINE. */
 enum bl_name_fault bl_name_parse(const char *text, size_t len, struct bl_name *out_name);
 
 /* The fault in words, for "line 12: …". */
 const char *bl_name_fault_text(enum bl_name_fault fault);
 
-/* Writes the text form of a wire name (RFC 1035 section 5.1 escapes: \. \\ \DDD; no trailing dot, "."
- * for the root) and returns its length. `wire` must be a whole name; `text` holds BL_NAME_TEXT_MAX. */
+/* Writes the text form of a wire name (RFC 1035 section 5.1 escapes: \. \\ \DDD; no trailing dot,
+ * "." for the root) and returns its length. `wire` must be a whole name; `text` holds
+ * BL_NAME_TEXT_MAX. */
 size_t bl_name_text(const uint8_t *wire, char text[BL_NAME_TEXT_MAX]);
 
-/* The code points of an A-label ("xn--…", at its length octet) as people see it, NUL-ended; false for
- * other labels and those that stand for nothing. */
+/* The code points of an A-label ("xn--…", at its length octet) as people see it, NUL-ended; false
+ * for other labels and those that stand for nothing. */
 bool bl_label_unicode(const uint8_t *label, uint32_t out_points[BL_LABEL_MAX + 1]);
 
 /* Octets of the wire name, the root's included. `wire` must be a whole, checked name. */
 size_t bl_name_length(const uint8_t *wire);
 
-/* Whether the two lower-cased wire names are the same, and whether `name` is `parent` or below it. */
+/* Whether the two lower-cased wire names are the same, and whether `name` is `parent` or below it.
+ */
 bool bl_name_equal(const uint8_t *a, const uint8_t *b);
 bool bl_name_is_below(const uint8_t *name, const uint8_t *parent);
 

@@ -1,19 +1,22 @@
 /* A generation: one immutable, compiled store of all lists, mapped and only ever read.
  *
- * One LMDB file `GENERATION.mdb`, opened MDB_RDONLY | MDB_NOLOCK | MDB_NOSUBDIR: nobody writes a finished
- * generation, so no lock file and no reader slots are needed. store-format.md has every byte of it.
+ * One LMDB file `GENERATION.mdb`, opened MDB_RDONLY | MDB_NOLOCK | MDB_NOSUBDIR: nobody writes a
+ * finished generation, so no lock file and no reader slots are needed. store-format.md has every
+ * byte of it.
  *
- * Facts. The lists say of a name: "in category gambling by a national source", "allowed by the school".
- * The compiler closes that over the listed parents (most specific first), and interns equal results, so a
- * fact is one small number and a generation has hundreds of them. Fact 0 is "on no list". Verdicts are not
- * the store's business: resolver/policy turns fact numbers into verdicts once per snapshot.
+ * Facts. The lists say of a name: "in category gambling by a national source", "allowed by the
+ * school". The compiler closes that over the listed parents (most specific first), and interns
+ * equal results, so a fact is one small number and a generation has hundreds of them. Fact 0 is "on
+ * no list". Verdicts are not the store's business: resolver/policy turns fact numbers into verdicts
+ * once per snapshot.
  *
- * Opening maps the file and checks its structure (format version, sizes, counts): milliseconds at any size.
- * bl_store_verify() reads all of it and compares the checksum; adoption does that before, not at each start.
+ * Opening maps the file and checks its structure (format version, sizes, counts): milliseconds at
+ * any size. bl_store_verify() reads all of it and compares the checksum; adoption does that before,
+ * not at each start.
  *
- * Threads: a store is immutable once open; any number of threads may read it. Pointers into it are borrowed
- * until bl_store_close(). A file that is truncated while mapped would raise SIGBUS: generations are only
- * ever replaced by rename and removed by unlink, never written in place.
+ * Threads: a store is immutable once open; any number of threads may read it. Pointers into it are
+ * borrowed until bl_store_close(). A file that is truncated while mapped would raise SIGBUS:
+ * generations are only ever replaced by rename and removed by unlink, never written in place.
  */
 #ifndef BLOCKLISTS_STORE_H
 #define BLOCKLISTS_STORE_H
@@ -30,8 +33,8 @@ enum { BL_FACT_NONE = 0, BL_CATEGORY_MAX = 1024 };
 
 struct bl_store;
 
-/* Returns 0, -ENOENT (no such file), -EPROTO (a store of another version, said so), -EBADMSG (damaged)
- * or another negative errno. */
+/* Returns 0, -ENOENT (no such file), -EPROTO (a store of another version, said so), -EBADMSG
+ * (damaged) or another negative errno. */
 int bl_store_open(const char *path, struct bl_store **out_store, struct bl_error *error);
 void bl_store_close(struct bl_store *store);
 
@@ -43,16 +46,17 @@ uint64_t bl_store_name_count(const struct bl_store *store);
 
 /* The look-up of the query path. */
 struct bl_found {
-    bl_fact fact;     /* BL_FACT_NONE: neither the name nor a parent is listed */
-    uint8_t matched;  /* offset in the wire name where the most specific listed name begins */
+    bl_fact fact;    /* BL_FACT_NONE: neither the name nor a parent is listed */
+    uint8_t matched; /* offset in the wire name where the most specific listed name begins */
 };
 
-/* `wire` is a whole name of `len` octets, already lower-cased. No allocation, no lock, no system call;
- * touches one cache line a suffix, all prefetched before the first is read. */
+/* `wire` is a whole name of `len` octets, already lower-cased. No allocation, no lock, no system
+ * call; touches one cache line a suffix, all prefetched before the first is read. */
 struct bl_found bl_store_find(const struct bl_store *store, const uint8_t *wire, size_t len);
 
-/* The fact of an IPv4 (4 octets) or IPv6 (16) address: that of its longest listed prefix. IPv4-mapped,
- * NAT64 (64:ff9b::/96) and 6to4 forms count as the IPv4 address inside. `out_prefix` may be NULL. */
+/* The fact of an IPv4 (4 octets) or IPv6 (16) address: that of its longest listed prefix.
+ * IPv4-mapped, NAT64 (64:ff9b::/96) and 6to4 forms count as the IPv4 address inside. `out_prefix`
+ * may be NULL. */
 bl_fact bl_store_find_address(const struct bl_store *store, const uint8_t *address, size_t len,
                               struct bl_prefix *out_prefix);
 bool bl_store_has_addresses(const struct bl_store *store);
@@ -60,24 +64,26 @@ bool bl_store_has_addresses(const struct bl_store *store);
 /* Facts, taken apart: what policy turns into verdicts, and what `why` prints. */
 struct bl_fact_rule {
     uint16_t category; /* index, see bl_store_category() */
-    uint8_t depth;     /* 0 for the most specific listed name that has rules, 1 for the next one up, … */
-    uint8_t tier;      /* enum bl_tier */
-    uint8_t action;    /* enum bl_action */
+    uint8_t
+        depth; /* 0 for the most specific listed name that has rules, 1 for the next one up, … */
+    uint8_t tier;   /* enum bl_tier */
+    uint8_t action; /* enum bl_action */
     uint8_t important;
 };
 
 unsigned bl_store_fact_count(const struct bl_store *store); /* numbers run from 0 to count − 1 */
 
 /* The rules of a fact, by depth (most specific first). Borrowed until the store is closed. */
-const struct bl_fact_rule *bl_store_fact(const struct bl_store *store, bl_fact fact, size_t *out_count);
+const struct bl_fact_rule *bl_store_fact(const struct bl_store *store, bl_fact fact,
+                                         size_t *out_count);
 
 /* Categories of this generation; numbers are the store's own and differ between generations. */
 unsigned bl_store_category_count(const struct bl_store *store);
 
 struct bl_category {
-    const char *name;    /* "gambling" */
-    uint64_t names;      /* distinct names (block entries) */
-    uint64_t addresses;  /* distinct prefixes */
+    const char *name;   /* "gambling" */
+    uint64_t names;     /* distinct names (block entries) */
+    uint64_t addresses; /* distinct prefixes */
 };
 
 const struct bl_category *bl_store_category(const struct bl_store *store, unsigned index);
@@ -100,14 +106,22 @@ struct bl_source {
 unsigned bl_store_source_count(const struct bl_store *store);
 const struct bl_source *bl_store_source(const struct bl_store *store, unsigned index);
 
-/* Every entry behind one listed name, for `why`: calls `each` with the source's index until it returns
- * non-zero, and returns that; 0 when all were seen, -ENOENT when the name itself is not listed. */
+/* Every entry behind one listed name, for `why`: calls `each` with the source's index until it
+ * returns non-zero, and returns that; 0 when all were seen, -ENOENT when the name itself is not
+ * listed. */
 int bl_store_entries(const struct bl_store *store, const uint8_t *wire,
-                     int (*each)(void *user, unsigned source, const struct bl_entry *entry), void *user);
+                     int (*each)(void *user, unsigned source, const struct bl_entry *entry),
+                     void *user);
 
-/* The same for all names in order of their reversed labels (com, com.a, com.a.x, …): listing, export, diff. */
+/* The same for a listed address prefix. */
+int bl_store_prefix_entries(const struct bl_store *store, const struct bl_prefix *prefix,
+                            int (*each)(void *user, unsigned source, const struct bl_entry *entry),
+                            void *user);
+
+/* The same for all prefixes, then all names in order of their reversed labels (com, com.a, com.a.x,
+ * …): listing, export, diff. */
 int bl_store_walk(const struct bl_store *store,
-                  int (*each)(void *user, unsigned source, const struct bl_entry *entry), void *user,
-                  struct bl_error *error);
+                  int (*each)(void *user, unsigned source, const struct bl_entry *entry),
+                  void *user, struct bl_error *error);
 
 #endif

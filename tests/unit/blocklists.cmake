@@ -1,1 +1,2 @@
 chalkgate_unit_test(blocklists-name blocklists/test_name.c)
+chalkgate_unit_test(blocklists-store blocklists/test_store.c)

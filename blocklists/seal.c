@@ -1,0 +1,103 @@
+#include "blocklists/seal.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "blocklists/layout.h"
+
+static int damaged(struct bl_error *error, const char *name, const char *what)
+{
+    return bl_error_set(error, -EBADMSG, "%s %s", name, what);
+}
+
+int bl_seal_bytes(const void *bytes, uint64_t len, uint8_t out_sha256[32])
+{
+    return EVP_Digest(bytes, len, out_sha256, NULL, EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
+}
+
+int bl_seal_sum(uint8_t *trailer)
+{
+    return bl_seal_bytes(trailer, BL_TRAILER_OWN, trailer + BL_TRAILER_OWN);
+}
+
+static int no_digest(struct bl_error *error)
+{
+    return bl_error_set(error, -ENOMEM, "cannot compute a SHA-256 sum");
+}
+
+int bl_seal_read(int fd, const char *name, struct bl_seal *out_seal, struct bl_error *error)
+{
+    uint8_t bytes[BL_TRAILER_SIZE], own[32];
+    struct stat status;
+
+    if (fstat(fd, &status) < 0)
+        return bl_error_set(error, -errno, "%s: %s", name, strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return bl_error_set(error, -EBADMSG, "%s is not a file", name);
+    if (status.st_size < BL_TRAILER_SIZE ||
+        pread(fd, bytes, sizeof bytes, status.st_size - BL_TRAILER_SIZE) != (ssize_t)sizeof bytes ||
+        memcmp(bytes, BL_TRAILER_MAGIC, strlen(BL_TRAILER_MAGIC)) != 0)
+        return damaged(error, name, "is not a store of lists, or was cut off");
+    if (bl_seal_bytes(bytes, BL_TRAILER_OWN, own) < 0)
+        return no_digest(error);
+    if (memcmp(own, bytes + BL_TRAILER_OWN, sizeof own) != 0)
+        return damaged(error, name, "is damaged: its trailer does not match its own checksum");
+    if (bl_get32(bytes + BL_TRAILER_VERSION) != BL_FORMAT_VERSION)
+        return bl_error_set(
+            error, -EPROTO,
+            "%s was made by another version (format %u; this program reads format %d): "
+            "import the lists again",
+            name, bl_get32(bytes + BL_TRAILER_VERSION), BL_FORMAT_VERSION);
+    out_seal->page_size = bl_get32(bytes + BL_TRAILER_PAGE);
+    out_seal->lmdb_len = bl_get64(bytes + BL_TRAILER_LMDB);
+    out_seal->base = bl_get64(bytes + BL_TRAILER_BASE);
+    out_seal->generation = bl_get64(bytes + BL_TRAILER_GENERATION);
+    out_seal->names = bl_get64(bytes + BL_TRAILER_NAMES);
+    out_seal->made = (int64_t)bl_get64(bytes + BL_TRAILER_MADE);
+    memcpy(out_seal->sha256, bytes + BL_TRAILER_SHA256, sizeof out_seal->sha256);
+    if (out_seal->lmdb_len != (uint64_t)status.st_size - BL_TRAILER_SIZE)
+        return damaged(error, name, "is damaged: it is not as long as it says");
+    return 0;
+}
+
+int bl_seal_write(int fd, const char *name, const struct bl_seal *seal, struct bl_error *error)
+{
+    uint8_t bytes[BL_TRAILER_SIZE] = BL_TRAILER_MAGIC;
+
+    bl_put32(bytes + BL_TRAILER_VERSION, BL_FORMAT_VERSION);
+    bl_put32(bytes + BL_TRAILER_PAGE, seal->page_size);
+    bl_put64(bytes + BL_TRAILER_LMDB, seal->lmdb_len);
+    bl_put64(bytes + BL_TRAILER_BASE, seal->base);
+    bl_put64(bytes + BL_TRAILER_GENERATION, seal->generation);
+    bl_put64(bytes + BL_TRAILER_NAMES, seal->names);
+    bl_put64(bytes + BL_TRAILER_MADE, (uint64_t)seal->made);
+    memcpy(bytes + BL_TRAILER_SHA256, seal->sha256, sizeof seal->sha256);
+    if (bl_seal_sum(bytes) < 0)
+        return no_digest(error);
+    if (ftruncate(fd, (off_t)seal->lmdb_len) < 0)
+        return bl_error_set(error, -errno, "%s: %s", name, strerror(errno));
+    errno = ENOSPC;
+    if (pwrite(fd, bytes, sizeof bytes, (off_t)seal->lmdb_len) != (ssize_t)sizeof bytes)
+        return bl_error_set(error, -errno, "cannot write %s: %s", name, strerror(errno));
+    return 0;
+}
+
+int bl_seal_hash(int fd, const char *name, uint64_t len, uint8_t out_sha256[32],
+                 struct bl_error *error)
+{
+    void *bytes = len ? mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0) : NULL;
+    int rc;
+
+    if (bytes == MAP_FAILED)
+        return bl_error_set(error, -errno, "cannot read %s: %s", name, strerror(errno));
+    if (bytes)
+        madvise(bytes, len, MADV_SEQUENTIAL);
+    rc = bl_seal_bytes(bytes, len, out_sha256);
+    if (bytes)
+        munmap(bytes, len);
+    return rc < 0 ? no_digest(error) : 0;
+}

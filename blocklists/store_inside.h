@@ -1,0 +1,80 @@
+/* The inside of an open store, for the files of blocklists/ that read one: store.c (opening,
+ * look-ups), store_walk.c (entries) and compile.c (a base to build on). Nobody else includes this.
+ */
+#ifndef BLOCKLISTS_STORE_INSIDE_H
+#define BLOCKLISTS_STORE_INSIDE_H
+
+#include <lmdb.h>
+
+#include "blocklists/key.h"
+#include "blocklists/seal.h"
+#include "blocklists/store.h"
+
+struct bl_store {
+    /* What a look-up touches, together. */
+    const uint8_t *buckets; /* aligned to 64 */
+    uint32_t bucket_count;
+    unsigned labels_min, labels_max;
+    uint64_t seed;
+    const uint32_t
+        *fact_forms; /* by fact: the fact of names below it, and its flags from bit 16 up */
+    unsigned fact_count;
+
+    const uint8_t *ranges4, *ranges6; /* where each range of addresses starts, ascending */
+    unsigned range4_count, range6_count;
+
+    MDB_env *env;
+    MDB_txn
+        *txn; /* keeps the values below in place; never used but for looking them up at the start */
+    MDB_dbi entries;
+    uint32_t *fact_forms_own;
+    struct bl_fact_rule *rules;
+    struct fact_rules {
+        uint32_t first;
+        uint16_t count;
+    } * facts;
+    struct bl_category *categories;
+    unsigned category_count;
+    struct bl_source *sources;
+    unsigned source_count;
+    uint64_t name_count, prefix_count, entry_count;
+    struct bl_seal seal;
+    char *path;
+};
+
+/* All keys and values of the entries tree, in order. */
+struct bl_cursor {
+    const struct bl_store *store;
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    MDB_val key, value; /* borrowed until the store is closed */
+    bool started;
+};
+
+int bl_cursor_open(const struct bl_store *store, struct bl_cursor *cursor, struct bl_error *error);
+int bl_cursor_next(struct bl_cursor *cursor,
+                   struct bl_error *error); /* 1, 0 at the end, or negative */
+int bl_cursor_seek(struct bl_cursor *cursor, const uint8_t *key,
+                   size_t len); /* 1 when it is there */
+void bl_cursor_close(struct bl_cursor *cursor);
+
+/* Takes one entry off a value of the entries tree, whose first two octets are the fact. False at
+ * the end or where the value is damaged: then *at is not `end`. */
+struct bl_packed_entry {
+    uint32_t source, line;
+    uint8_t flags;
+};
+
+bool bl_packed_next(const uint8_t **at, const uint8_t *end, struct bl_packed_entry *out_entry);
+
+/* An LMDB error as ours: -EBADMSG for what a damaged file gives, else the system's. */
+int bl_lmdb_error(struct bl_error *error, const char *path, const char *what, int rc);
+
+/* Checks that whatever LMDB would follow stays inside the file and ends, so that no file, however
+ * it was made, can lead a reader astray: of the main tree, which is a few pages, or of the whole
+ * file. */
+int bl_pages_check(const uint8_t *bytes, uint64_t len, unsigned page_size, bool whole,
+                   const char *path, struct bl_error *error);
+int bl_store_pages_check(const struct bl_store *store, int fd, bool whole, struct bl_error *error);
+
+#endif
