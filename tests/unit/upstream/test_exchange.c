@@ -1,0 +1,287 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "resolver/upstream/exchange.h"
+
+/* What the tests share: exchanges with two servers, a question, and numbers by chance that repeat.
+ */
+struct lab {
+    struct exchanges *exchanges;
+    struct config config;
+    struct config_upstream servers[2];
+    struct config_zone zone;
+    struct random_pool random;
+    uint32_t seed;
+};
+
+static void fill(void *user, void *bytes, size_t len)
+{
+    struct lab *lab = user;
+
+    for (size_t i = 0; i < len; i++) {
+        lab->seed = lab->seed * 1664525u + 1013904223u;
+        ((uint8_t *)bytes)[i] = (uint8_t)(lab->seed >> 24);
+    }
+}
+
+static int lab_open(void **state)
+{
+    static struct lab lab;
+
+    lab = (struct lab){.seed = 1};
+    assert_int_equal(address_parse("192.0.2.1", 53, &lab.servers[0].address), 0);
+    assert_int_equal(address_parse("192.0.2.2", 53, &lab.servers[1].address), 0);
+    memcpy(lab.zone.wire, "\2ad\6school\4test", 16);
+    lab.zone.upstreams = &lab.servers[1];
+    lab.zone.upstream_count = 1;
+    lab.config.upstreams = lab.servers;
+    lab.config.upstream_count = 2;
+    lab.config.forward_zones = &lab.zone;
+    lab.config.forward_zone_count = 1;
+    lab.config.upstream_timeout_ms = 400;
+    random_init(&lab.random);
+    lab.random.fill = fill;
+    lab.random.user = &lab;
+    assert_int_equal(exchanges_create(16, &lab.exchanges, NULL), 0);
+    assert_int_equal(exchanges_set_upstreams(lab.exchanges, &lab.config), 0);
+    *state = &lab;
+    return 0;
+}
+
+static int lab_close(void **state)
+{
+    exchanges_destroy(((struct lab *)*state)->exchanges);
+    return 0;
+}
+
+static struct dns_question question_of(const char *wire, unsigned type)
+{
+    struct dns_question question = {.type = (uint16_t)type, .class = 1};
+
+    question.asked_len = (uint8_t)(strlen(wire) + 1);
+    memcpy(question.name, wire, question.asked_len);
+    memcpy(question.asked, wire, question.asked_len);
+    return question;
+}
+
+static struct exchange *begin(struct lab *lab, const char *wire, int64_t now_ms)
+{
+    struct dns_question question = question_of(wire, 1);
+    struct exchange *exchange = exchange_begin(lab->exchanges, &question, now_ms, &lab->random);
+
+    assert_non_null(exchange);
+    assert_true(exchange_try_next(lab->exchanges, exchange, false, now_ms, &lab->random));
+    return exchange;
+}
+
+static size_t reply_to(const struct exchange *exchange, uint8_t bytes[512])
+{
+    memcpy(bytes, exchange->packet, exchange->packet_len);
+    bytes[2] |= 0x80;
+    return exchange->packet_len;
+}
+
+static void test_match_and_compare(void **state)
+{
+    struct lab *lab = *state;
+    struct exchange *exchange = begin(lab, "\3www\4site\4test", 1000);
+    uint8_t bytes[512];
+    size_t len = reply_to(exchange, bytes);
+    int here, there;
+
+    exchange_sent(lab->exchanges, exchange, &here);
+    /* CVE-2020-25684: what comes on another socket is not for us. */
+    assert_null(exchange_match(lab->exchanges, &there, bytes, len));
+    assert_ptr_equal(exchange_match(lab->exchanges, &here, bytes, len), exchange);
+    assert_int_equal(exchange_compare(exchange, bytes, len), EXCHANGE_FITS);
+    /* CVE-2020-25685: the whole question counts, not a hash of it. */
+    bytes[13] ^= 1;
+    assert_int_equal(exchange_compare(exchange, bytes, len), EXCHANGE_OTHER);
+    bytes[13] ^= 1;
+    bytes[13] ^= 0x20;
+    assert_int_equal(exchange_compare(exchange, bytes, len), EXCHANGE_OTHER_CASE);
+    bytes[13] ^= 0x20;
+    bytes[12 + 15 + 1] = 28; /* type */
+    assert_int_equal(exchange_compare(exchange, bytes, len), EXCHANGE_OTHER);
+    bytes[12 + 15 + 1] = 1;
+    bytes[2] &= 0x7f; /* a question, not a reply */
+    assert_int_equal(exchange_compare(exchange, bytes, len), EXCHANGE_OTHER);
+    bytes[2] |= 0x80;
+    bytes[5] = 0; /* TuDoor: no question at all */
+    assert_int_equal(exchange_compare(exchange, bytes, len), EXCHANGE_OTHER);
+    bytes[5] = 1;
+    for (size_t cut = 0; cut < 12 + 15 + 4; cut++)
+        assert_int_equal(exchange_compare(exchange, bytes, cut), EXCHANGE_OTHER);
+    bytes[0] ^= 1; /* another id */
+    assert_null(exchange_match(lab->exchanges, &here, bytes, len));
+    exchange_end(lab->exchanges, exchange);
+    bytes[0] ^= 1;
+    assert_null(exchange_match(lab->exchanges, &here, bytes, len));
+}
+
+static void test_case_is_mixed_over_udp_only(void **state)
+{
+    struct lab *lab = *state;
+    struct exchange *exchange = begin(lab,
+                                      "\x18"
+                                      "abcdefghijklmnopqrstuvwx\4test",
+                                      1000);
+    unsigned upper = 0;
+
+    for (size_t i = 13; i < 37; i++)
+        upper += exchange->packet[i] < 'a';
+    assert_in_range(upper, 4, 20);
+    assert_true(exchange_try_tcp(lab->exchanges, exchange, 1000, &lab->random));
+    for (size_t i = 13; i < 37; i++)
+        assert_true(exchange->packet[i] >= 'a');
+    assert_false(exchange_try_tcp(lab->exchanges, exchange, 1000, &lab->random));
+    exchange_end(lab->exchanges, exchange);
+}
+
+static void test_tries_and_deadlines(void **state)
+{
+    struct lab *lab = *state;
+    struct exchange *exchange = begin(lab, "\3www\4site\4test", 1000);
+    unsigned first = exchange->server;
+    int64_t now_ms = 1000;
+    int channel;
+
+    exchange_sent(lab->exchanges, exchange, &channel);
+    assert_int_equal(exchange->deadline_ms, 1400);
+    assert_null(exchange_overdue(lab->exchanges, 1399));
+    assert_true(exchange_next_deadline(lab->exchanges) >= 1400);
+    assert_true(exchange_next_deadline(lab->exchanges) < 1420);
+    now_ms = exchange_next_deadline(lab->exchanges);
+    assert_ptr_equal(exchange_overdue(lab->exchanges, now_ms), exchange);
+    assert_null(exchange_overdue(lab->exchanges, now_ms));
+    /* The next try goes to the other server, under another id; the first is still listened to. */
+    assert_true(exchange_try_next(lab->exchanges, exchange, false, now_ms, &lab->random));
+    assert_int_not_equal(exchange->server, first);
+    assert_int_not_equal(exchange->tries[0].id, exchange->tries[1].id);
+    assert_true(exchange_is_listening(exchange));
+    exchange_sent(lab->exchanges, exchange, &channel);
+    assert_false(exchange_try_next(lab->exchanges, exchange, true, now_ms, &lab->random));
+    assert_true(exchange_try_next(lab->exchanges, exchange, false, now_ms, &lab->random));
+    assert_int_equal(exchange->deadline_ms, 1000 + EXCHANGE_LIFE_MS);
+    /* Three questions upstream for a client's one, and no more. */
+    assert_false(exchange_try_next(lab->exchanges, exchange, false, now_ms, &lab->random));
+    exchange_end(lab->exchanges, exchange);
+    assert_int_equal(exchange_next_deadline(lab->exchanges), INT64_MAX);
+}
+
+static void test_joining(void **state)
+{
+    struct lab *lab = *state;
+    struct exchange *exchange = begin(lab, "\3www\4site\4test", 1000);
+    struct dns_question same = question_of("\3www\4site\4test", 1);
+    struct exchange_wait waits[3];
+
+    assert_ptr_equal(exchange_find(lab->exchanges, &same), exchange);
+    same.type = 28;
+    assert_null(exchange_find(lab->exchanges, &same));
+    same.type = 1, same.wants_dnssec = 1;
+    assert_null(exchange_find(lab->exchanges, &same));
+    for (size_t i = 0; i < 3; i++)
+        assert_true(exchange_join(exchange, &waits[i]));
+    exchange_leave(exchange, &waits[2]);
+    exchange_leave(exchange, &waits[0]);
+    assert_true(exchange_join(exchange, &waits[0]));
+    assert_ptr_equal(exchange_next_waiter(exchange), &waits[1]);
+    assert_ptr_equal(exchange_next_waiter(exchange), &waits[0]);
+    assert_null(exchange_next_waiter(exchange));
+    exchange_close(lab->exchanges, exchange, EXCHANGE_ANSWERED);
+    same.wants_dnssec = 0;
+    assert_null(exchange_find(lab->exchanges, &same));
+    exchange_end(lab->exchanges, exchange);
+    assert_int_equal(exchange_count(lab->exchanges), 0);
+}
+
+static void test_a_full_house(void **state)
+{
+    struct lab *lab = *state;
+    struct exchange *all[16];
+    char name[] = "\2a?\4test";
+    struct dns_question more;
+
+    for (int i = 0; i < 16; i++) {
+        name[2] = (char)('a' + i);
+        all[i] = begin(lab, name, 1000 + i);
+    }
+    more = question_of("\1z\4test", 1);
+    assert_null(exchange_begin(lab->exchanges, &more, 1100, &lab->random));
+    exchange_end(lab->exchanges, all[7]);
+    assert_ptr_equal(exchange_begin(lab->exchanges, &more, 1100, &lab->random), all[7]);
+}
+
+static void test_zones_have_their_own_servers(void **state)
+{
+    struct lab *lab = *state;
+    struct exchange *exchange = begin(lab, "\2dc\2ad\6school\4test", 1000);
+
+    assert_true(exchange_has_zone(lab->exchanges, (const uint8_t *)"\2dc\2ad\6school\4test"));
+    assert_false(exchange_has_zone(lab->exchanges, (const uint8_t *)"\6school\4test"));
+    assert_int_equal(exchange->server, 2); /* after the two of the default */
+    assert_true(address_equal(&exchange->server_address, &lab->servers[1].address));
+    exchange_end(lab->exchanges, exchange);
+}
+
+static void test_failures_are_remembered(void **state)
+{
+    struct lab *lab = *state;
+    struct exchange *exchange = begin(lab, "\3www\4site\4test", 1000);
+    struct dns_question same = question_of("\3www\4site\4test", 1);
+    struct dns_question other = question_of("\3www\4site\4test", 28);
+
+    exchange_remember_failure(lab->exchanges, exchange, 6000);
+    exchange_end(lab->exchanges, exchange);
+    assert_true(exchange_failed_lately(lab->exchanges, &same, 5999));
+    assert_false(exchange_failed_lately(lab->exchanges, &same, 6000));
+    assert_false(exchange_failed_lately(lab->exchanges, &other, 5999));
+}
+
+static void test_servers_are_chosen_by_how_they_do(void **state)
+{
+    struct lab *lab = *state;
+    struct upstreams upstreams = {0};
+    unsigned chosen[2] = {0};
+
+    upstreams_set(&upstreams, lab->servers, 2);
+    upstream_answered(&upstreams.items[0], 50);
+    upstream_answered(&upstreams.items[1], 5);
+    for (int i = 0; i < 1000; i++)
+        chosen[upstream_choose(&upstreams, 3, 0, 1000, &lab->random)]++;
+    assert_true(chosen[1] > 900 && chosen[0] > 0); /* the faster, and now and then the other */
+    for (int i = 0; i < 3; i++)
+        upstream_failed(&upstreams.items[1], 1000);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(upstream_choose(&upstreams, 3, 0, 1500, &lab->random), 0);
+    /* All aside: still somebody is asked, and after its time the faster again. */
+    for (int i = 0; i < 3; i++)
+        upstream_failed(&upstreams.items[0], 1000);
+    assert_true(upstream_choose(&upstreams, 3, 0, 1500, &lab->random) >= 0);
+    assert_int_equal(upstream_choose(&upstreams, 3, 1, 2500, &lab->random), 1);
+    assert_int_equal(upstream_choose(&upstreams, 0, 0, 2500, &lab->random), -1);
+    upstream_answered(&upstreams.items[1], 5);
+    assert_int_equal(upstreams.items[1].failed_in_row, 0);
+}
+
+int main(void)
+{
+#define LAB_TEST(name) cmocka_unit_test_setup_teardown(name, lab_open, lab_close)
+    const struct CMUnitTest tests[] = {
+        LAB_TEST(test_match_and_compare),
+        LAB_TEST(test_case_is_mixed_over_udp_only),
+        LAB_TEST(test_tries_and_deadlines),
+        LAB_TEST(test_joining),
+        LAB_TEST(test_a_full_house),
+        LAB_TEST(test_zones_have_their_own_servers),
+        LAB_TEST(test_failures_are_remembered),
+        LAB_TEST(test_servers_are_chosen_by_how_they_do),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
