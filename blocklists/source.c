@@ -14,6 +14,13 @@ ssize_t source_file_read(void *user, void *buffer, size_t len, struct bl_error *
     struct source_file *file = user;
     ssize_t got;
 
+    if (file->head_at < file->head_len) {
+        if (len > file->head_len - file->head_at)
+            len = file->head_len - file->head_at;
+        memcpy(buffer, file->head + file->head_at, len);
+        file->head_at += len;
+        return (ssize_t)len;
+    }
     do
         got = read(file->fd, buffer, len);
     while (got < 0 && errno == EINTR);
@@ -107,6 +114,16 @@ static bool category_of_folder(const struct source *source, const char *folder,
     return true;
 }
 
+/* The overview file of the UT1 lists names their maker, and with it their licence. */
+void source_note_licence(struct source *source, const struct bl_input *input)
+{
+    char text[4096];
+    ssize_t len = input->read(input->user, text, sizeof text, NULL);
+
+    if (len > 0 && memmem(text, (size_t)len, "ut-capitole", 11))
+        source->licence = "CC BY-SA 4.0, Université Toulouse Capitole";
+}
+
 int source_visit(struct source *source, const char *path, const char *top,
                  const struct bl_input *input)
 {
@@ -127,6 +144,8 @@ int source_visit(struct source *source, const char *path, const char *top,
     if (!fault && part.action == BL_ALLOW && !options->white_lists)
         fault = "a list of names to allow, which is taken only when asked for";
     if (fault) {
+        if (strcmp(name, "global_usage") == 0)
+            source_note_licence(source, input);
         source_skip(source, path, fault);
         return 0;
     }
@@ -134,15 +153,36 @@ int source_visit(struct source *source, const char *path, const char *top,
     return source->visitor->part(source->visitor->user, &part, input, source->error);
 }
 
-int source_walk_file(struct source *source, int fd)
+int source_visit_whole(struct source *source, const struct bl_input *input)
 {
-    struct source_file file = {.fd = fd, .location = source->location};
-    struct bl_input input = {.read = source_file_read, .user = &file};
     struct bl_part part = {.location = source->location,
                            .category = source->options->category,
                            .licence = source->licence};
 
-    return source->visitor->part(source->visitor->user, &part, &input, source->error);
+    source->parts++;
+    return source->visitor->part(source->visitor->user, &part, input, source->error);
+}
+
+/* One file, "-" included: a list as it is, or something with lists packed in it. */
+static int source_walk_file(struct source *source, int fd)
+{
+    struct source_file file = {.fd = fd, .location = source->location};
+    struct bl_input input = {.read = source_file_read, .user = &file};
+    ssize_t got;
+
+    while (file.head_len < sizeof file.head) {
+        file.head_at = file.head_len;
+        got = source_file_read(&file, file.head + file.head_len, sizeof file.head - file.head_len,
+                               source->error);
+        if (got < 0)
+            return (int)got;
+        if (got == 0)
+            break;
+        file.head_len += (size_t)got;
+    }
+    file.head_at = 0;
+    return source_is_packed(file.head, file.head_len) ? source_walk_archive(source, &file)
+                                                      : source_visit_whole(source, &input);
 }
 
 /* Whether the file hashes to what was promised; leaves it at its beginning. */

@@ -15,10 +15,12 @@ struct source {
     unsigned parts; /* visited so far */
 };
 
-/* Where the text of a file is read from; `user` of a bl_input over a descriptor points to one. */
+/* A file as a stream; `user` of a bl_input over one points to it. */
 struct source_file {
     int fd;
     const char *location;
+    size_t head_len, head_at; /* what was read ahead, and how much of that was given out */
+    uint8_t head[512];
 };
 
 ssize_t source_file_read(void *user, void *buffer, size_t len, struct bl_error *error);
@@ -30,8 +32,16 @@ int source_visit(struct source *source, const char *path, const char *top,
                  const struct bl_input *input);
 void source_skip(struct source *source, const char *path, const char *reason);
 
+/* Takes the licence from the head of a "global_usage" file, where it is one we know. */
+void source_note_licence(struct source *source, const struct bl_input *input);
+
+/* Hands a source that is one list to the visitor. */
+int source_visit_whole(struct source *source, const struct bl_input *input);
+
 int source_walk_folder(struct source *source);
-/* One file, "-" included, from its descriptor. */
-int source_walk_file(struct source *source, int fd);
+int source_walk_archive(struct source *source, struct source_file *file);
+
+/* Whether this is the beginning of an archive or of compressed data. */
+bool source_is_packed(const uint8_t *head, size_t len);
 
 #endif

@@ -81,6 +81,24 @@ static int folder_entry(struct source *source, FTS *walk, FTSENT *entry, const c
     }
 }
 
+/* Before the walk comes to it, for the lists whose names sort before. */
+static void folder_licence(struct source *source, const char *folder)
+{
+    struct source_file file = {.location = folder};
+    struct bl_input input = {.read = source_file_read, .user = &file};
+    int folder_fd = open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+
+    file.fd = folder_fd < 0 ? -1
+                            : openat(folder_fd, "global_usage",
+                                     O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (file.fd >= 0) {
+        source_note_licence(source, &input);
+        close(file.fd);
+    }
+    if (folder_fd >= 0)
+        close(folder_fd);
+}
+
 int source_walk_folder(struct source *source)
 {
     char *folder = realpath(source->location, NULL);
@@ -97,6 +115,7 @@ int source_walk_folder(struct source *source)
                           strerror(errno));
         goto out;
     }
+    folder_licence(source, folder);
     folder_len = strlen(folder);
     top = strrchr(folder, '/') + 1;
     errno = 0;

@@ -1,1 +1,2 @@
 chalkgate_fuzz(lists)
+chalkgate_fuzz(source)
