@@ -39,6 +39,9 @@ struct verb {
 /* All verbs in the order of the overview, NULL last (verbs.c). A verb is declared here, one to a
  * line, when its file is there. */
 extern const struct verb *const verbs[];
+extern const struct verb verb_flush;
+extern const struct verb verb_reload;
+extern const struct verb verb_status;
 
 /* Sets up `command` from the environment: main() and tests of verbs call it first. Options that
  * come after the verb (`chalkgate denials --json`) are written to it by verb_parse(). */

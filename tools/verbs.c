@@ -1,5 +1,8 @@
 #include "tools/verb.h"
 
 const struct verb *const verbs[] = {
+    &verb_flush,
+    &verb_reload,
+    &verb_status,
     NULL,
 };

@@ -21,8 +21,9 @@ static void user_name(uid_t uid, char name[CONTROL_USER_MAX])
         snprintf(name, CONTROL_USER_MAX, "%u", (unsigned)uid);
 }
 
-/* Who signed on at the terminal: unchanged by sudo and su, set by PAM (pam_loginuid). A process that ends
- * while it is looked at leaves the uid of the socket, which is never wrong, only less telling. */
+/* Who signed on at the terminal: unchanged by sudo and su, set by PAM (pam_loginuid). A process
+ * that ends while it is looked at leaves the uid of the socket, which is never wrong, only less
+ * telling. */
 static uid_t login_of(pid_t pid)
 {
     char path[64], text[32] = "";

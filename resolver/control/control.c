@@ -199,8 +199,10 @@ static int verb_run(struct control *control, const struct caller *caller, json_t
     if (!name)
         return -EINVAL;
     if (!verb)
-        return bl_error_set(error, -EINVAL, "the running chalkgated does not know \"%.40s\"; is it "
-                                            "older than this command?", name);
+        return bl_error_set(error, -EINVAL,
+                            "the running chalkgated does not know \"%.40s\"; is it "
+                            "older than this command?",
+                            name);
     code = role_check(verb, caller, error);
     if (code < 0)
         return code;

@@ -1,8 +1,9 @@
 /* The running daemon, as main.c and the handlers of the control socket see it.
  *
- * Threads: `change` is held by whoever makes a new world (a reload, an adopted generation, a grant):
- * control.c holds it for CONTROL_CHANGES handlers, main.c for SIGHUP. The world in force is taken with
- * daemon_world(), which any thread may call. Everything else is set before threads start and constant.
+ * Threads: `change` is held by whoever makes a new world (a reload, an adopted generation, a
+ * grant): control.c holds it for CONTROL_CHANGES handlers, main.c for SIGHUP. The world in force is
+ * taken with daemon_world(), which any thread may call. Everything else is set before threads start
+ * and constant.
  */
 #ifndef RESOLVER_CONTROL_DAEMON_H
 #define RESOLVER_CONTROL_DAEMON_H
@@ -20,15 +21,15 @@ struct server;
 
 struct daemon {
     const char *config_path;
-    char *state;              /* the state folder; fixed for the life of the process */
+    char *state; /* the state folder; fixed for the life of the process */
     struct listeners *listeners;
-    struct server *server;    /* net/server.h */
+    struct server *server;         /* net/server.h */
     struct denials_writer *writer; /* denials/writer.h */
     int64_t started_wall_ms, started_mono_ms;
-    pthread_mutex_t change;   /* one change at a time */
-    pthread_mutex_t lock;     /* guards the fields below; held for moments only */
-    struct world *world;      /* in force */
-    int64_t reloaded_wall_ms; /* when the configuration in force was read */
+    pthread_mutex_t change;          /* one change at a time */
+    pthread_mutex_t lock;            /* guards the fields below; held for moments only */
+    struct world *world;             /* in force */
+    int64_t reloaded_wall_ms;        /* when the configuration in force was read */
     char reload_fault[BL_ERROR_MAX]; /* why the last reload was refused; empty when it was not */
 };
 
@@ -39,12 +40,12 @@ void daemon_fini(struct daemon *daemon);
 /* The world in force, with a reference of its own for the caller. */
 struct world *daemon_world(struct daemon *daemon);
 
-/* With daemon->change held: reads config.yaml anew, opens the generation in force, and lets the workers
- * take the new world. On failure what ran runs on. Faults are logged, all of them. */
+/* With daemon->change held: reads config.yaml anew, opens the generation in force, and lets the
+ * workers take the new world. On failure what ran runs on. Faults are logged, all of them. */
 int daemon_reload(struct daemon *daemon, struct bl_error *error);
 
-/* With daemon->change held: the same configuration with the generation and the policy changes now in force
- * (after an adoption, a rollback, a grant). On failure what ran runs on. */
+/* With daemon->change held: the same configuration with the generation and the policy changes now
+ * in force (after an adoption, a rollback, a grant). On failure what ran runs on. */
 int daemon_renew(struct daemon *daemon, struct bl_error *error);
 
 #endif

@@ -18,10 +18,11 @@ static int lock_fault(int fd, const char *state, struct bl_error *error)
 
     holder[len > 0 ? len : 0] = '\0';
     holder[strcspn(holder, "\n")] = '\0';
-    return bl_error_set(error, -EBUSY,
-                        "another chalkgated (process %s) has the state folder %s; please stop it first, "
-                        "or give this one a `state` of its own",
-                        holder[0] ? holder : "?", state);
+    return bl_error_set(
+        error, -EBUSY,
+        "another chalkgated (process %s) has the state folder %s; please stop it first, "
+        "or give this one a `state` of its own",
+        holder[0] ? holder : "?", state);
 }
 
 int state_lock(const char *state, int *out_fd, struct bl_error *error)
@@ -36,13 +37,14 @@ int state_lock(const char *state, int *out_fd, struct bl_error *error)
                             strerror(errno));
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0)
-        return bl_error_set(error, -errno, "cannot open %s: %s. The state folder must belong to the "
-                                           "user that chalkgated runs as",
+        return bl_error_set(error, -errno,
+                            "cannot open %s: %s. The state folder must belong to the "
+                            "user that chalkgated runs as",
                             path, strerror(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        code = errno == EWOULDBLOCK ? lock_fault(fd, state, error)
-                                    : bl_error_set(error, -errno, "cannot lock %s: %s", path,
-                                                   strerror(errno));
+        code = errno == EWOULDBLOCK
+                   ? lock_fault(fd, state, error)
+                   : bl_error_set(error, -errno, "cannot lock %s: %s", path, strerror(errno));
         close(fd);
         return code;
     }

@@ -3,7 +3,7 @@
 #ifndef RESOLVER_CONTROL_NOTIFY_H
 #define RESOLVER_CONTROL_NOTIFY_H
 
-void notify_open(void);             /* before privileges and system calls are restricted */
+void notify_open(void); /* before privileges and system calls are restricted */
 void notify_ready(const char *status);
 void notify_reloading(void);
 void notify_stopping(void);

@@ -26,10 +26,11 @@ static int user_find(const char *user, uid_t *out_uid, gid_t *out_gid, struct bl
     errno = 0;
     entry = getpwnam(user);
     if (!entry)
-        return bl_error_set(error, errno ? -errno : -ENOENT,
-                            "there is no user \"%s\" (`user` in config.yaml) on this machine; `adduser "
-                            "--system --group --no-create-home %s` makes one",
-                            user, user);
+        return bl_error_set(
+            error, errno ? -errno : -ENOENT,
+            "there is no user \"%s\" (`user` in config.yaml) on this machine; `adduser "
+            "--system --group --no-create-home %s` makes one",
+            user, user);
     *out_uid = entry->pw_uid;
     *out_gid = entry->pw_gid;
     return 0;
@@ -105,9 +106,10 @@ int privileges_drop(const char *user, struct bl_error *error)
     int code = 0;
 
     if (geteuid() == 0 && !user)
-        return bl_error_set(error, -EPERM,
-                            "chalkgated does not answer strangers as root: please name an ordinary user "
-                            "under `user` in config.yaml, such as \"chalkgate\"");
+        return bl_error_set(
+            error, -EPERM,
+            "chalkgated does not answer strangers as root: please name an ordinary user "
+            "under `user` in config.yaml, such as \"chalkgate\"");
     if (geteuid() == 0) {
         /* Before the user changes: afterwards the bounding set is out of reach. */
         for (cap_value_t value = 0; cap_get_bound(value) >= 0; value++)

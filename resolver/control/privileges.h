@@ -1,9 +1,9 @@
 /* Giving up what the daemon does not need once its ports are bound.
  *
- * Happy path, started by root: the ports are bound, privileges_drop() becomes `user` for good, no capability is
- * left, no program that is executed could regain any; privileges_confine() then lets the process make only the
- * system calls that it has use for. Started by an ordinary user (or by systemd with User=): the same without
- * the change of user.
+ * Happy path, started by root: the ports are bound, privileges_drop() becomes `user` for good, no
+ * capability is left, no program that is executed could regain any; privileges_confine() then lets
+ * the process make only the system calls that it has use for. Started by an ordinary user (or by
+ * systemd with User=): the same without the change of user.
  *
  * Main thread, before any other thread is there: credentials are a thread's own in the kernel.
  */
@@ -12,16 +12,17 @@
 
 #include "blocklists/error.h"
 
-/* Makes the state folder, and what is in it, `user`'s, so that it can be written after the change. Does nothing
- * unless root runs this and `user` is somebody else. Symbolic links are not followed. */
+/* Makes the state folder, and what is in it, `user`'s, so that it can be written after the change.
+ * Does nothing unless root runs this and `user` is somebody else. Symbolic links are not followed.
+ */
 int privileges_own(const char *state, const char *user, struct bl_error *error);
 
-/* Refuses to go on as root unless `user` is "root" in so many words: then all capabilities are dropped and
- * files of others can no longer be touched. */
+/* Refuses to go on as root unless `user` is "root" in so many words: then all capabilities are
+ * dropped and files of others can no longer be touched. */
 int privileges_drop(const char *user, struct bl_error *error);
 
-/* Lets system calls through that the daemon makes, and no others: the offending thread's process is killed
- * for those that only an intruder would want, others fail with EPERM. */
+/* Lets system calls through that the daemon makes, and no others: the offending thread's process is
+ * killed for those that only an intruder would want, others fail with EPERM. */
 int privileges_confine(struct bl_error *error);
 
 #endif

@@ -1,5 +1,6 @@
-/* What a try of an exchange went out on: a UDP socket with a random port, or a connection; the first member
- * of both. An exchange may listen to several tries at once, each on a channel of its own. Private to net/.
+/* What a try of an exchange went out on: a UDP socket with a random port, or a connection; the
+ * first member of both. An exchange may listen to several tries at once, each on a channel of its
+ * own. Private to net/.
  */
 #ifndef RESOLVER_NET_CHANNEL_H
 #define RESOLVER_NET_CHANNEL_H
@@ -18,7 +19,8 @@ struct channel {
     void (*idle)(struct worker *worker, struct channel *channel);
 };
 
-/* Whether a try of this id is on the channel already: then their replies could not be told apart. */
+/* Whether a try of this id is on the channel already: then their replies could not be told apart.
+ */
 bool channel_has_id(const struct channel *channel, uint16_t id);
 
 /* The exchange's current try is on the channel. */
@@ -27,9 +29,9 @@ void channel_attach(struct worker *worker, struct channel *channel, struct excha
 /* An exchange ends: its tries leave their channels. */
 void channels_leave(struct worker *worker, struct exchange *exchange);
 
-/* The channel broke: none of its tries will be answered. Those that their exchanges wait for go on: to
- * another server, or with `again` the same way once more (a kept connection that the server closed). The
- * channel must not be chosen any more; it may be gone afterwards. */
+/* The channel broke: none of its tries will be answered. Those that their exchanges wait for go on:
+ * to another server, or with `again` the same way once more (a kept connection that the server
+ * closed). The channel must not be chosen any more; it may be gone afterwards. */
 void channel_break(struct worker *worker, struct channel *channel, bool again);
 
 #endif

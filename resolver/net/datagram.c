@@ -12,7 +12,8 @@
 enum {
     /* Room for one IPv4 and one IPv6 packet info: a dual-stack socket gets either. */
     CONTROL_SIZE = CMSG_SPACE(sizeof(struct in_pktinfo)) + CMSG_SPACE(sizeof(struct in6_pktinfo)),
-    OUT_SIZE = BATCH * 512 + ANSWER_ROOM, /* most answers are short; it is flushed when it runs full */
+    OUT_SIZE =
+        BATCH * 512 + ANSWER_ROOM, /* most answers are short; it is flushed when it runs full */
 };
 
 union control {
@@ -53,11 +54,10 @@ int incoming_create(struct incoming **out_incoming)
         return -ENOMEM;
     for (unsigned i = 0; i < BATCH; i++) {
         incoming->vectors[i] = (struct iovec){incoming->bytes[i], DATAGRAM_SIZE};
-        incoming->messages[i].msg_hdr =
-            (struct msghdr){.msg_name = &incoming->names[i],
-                            .msg_namelen = sizeof incoming->names[i],
-                            .msg_iov = &incoming->vectors[i],
-                            .msg_iovlen = 1};
+        incoming->messages[i].msg_hdr = (struct msghdr){.msg_name = &incoming->names[i],
+                                                        .msg_namelen = sizeof incoming->names[i],
+                                                        .msg_iov = &incoming->vectors[i],
+                                                        .msg_iovlen = 1};
     }
     *out_incoming = incoming;
     return 0;
@@ -87,8 +87,8 @@ int datagrams_create(struct worker *worker, struct listen_socket *socket,
     d->is_v6 = socket->is_v6;
     d->is_wildcard = socket->is_wildcard;
     for (unsigned i = 0; i < BATCH; i++)
-        d->messages[i].msg_hdr = (struct msghdr){
-            .msg_name = &d->names[i], .msg_iov = &d->vectors[i], .msg_iovlen = 1};
+        d->messages[i].msg_hdr =
+            (struct msghdr){.msg_name = &d->names[i], .msg_iov = &d->vectors[i], .msg_iovlen = 1};
     socket->fd = -1;
     *out_datagrams = d;
     return 0;
@@ -212,7 +212,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 {
     struct datagrams *d = (struct datagrams *)poll;
 
-    (void)status; /* errors of a socket without a peer are read, and thereby cleared, by recvmmsg() */
+    (void)
+        status; /* errors of a socket without a peer are read, and thereby cleared, by recvmmsg() */
     (void)events;
     if (d->blocked) {
         datagrams_flush(d);

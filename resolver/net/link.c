@@ -20,14 +20,14 @@ struct link {
     struct upstream_peer *peer; /* NULL once closed */
     struct link *next, **link;
     enum link_state state;
-    bool served;          /* has answered before */
-    bool asked;           /* something was asked and nothing has been heard since */
-    int64_t since_ms;     /* began, or last heard or asked */
+    bool served;      /* has answered before */
+    bool asked;       /* something was asked and nothing has been heard since */
+    int64_t since_ms; /* began, or last heard or asked */
     int64_t asked_ms;
     struct tls *tls;
-    uint8_t *partial;     /* of a message */
+    uint8_t *partial; /* of a message */
     size_t partial_len;
-    uint8_t *out;         /* framed questions of this turn; plain */
+    uint8_t *out; /* framed questions of this turn; plain */
     size_t out_len, out_room;
     size_t unsent;
     struct link *flush_next;
@@ -103,7 +103,8 @@ static void link_break(struct link *link, bool again)
 
 static void link_idle(struct worker *worker, struct channel *channel)
 {
-    (void)worker; /* kept for the next question; links_sweep() closes it when there is none for a while */
+    (void)worker; /* kept for the next question; links_sweep() closes it when there is none for a
+                     while */
     (void)channel;
 }
 
@@ -340,7 +341,8 @@ static void on_read(uv_stream_t *tcp, ssize_t len, const uv_buf_t *buffer)
     if (len < 0) {
         if (link->state == LINK_HANDSHAKE)
             link_failed(link, "the connection was closed during the TLS handshake");
-        else /* RFC 7858 section 3.4 wants a proper end: without it nothing was lost but the connection */
+        else /* RFC 7858 section 3.4 wants a proper end: without it nothing was lost but the
+                connection */
             link_break(link, link->served && link->partial_len == 0);
         return;
     }

@@ -45,15 +45,17 @@ static int bind_fault(const struct listen_socket *socket, int code, struct bl_er
     address_text_port(&socket->address, text);
     switch (code) {
     case EADDRINUSE:
-        return bl_error_set(error, -code,
-                            "%s over %s is in use by another program; `ss -lpn 'sport = :%u'` shows "
-                            "which. Please stop it, or choose another address or port under `listen`",
-                            text, kind, socket->address.port);
+        return bl_error_set(
+            error, -code,
+            "%s over %s is in use by another program; `ss -lpn 'sport = :%u'` shows "
+            "which. Please stop it, or choose another address or port under `listen`",
+            text, kind, socket->address.port);
     case EACCES:
-        return bl_error_set(error, -code,
-                            "%s over %s needs permission: ports below 1024 are opened by root, or with "
-                            "the capability CAP_NET_BIND_SERVICE",
-                            text, kind);
+        return bl_error_set(
+            error, -code,
+            "%s over %s needs permission: ports below 1024 are opened by root, or with "
+            "the capability CAP_NET_BIND_SERVICE",
+            text, kind);
     case EADDRNOTAVAIL:
         return bl_error_set(error, -code,
                             "%s is not an address of this machine; `ip address` shows those it has",

@@ -1,12 +1,13 @@
-/* The sockets that clients ask: for each listen address and each worker one for UDP and one for TCP.
+/* The sockets that clients ask: for each listen address and each worker one for UDP and one for
+ * TCP.
  *
- * They are opened before privileges are dropped and handed to the workers. With several workers the kernel
- * spreads clients over the sockets of one address (SO_REUSEPORT); a first bind without it tells whether
- * another program has the port, which SO_REUSEPORT alone would share in silence.
+ * They are opened before privileges are dropped and handed to the workers. With several workers the
+ * kernel spreads clients over the sockets of one address (SO_REUSEPORT); a first bind without it
+ * tells whether another program has the port, which SO_REUSEPORT alone would share in silence.
  *
  * "::" takes IPv4 clients too (as v4-mapped addresses) unless 0.0.0.0 is listed with the same port.
- * A wildcard socket learns from the kernel which address each datagram was sent to, so that the reply comes
- * from there; on a specific address this is known beforehand and costs nothing.
+ * A wildcard socket learns from the kernel which address each datagram was sent to, so that the
+ * reply comes from there; on a specific address this is known beforehand and costs nothing.
  */
 #ifndef RESOLVER_NET_LISTEN_H
 #define RESOLVER_NET_LISTEN_H
@@ -22,14 +23,14 @@ struct listen_socket {
     int fd;                 /* −1 once a worker has taken it */
     struct address address; /* as configured */
     bool is_stream;
-    bool is_v6;             /* the socket's family */
+    bool is_v6; /* the socket's family */
     bool is_wildcard;
 };
 
 struct listeners {
     unsigned workers;
-    size_t per_worker;            /* two for each address */
-    struct listen_socket *items;  /* worker by worker */
+    size_t per_worker;           /* two for each address */
+    struct listen_socket *items; /* worker by worker */
 };
 
 /* Opens all or none: 0, or a negative errno with a sentence that says what to do about it. */

@@ -80,8 +80,8 @@ static void port_idle(struct worker *worker, struct channel *channel)
         port_close(worker->ports, port);
 }
 
-/* Binds to a port from the whole range, drawn from the kernel's generator: the kernel's own choice is
- * narrower (net.ipv4.ip_local_port_range) and has been predictable (CVE-2020-25705). */
+/* Binds to a port from the whole range, drawn from the kernel's generator: the kernel's own choice
+ * is narrower (net.ipv4.ip_local_port_range) and has been predictable (CVE-2020-25705). */
 static int bind_random(struct ports *ports, int fd, bool is_v6)
 {
     struct address any = {.bytes = {[10] = 0xff, [11] = 0xff}};
@@ -147,8 +147,7 @@ static int port_open(struct ports *ports, struct pool *pool, struct port **slot)
     }
     port->fd = fd;
     port->channel.idle = port_idle;
-    port->uses_left =
-        PORT_USES_MIN + random_below(&ports->worker->pipeline->random, PORT_USES_MIN);
+    port->uses_left = PORT_USES_MIN + random_below(&ports->worker->pipeline->random, PORT_USES_MIN);
     port->opened_ms = ports->worker->now.mono_ms;
     port->pool = pool;
     port->slot = slot;
@@ -239,8 +238,8 @@ static void port_read(struct ports *ports, struct port *port)
             channel_break(worker, &port->channel, false);
         return;
     }
-    exchange = exchange_match(worker->pipeline->exchanges, &port->channel, worker->scratch,
-                              (size_t)len);
+    exchange =
+        exchange_match(worker->pipeline->exchanges, &port->channel, worker->scratch, (size_t)len);
     if (!exchange) {
         COUNT(worker->counters, replies_refused);
         return;
@@ -268,7 +267,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     }
 }
 
-/* A share of the process's descriptors that leaves room for clients' connections, lists and records. */
+/* A share of the process's descriptors that leaves room for clients' connections, lists and
+ * records. */
 static size_t descriptors_allowed(const struct worker *worker)
 {
     struct rlimit limit;

@@ -1,15 +1,17 @@
-/* UDP towards upstreams: many connected sockets, each with a random port of its own. Private to net/.
+/* UDP towards upstreams: many connected sockets, each with a random port of its own. Private to
+ * net/.
  *
- * A forger who cannot see our traffic has to guess the id and the port (RFC 5452 section 4). Each upstream has
- * PORTS_PER_UPSTREAM slots; a question takes a slot at random, and an empty slot is filled with a socket bound
- * to a port drawn from 1024 to 65535. A socket is given back after some uses or some time, so the population
- * of open ports moves on. Being connected, the kernel drops datagrams from anybody else for us and tells when
- * an upstream refuses.
+ * A forger who cannot see our traffic has to guess the id and the port (RFC 5452 section 4). Each
+ * upstream has PORTS_PER_UPSTREAM slots; a question takes a slot at random, and an empty slot is
+ * filled with a socket bound to a port drawn from 1024 to 65535. A socket is given back after some
+ * uses or some time, so the population of open ports moves on. Being connected, the kernel drops
+ * datagrams from anybody else for us and tells when an upstream refuses.
  *
- * All sockets are in one epoll set, itself watched by the loop: a turn costs one epoll_wait() and a recv() for
- * each reply, and a socket comes and goes without the loop's knowledge.
+ * All sockets are in one epoll set, itself watched by the loop: a turn costs one epoll_wait() and a
+ * recv() for each reply, and a socket comes and goes without the loop's knowledge.
  *
- * Failure modes: no descriptor or port to be had: any open socket of the upstream is used, else the try fails.
+ * Failure modes: no descriptor or port to be had: any open socket of the upstream is used, else the
+ * try fails.
  */
 #ifndef RESOLVER_NET_PORT_H
 #define RESOLVER_NET_PORT_H

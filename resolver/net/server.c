@@ -36,7 +36,8 @@ int server_create(struct listeners *listeners, struct world *world, struct journ
     if (server) {
         pthread_mutex_init(&server->lock, NULL);
         server->workers = calloc(workers, sizeof(struct worker *));
-        server->counters = aligned_alloc(_Alignof(struct counters), workers * sizeof(struct counters));
+        server->counters =
+            aligned_alloc(_Alignof(struct counters), workers * sizeof(struct counters));
     }
     if (!server || !server->workers || !server->counters) {
         bl_error_set(error, code, "out of memory for %u workers", workers);
@@ -143,7 +144,8 @@ void server_stop(struct server *server)
         uv_async_send(&worker->async);
     }
     pthread_mutex_unlock(&server->lock);
-    /* Visits asked for before are still run: the loop takes them together with the request to stop. */
+    /* Visits asked for before are still run: the loop takes them together with the request to stop.
+     */
     for (unsigned i = 0; i < server->running; i++)
         CHECK(pthread_join(server->workers[i]->thread, NULL) == 0);
     server->running = 0;
@@ -173,7 +175,7 @@ void server_counters(const struct server *server, struct counters *out_sum)
     struct counters sum = {0};
 
     for (unsigned i = 0; i < server->count; i++) {
-#define COUNTER_ADD(name, meaning) \
+#define COUNTER_ADD(name, meaning)                                                                 \
     sum.name += __atomic_load_n(&server->counters[i].name, __ATOMIC_RELAXED);
         COUNTERS(COUNTER_ADD)
 #undef COUNTER_ADD

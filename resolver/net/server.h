@@ -7,11 +7,12 @@
  *   server_visit()     runs a function on each worker's thread between two batches (flush, figures)
  *   server_stop()      no new questions, those in flight are answered, threads end
  *
- * Threads: create, start, stop and destroy by the main thread. Announce and visit by any thread but a
- * worker's; what they do is done one after the other by each worker, in the order it was asked for.
+ * Threads: create, start, stop and destroy by the main thread. Announce and visit by any thread but
+ * a worker's; what they do is done one after the other by each worker, in the order it was asked
+ * for.
  *
- * Failure modes: server_create() fails whole. A worker that cannot enter a new world for want of memory keeps
- * the old one and says so. After server_stop() visits return -ESHUTDOWN.
+ * Failure modes: server_create() fails whole. A worker that cannot enter a new world for want of
+ * memory keeps the old one and says so. After server_stop() visits return -ESHUTDOWN.
  */
 #ifndef RESOLVER_NET_SERVER_H
 #define RESOLVER_NET_SERVER_H
@@ -24,15 +25,17 @@
 
 struct server;
 
-/* Takes the sockets of `listeners` (free it with listeners_close() all the same). `journals`, one for each
- * worker, are borrowed until server_destroy(); NULL: denials are counted only. `world` is referenced. */
+/* Takes the sockets of `listeners` (free it with listeners_close() all the same). `journals`, one
+ * for each worker, are borrowed until server_destroy(); NULL: denials are counted only. `world` is
+ * referenced. */
 int server_create(struct listeners *listeners, struct world *world, struct journal **journals,
                   struct server **out_server, struct bl_error *error);
 int server_start(struct server *server, struct bl_error *error);
 
 void server_announce(struct server *server, struct world *world); /* takes references of its own */
 
-/* Runs `visit` on each worker and waits until all have. 0 or -ESHUTDOWN. `visit` must not wait or call back. */
+/* Runs `visit` on each worker and waits until all have. 0 or -ESHUTDOWN. `visit` must not wait or
+ * call back. */
 int server_visit(struct server *server,
                  void (*visit)(struct pipeline *pipeline, unsigned worker, void *user), void *user);
 

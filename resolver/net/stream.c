@@ -21,15 +21,15 @@ struct stream {
     uv_tcp_t tcp; /* first */
     struct streams *streams;
     struct address client, local;
-    struct stream *older, *newer;                 /* by last_ms */
-    struct stream *bucket_next, **bucket_link;    /* by client */
+    struct stream *older, *newer;              /* by last_ms */
+    struct stream *bucket_next, **bucket_link; /* by client */
     struct stream *review_next;
-    int64_t last_ms;                              /* when it began, or its last whole question came */
-    struct query *queries;                        /* in flight */
+    int64_t last_ms;       /* when it began, or its last whole question came */
+    struct query *queries; /* in flight */
     unsigned in_flight;
     uint8_t *pending; /* octets that are no whole question yet, or whose turn has not come */
     size_t pending_len;
-    size_t unsent; /* octets of answers that the kernel has not taken */
+    size_t unsent;                          /* octets of answers that the kernel has not taken */
     bool reading, ended, closing, reviewed; /* `ended`: the client has said all it will say */
 };
 
@@ -209,8 +209,8 @@ static void out_flush(struct streams *streams)
         write_later(s, streams->out + (sent < 0 ? 0 : sent), len - (size_t)(sent < 0 ? 0 : sent));
 }
 
-/* Where the next answer of a connection is composed, behind its length. Answers of one connection that
- * come together leave together. */
+/* Where the next answer of a connection is composed, behind its length. Answers of one connection
+ * that come together leave together. */
 static uint8_t *out_room(struct streams *streams, struct stream *s)
 {
     if (streams->collecting != s || streams->out_len + 2 + DNS_MESSAGE_MAX > sizeof streams->out)
@@ -397,7 +397,8 @@ static void stream_settle(struct stream *s)
             stream_close(s);
         return;
     }
-    /* Octets of a whole question may wait for their turn in `pending`: then there is no more room. */
+    /* Octets of a whole question may wait for their turn in `pending`: then there is no more room.
+     */
     reading_set(s, may_ask(s) && !s->ended && s->pending_len < 2 + STREAM_QUESTION_MAX);
 }
 

@@ -129,8 +129,8 @@ void tls_destroy(struct tls *tls)
 {
     if (!tls)
         return;
-    /* A session stays resumable only when its connection ended in order; the peer learns of the end from
-     * the closed connection. */
+    /* A session stays resumable only when its connection ended in order; the peer learns of the end
+     * from the closed connection. */
     SSL_set_quiet_shutdown(tls->ssl, 1);
     SSL_shutdown(tls->ssl);
     SSL_free(tls->ssl);

@@ -224,8 +224,8 @@ static int sockets_take(struct worker *worker, struct listeners *listeners)
         if (sockets[i].is_stream) {
             code = streams_listen(worker->streams, &sockets[i]);
         } else {
-            code = datagrams_create(worker, &sockets[i],
-                                    &worker->datagrams[worker->datagram_count]);
+            code =
+                datagrams_create(worker, &sockets[i], &worker->datagrams[worker->datagram_count]);
             if (code == 0)
                 worker->datagram_count++;
         }

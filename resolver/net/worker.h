@@ -1,11 +1,12 @@
 /* One worker: a thread with a loop, its sockets and its pipeline. Private to net/.
  *
- * A turn of the loop: the kernel says which sockets are ready; the callbacks of datagram.c, stream.c, port.c
- * and link.c read what is there, drive the pipeline and collect answers; before the loop sleeps again,
- * worker_settle() sends what was collected and sets the one timer to the next deadline. The clock is read
- * once a turn, by the first callback that calls worker_wake().
+ * A turn of the loop: the kernel says which sockets are ready; the callbacks of datagram.c,
+ * stream.c, port.c and link.c read what is there, drive the pipeline and collect answers; before
+ * the loop sleeps again, worker_settle() sends what was collected and sets the one timer to the
+ * next deadline. The clock is read once a turn, by the first callback that calls worker_wake().
  *
- * Threads: everything here belongs to its worker's thread, but `counters` (read by others) and `async`.
+ * Threads: everything here belongs to its worker's thread, but `counters` (read by others) and
+ * `async`.
  */
 #ifndef RESOLVER_NET_WORKER_H
 #define RESOLVER_NET_WORKER_H
@@ -45,8 +46,8 @@ struct worker {
     struct pipeline *pipeline;
     struct counters *counters; /* borrowed from the server */
     struct moment now;
-    bool awake;                /* the clock was read in this turn */
-    bool stopping;             /* no new questions; ends when none is in flight */
+    bool awake;    /* the clock was read in this turn */
+    bool stopping; /* no new questions; ends when none is in flight */
     int64_t stop_at_ms;
 
     uv_prepare_t prepare;
@@ -71,21 +72,24 @@ struct worker {
     uint8_t scratch[65536 + 2]; /* bytes of one upstream message or one read */
 };
 
-/* 0 or a negative errno; sockets of `listeners` for this worker are taken. On the starting thread. */
+/* 0 or a negative errno; sockets of `listeners` for this worker are taken. On the starting thread.
+ */
 int worker_create(struct server *server, unsigned number, struct listeners *listeners,
                   const struct pipeline_options *options, struct worker **out_worker,
                   struct bl_error *error);
 int worker_start(struct worker *worker, struct bl_error *error);
-void worker_destroy(struct worker *worker); /* after its thread ended, or never began; NULL is fine */
+void worker_destroy(
+    struct worker *worker); /* after its thread ended, or never began; NULL is fine */
 
 /* Reads the clock unless this turn has. Every callback that gets to the pipeline calls it first. */
 void worker_wake(struct worker *worker);
 
-/* Carries out what the pipeline decided about an exchange, until it waits or is answered and gone. */
+/* Carries out what the pipeline decided about an exchange, until it waits or is answered and gone.
+ */
 void worker_follow(struct worker *worker, struct exchange *exchange, enum query_next next);
 
-/* A question that came; its answer's room is set. ANSWER and DROP are left to the caller, who has the query
- * back; with WAIT it is in flight, or has been answered and released already. */
+/* A question that came; its answer's room is set. ANSWER and DROP are left to the caller, who has
+ * the query back; with WAIT it is in flight, or has been answered and released already. */
 enum query_next worker_question(struct worker *worker, struct query *query);
 
 #endif

@@ -1,0 +1,10 @@
+target_sources(chalkgated PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/caller.c
+  ${CMAKE_CURRENT_LIST_DIR}/control.c
+  ${CMAKE_CURRENT_LIST_DIR}/daemon.c
+  ${CMAKE_CURRENT_LIST_DIR}/lock.c
+  ${CMAKE_CURRENT_LIST_DIR}/notify.c
+  ${CMAKE_CURRENT_LIST_DIR}/privileges.c
+  ${CMAKE_CURRENT_LIST_DIR}/status.c
+  ${CMAKE_CURRENT_LIST_DIR}/verbs.c
+  ${CMAKE_CURRENT_LIST_DIR}/verbs_basic.c)

@@ -1,0 +1,239 @@
+#include "resolver/control/status.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "resolver/base/check.h"
+#include "resolver/base/clock.h"
+#include "resolver/control/daemon.h"
+#include "resolver/net/server.h"
+
+enum { LISTS_OLD_DAYS = 30, DAY_S = 86400 };
+
+/* What the workers tell, each in its own place. */
+struct worker_view {
+    struct upstreams upstreams;
+    struct cache_state cache;
+    size_t in_flight;
+};
+
+static void view_take(struct pipeline *pipeline, unsigned worker, void *user)
+{
+    struct worker_view *view = (struct worker_view *)user + worker;
+
+    view->upstreams = *exchanges_upstreams(pipeline->exchanges);
+    view->cache = cache_state(pipeline->cache);
+    view->in_flight = exchange_count(pipeline->exchanges);
+}
+
+static void set_number(json_t *object, const char *key, uint64_t value)
+{
+    json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+static void warn(json_t *warnings, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void warn(json_t *warnings, const char *format, ...)
+{
+    char text[BL_ERROR_MAX + 256];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    json_array_append_new(warnings, json_string(text));
+}
+
+static json_t *describe_categories(const struct world *world)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < world->config->category_count; i++) {
+        const struct config_category *category = &world->config->categories[i];
+        int index = bl_store_category_find(world->store, category->name);
+        const struct bl_category *stored =
+            index < 0 ? NULL : bl_store_category(world->store, (unsigned)index);
+        json_t *item = json_object();
+        json_object_set_new(item, "name", json_string(category->name));
+        json_object_set_new(item, "title", json_string(category->title));
+        set_number(item, "names", stored ? stored->names : 0);
+        set_number(item, "addresses", stored ? stored->addresses : 0);
+        json_array_append_new(list, item);
+    }
+    return list;
+}
+
+static json_t *describe_groups(const struct config *config)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < config->group_count; i++) {
+        json_t *item = json_object();
+        json_object_set_new(item, "name", json_string(config->groups[i].name));
+        set_number(item, "subnets", config->groups[i].subnet_count);
+        json_array_append_new(list, item);
+    }
+    return list;
+}
+
+static const char *transport_text(unsigned transport)
+{
+    return transport == TRANSPORT_TLS ? "tls" : transport == TRANSPORT_TCP ? "tcp" : "udp";
+}
+
+/* Workers judge upstreams by themselves: latency is their mean, and one is in trouble when all say
+ * so. */
+static json_t *describe_upstream(const struct worker_view *views, unsigned workers, size_t index,
+                                 int64_t now_ms, json_t *warnings)
+{
+    const struct upstream *first = &views[0].upstreams.items[index];
+    uint64_t sent = 0, answered = 0, failed = 0, latency_us = 0, measured = 0;
+    unsigned aside = 0;
+    char text[ADDRESS_TEXT_MAX];
+    json_t *item = json_object();
+
+    for (unsigned i = 0; i < workers; i++) {
+        const struct upstream *upstream = &views[i].upstreams.items[index];
+        sent += upstream->sent;
+        answered += upstream->answered;
+        failed += upstream->failed;
+        latency_us += upstream->latency_us;
+        measured += upstream->latency_us != 0;
+        aside += upstream->aside_until_ms > now_ms;
+    }
+    address_text_port(&first->address, text);
+    if (aside == workers)
+        warn(warnings, "upstream %s does not answer", text);
+    json_object_set_new(item, "address", json_string(text));
+    json_object_set_new(item, "transport", json_string(transport_text(first->transport)));
+    if (first->tls_name[0])
+        json_object_set_new(item, "tls-name", json_string(first->tls_name));
+    json_object_set_new(item, "state",
+                        json_string(aside == workers ? "failing"
+                                    : answered       ? "answering"
+                                                     : "unused"));
+    set_number(item, "latency_us", measured ? latency_us / measured : 0);
+    set_number(item, "sent", sent);
+    set_number(item, "answered", answered);
+    set_number(item, "failed", failed);
+    return item;
+}
+
+static json_t *describe_upstreams(const struct worker_view *views, unsigned workers,
+                                  json_t *warnings)
+{
+    int64_t now_ms = clock_read().mono_ms;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < views[0].upstreams.count; i++)
+        json_array_append_new(list, describe_upstream(views, workers, i, now_ms, warnings));
+    return list;
+}
+
+static json_t *describe_cache(const struct worker_view *views, unsigned workers)
+{
+    struct cache_state sum = {0};
+    json_t *item = json_object();
+
+    for (unsigned i = 0; i < workers; i++) {
+        sum.entries += views[i].cache.entries;
+        sum.bytes_used += views[i].cache.bytes_used;
+        sum.bytes += views[i].cache.bytes;
+        sum.inserted += views[i].cache.inserted;
+        sum.evicted += views[i].cache.evicted;
+    }
+    set_number(item, "entries", sum.entries);
+    set_number(item, "bytes_used", sum.bytes_used);
+    set_number(item, "bytes", sum.bytes);
+    set_number(item, "inserted", sum.inserted);
+    set_number(item, "evicted", sum.evicted);
+    return item;
+}
+
+static json_t *describe_queries(const struct counters *counters)
+{
+    json_t *item = json_object();
+
+#define COUNTER_SET(name, meaning) set_number(item, #name, counters->name);
+    COUNTERS(COUNTER_SET)
+#undef COUNTER_SET
+    return item;
+}
+
+static void describe_lists(const struct world *world, json_t *out, json_t *warnings)
+{
+    int64_t newest = 0, now_s = clock_read().wall_ms / 1000;
+
+    for (unsigned i = 0; i < bl_store_source_count(world->store); i++) {
+        const struct bl_source *source = bl_store_source(world->store, i);
+        if (source->imported > newest)
+            newest = source->imported;
+    }
+    set_number(out, "generation", bl_store_generation(world->store));
+    set_number(out, "names", bl_store_name_count(world->store));
+    set_number(out, "imported", (uint64_t)newest);
+    set_number(out, "sources", bl_store_source_count(world->store));
+    if (newest && now_s - newest > LISTS_OLD_DAYS * DAY_S)
+        warn(warnings,
+             "the lists are %lld days old; `chalkgate lists update` or `lists import` "
+             "brings newer ones",
+             (long long)((now_s - newest) / DAY_S));
+}
+
+static void describe_process(struct daemon *daemon, json_t *out, json_t *warnings)
+{
+    struct moment now = clock_read();
+    uint64_t odd = expect_failures();
+
+    json_object_set_new(out, "version", json_string(CHALKGATE_VERSION));
+    set_number(out, "pid", (uint64_t)getpid());
+    set_number(out, "started", (uint64_t)(daemon->started_wall_ms / 1000));
+    set_number(out, "uptime_s", (uint64_t)((now.mono_ms - daemon->started_mono_ms) / 1000));
+    set_number(out, "workers", server_workers(daemon->server));
+    pthread_mutex_lock(&daemon->lock);
+    set_number(out, "reloaded", (uint64_t)(daemon->reloaded_wall_ms / 1000));
+    if (daemon->reload_fault[0])
+        warn(warnings, "the last change was refused: %s", daemon->reload_fault);
+    pthread_mutex_unlock(&daemon->lock);
+    if (odd)
+        warn(warnings,
+             "%llu odd things were met and survived; the log has them, and the authors "
+             "would like to know",
+             (unsigned long long)odd);
+}
+
+int status_describe(struct daemon *daemon, json_t *out, struct bl_error *error)
+{
+    unsigned workers = server_workers(daemon->server);
+    struct worker_view *views = calloc(workers, sizeof *views);
+    struct counters counters;
+    json_t *warnings = json_array();
+    struct world *world;
+    int code;
+
+    if (!views || !warnings)
+        code = bl_error_set(error, -ENOMEM, "out of memory");
+    else if ((code = server_visit(daemon->server, view_take, views)) < 0)
+        bl_error_set(error, code, "chalkgated is stopping");
+    if (code < 0) {
+        free(views);
+        json_decref(warnings);
+        return code;
+    }
+    world = daemon_world(daemon);
+    server_counters(daemon->server, &counters);
+    describe_process(daemon, out, warnings);
+    describe_lists(world, out, warnings);
+    json_object_set_new(out, "policy", json_integer(policy_version(world->policy)));
+    json_object_set_new(out, "categories", describe_categories(world));
+    json_object_set_new(out, "groups", describe_groups(world->config));
+    json_object_set_new(out, "upstreams", describe_upstreams(views, workers, warnings));
+    json_object_set_new(out, "cache", describe_cache(views, workers));
+    json_object_set_new(out, "queries", describe_queries(&counters));
+    json_object_set_new(out, "warnings", warnings);
+    world_unref(world);
+    free(views);
+    return 0;
+}
