@@ -33,6 +33,7 @@ enum {
     BL_SAMPLE_TEXT_MAX = 96,
     BL_REASONS_MAX = 16, /* different reasons for lines not used */
     BL_LICENCE_MAX = 128,
+    BL_LOCATION_MAX = 8192,
 };
 
 /* A stream of bytes. read() gives 1 to `len` octets, 0 at the end, or a negative errno (then

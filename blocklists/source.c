@@ -131,7 +131,9 @@ int source_visit(struct source *source, const char *path, const char *top,
     const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
     const char *fault = file_fault(name);
     char folder_buffer[CATALOGUE_NAME_MAX], category[CATALOGUE_NAME_MAX] = "";
-    struct bl_part part = {.location = path, .licence = source->licence};
+    char location[BL_LOCATION_MAX];
+    size_t location_len;
+    struct bl_part part = {.location = location, .licence = source->licence};
     const char *folder = folder_name(path, top, folder_buffer);
 
     if (!fault && strcmp(name, "domains") == 0 &&
@@ -149,6 +151,12 @@ int source_visit(struct source *source, const char *path, const char *top,
         source_skip(source, path, fault);
         return 0;
     }
+    location_len = strlen(source->location);
+    while (location_len > 1 && source->location[location_len - 1] == '/')
+        location_len--;
+    if (snprintf(location, sizeof location, "%.*s%c%s", (int)location_len, source->location,
+                 source->separator, path) >= (int)sizeof location)
+        return bl_error_set(source->error, -ENAMETOOLONG, "the path of %s is too long", path);
     source->parts++;
     return source->visitor->part(source->visitor->user, &part, input, source->error);
 }

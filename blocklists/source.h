@@ -6,12 +6,15 @@
 #include "blocklists/catalogue.h"
 #include "blocklists/read.h"
 
+enum { SOURCE_PATH_MAX = 1024 };
+
 struct source {
     const char *location; /* as it was given */
     const char *licence;  /* of all parts, or "" */
     const struct bl_source_options *options;
     const struct bl_source_visitor *visitor;
     struct bl_error *error;
+    char separator; /* between the location and a path in it */
     unsigned parts; /* visited so far */
 };
 

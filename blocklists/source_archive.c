@@ -14,7 +14,7 @@
 
 #include "blocklists/source.h"
 
-enum { ENTRIES_MAX = 100000, CHUNK_SIZE = 65536, PATH_LENGTH_MAX = 1024 };
+enum { ENTRIES_MAX = 100000, CHUNK_SIZE = 65536 };
 
 static const uint64_t BYTES_MAX = (uint64_t)4 << 30;
 /* Lists of names shrink to a tenth, zeros to a thousandth. */
@@ -119,7 +119,7 @@ static bool leads_out(const char *path)
 }
 
 /* The entry's path as it may be shown; empty when there is none that can be. */
-static void entry_path(struct archive_entry *entry, char path[PATH_LENGTH_MAX])
+static void entry_path(struct archive_entry *entry, char path[SOURCE_PATH_MAX])
 {
     const char *given = archive_entry_pathname_utf8(entry);
 
@@ -127,7 +127,7 @@ static void entry_path(struct archive_entry *entry, char path[PATH_LENGTH_MAX])
         given = archive_entry_pathname(entry);
     while (given && given[0] == '.' && given[1] == '/')
         given += 2;
-    if (!given || strlen(given) >= PATH_LENGTH_MAX)
+    if (!given || strlen(given) >= SOURCE_PATH_MAX)
         given = "";
     strcpy(path, given);
     for (char *at = path; *at; at++)
@@ -139,7 +139,7 @@ static int entry_visit(struct unpacking *unpacking, struct archive_entry *entry)
 {
     struct source *source = unpacking->source;
     struct bl_input input = {.read = entry_read, .user = unpacking};
-    char path[PATH_LENGTH_MAX];
+    char path[SOURCE_PATH_MAX];
     int rc = 0;
 
     entry_path(entry, path);
@@ -216,6 +216,7 @@ int source_walk_archive(struct source *source, struct source_file *file)
 
     if (!archive)
         return bl_error_set(source->error, -ENOMEM, "there is not enough memory for an archive");
+    source->separator = '#';
     archive_read_support_filter_gzip(archive);
     archive_read_support_filter_bzip2(archive);
     archive_read_support_filter_xz(archive);

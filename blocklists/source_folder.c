@@ -115,6 +115,7 @@ int source_walk_folder(struct source *source)
                           strerror(errno));
         goto out;
     }
+    source->separator = '/';
     folder_licence(source, folder);
     folder_len = strlen(folder);
     top = strrchr(folder, '/') + 1;
