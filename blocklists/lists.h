@@ -40,4 +40,12 @@ int bl_lists_rollback(const char *state, uint64_t generation, uint64_t *out_gene
  * errno. */
 int bl_lists_kept(const char *state, uint64_t *out_generations, size_t max, struct bl_error *error);
 
+/* Takes STATE/lock, which the daemon holds while it runs, makes the folder where there is none, and
+ * returns a descriptor: the lock lasts until it is closed. -EBUSY when somebody else has it. */
+int bl_lists_lock(const char *state, int *out_fd, struct bl_error *error);
+
+/* For tests of a kill between any two steps: called after each step of adoption and rollback with
+ * the step's name. NULL in programs. */
+extern void (*bl_lists_on_step)(const char *step);
+
 #endif

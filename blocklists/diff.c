@@ -1,0 +1,301 @@
+#include "blocklists/diff.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blocklists/layout.h"
+#include "blocklists/store_inside.h"
+
+/* One of the two stores, at one of its keys. */
+struct side {
+    const struct bl_store *store; /* NULL: an empty one */
+    struct bl_cursor cursor;
+    int has;          /* as bl_cursor_next() */
+    uint16_t *common; /* its categories as numbers that both sides share */
+    uint32_t *says;   /* at the current key: common category × 2 + action, sorted, each once */
+    size_t say_count, say_room;
+};
+
+struct diff {
+    struct side older, newer;
+    const char **names; /* of the common categories */
+    unsigned name_count;
+    struct bl_entry entry;
+    int (*each)(void *user, const struct bl_change *change);
+    void *user;
+    struct bl_error *error;
+};
+
+static int no_memory(struct bl_error *error)
+{
+    return bl_error_set(error, -ENOMEM, "not enough memory to compare generations");
+}
+
+static int side_open(struct diff *diff, struct side *side, const struct bl_store *store)
+{
+    unsigned count = store ? bl_store_category_count(store) : 0;
+
+    side->store = store;
+    if (!store)
+        return 0;
+    side->common = calloc(count + 1u, sizeof *side->common);
+    if (!side->common)
+        return no_memory(diff->error);
+    for (unsigned i = 0; i < count; i++) {
+        const char *name = bl_store_category(store, i)->name;
+        unsigned at = 0;
+
+        while (at < diff->name_count && strcmp(diff->names[at], name) != 0)
+            at++;
+        if (at == diff->name_count)
+            diff->names[diff->name_count++] = name;
+        side->common[i] = (uint16_t)at;
+    }
+    return bl_cursor_open(store, &side->cursor, diff->error);
+}
+
+static void side_close(struct side *side)
+{
+    if (side->store)
+        bl_cursor_close(&side->cursor);
+    free(side->common);
+    free(side->says);
+}
+
+static int say_add(struct side *side, uint32_t say)
+{
+    size_t at = side->say_count;
+
+    while (at > 0 && side->says[at - 1] > say)
+        at--;
+    if (at > 0 && side->says[at - 1] == say)
+        return 0;
+    if (side->say_count == side->say_room) {
+        size_t room = side->say_room ? 2 * side->say_room : 16;
+        void *says = realloc(side->says, room * sizeof *side->says);
+
+        if (!says)
+            return -ENOMEM;
+        side->says = says;
+        side->say_room = room;
+    }
+    memmove(side->says + at + 1, side->says + at, (side->say_count - at) * sizeof *side->says);
+    side->says[at] = say;
+    side->say_count++;
+    return 0;
+}
+
+/* Moves to the next key and takes in what is said there. */
+static int side_next(struct side *side, struct bl_error *error)
+{
+    const uint8_t *at, *end;
+    struct bl_packed_entry entry;
+
+    side->say_count = 0;
+    side->has = side->store ? bl_cursor_next(&side->cursor, error) : 0;
+    if (side->has <= 0)
+        return side->has;
+    at = (const uint8_t *)side->cursor.value.mv_data + 2;
+    end = (const uint8_t *)side->cursor.value.mv_data + side->cursor.value.mv_size;
+    while (bl_packed_next(&at, end, &entry)) {
+        const struct bl_source *source = bl_store_source(side->store, entry.source);
+
+        if (!source)
+            break;
+        if (say_add(side, side->common[source->category] * 2u +
+                              ((entry.flags & BL_ENTRY_ALLOW) != 0)) < 0)
+            return no_memory(error);
+    }
+    if (at != end)
+        return bl_error_set(error, -EBADMSG, "%s is damaged: an entry cannot be read",
+                            side->store->path);
+    return 1;
+}
+
+static int sides_order(const struct diff *diff)
+{
+    const MDB_val *a = &diff->older.cursor.key, *b = &diff->newer.cursor.key;
+    int order;
+
+    if (diff->older.has <= 0 || diff->newer.has <= 0)
+        return diff->newer.has <= 0 ? -1 : 1;
+    order = memcmp(a->mv_data, b->mv_data, a->mv_size < b->mv_size ? a->mv_size : b->mv_size);
+    return order != 0 ? order : (a->mv_size > b->mv_size) - (a->mv_size < b->mv_size);
+}
+
+/* Whether the newer store says this of the name or prefix by what lies above it. */
+static bool is_covered(const struct diff *diff, uint32_t say)
+{
+    const struct bl_store *store = diff->newer.store;
+    const struct bl_entry *entry = &diff->entry;
+    bl_fact fact;
+    const struct bl_fact_rule *rules;
+    size_t count;
+
+    if (entry->is_address)
+        fact = bl_store_find_address(store, entry->prefix.address,
+                                     entry->prefix.family == 4 ? 4 : 16, NULL);
+    else
+        fact = bl_store_find(store, entry->name.wire, entry->name.len).fact;
+    rules = bl_store_fact(store, fact, &count);
+    for (size_t i = 0; i < count; i++)
+        if (diff->newer.common[rules[i].category] * 2u + rules[i].action == say)
+            return true;
+    return false;
+}
+
+static int change_tell(struct diff *diff, uint32_t say, bool added)
+{
+    struct bl_change change = {.added = added,
+                               .category = diff->names[say / 2],
+                               .action = say % 2 ? BL_ALLOW : BL_BLOCK,
+                               .still_covered = !added && is_covered(diff, say),
+                               .entry = &diff->entry};
+
+    return diff->each(diff->user, &change);
+}
+
+/* Tells where the two sorted lists of what is said at one key differ. */
+static int key_compare(struct diff *diff, const MDB_val *key, bool in_older, bool in_newer)
+{
+    size_t a = 0, b = 0;
+    size_t a_count = in_older ? diff->older.say_count : 0,
+           b_count = in_newer ? diff->newer.say_count : 0;
+    const uint32_t *olds = diff->older.says, *news = diff->newer.says;
+    int rc = 0;
+
+    if (in_older && in_newer && a_count == b_count &&
+        memcmp(olds, news, a_count * sizeof *olds) == 0)
+        return 0;
+    memset(&diff->entry, 0, offsetof(struct bl_entry, name));
+    diff->entry.is_address = bl_key_is_prefix(key->mv_data, key->mv_size);
+    if (!(diff->entry.is_address ? bl_key_to_prefix(key->mv_data, key->mv_size, &diff->entry.prefix)
+                                 : bl_key_to_name(key->mv_data, key->mv_size, &diff->entry.name)))
+        return bl_error_set(diff->error, -EBADMSG,
+                            "a generation is damaged: an entry cannot be read");
+    while (rc == 0 && (a < a_count || b < b_count)) {
+        if (b == b_count || (a < a_count && olds[a] < news[b]))
+            rc = change_tell(diff, olds[a++], false);
+        else if (a == a_count || news[b] < olds[a])
+            rc = change_tell(diff, news[b++], true);
+        else
+            a++, b++;
+    }
+    return rc;
+}
+
+static int diff_run(struct diff *diff)
+{
+    int rc = side_next(&diff->older, diff->error);
+
+    if (rc >= 0)
+        rc = side_next(&diff->newer, diff->error);
+    while (rc >= 0 && (diff->older.has > 0 || diff->newer.has > 0)) {
+        int order = sides_order(diff);
+
+        rc = key_compare(diff, order <= 0 ? &diff->older.cursor.key : &diff->newer.cursor.key,
+                         order <= 0, order >= 0);
+        if (rc != 0)
+            return rc;
+        if (order <= 0)
+            rc = side_next(&diff->older, diff->error);
+        if (rc >= 0 && order >= 0)
+            rc = side_next(&diff->newer, diff->error);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+int bl_diff(const struct bl_store *older, const struct bl_store *newer,
+            int (*each)(void *user, const struct bl_change *change), void *user,
+            struct bl_error *error)
+{
+    struct diff diff = {.each = each, .user = user, .error = error};
+    int rc;
+
+    diff.names = calloc(2 * BL_CATEGORY_MAX, sizeof *diff.names);
+    if (!diff.names)
+        return no_memory(error);
+    rc = side_open(&diff, &diff.older, older);
+    if (rc == 0)
+        rc = side_open(&diff, &diff.newer, newer);
+    if (rc == 0)
+        rc = diff_run(&diff);
+    side_close(&diff.older);
+    side_close(&diff.newer);
+    free(diff.names);
+    return rc;
+}
+
+struct losses {
+    const struct bl_store *older;
+    uint64_t lost[BL_CATEGORY_MAX]; /* by category of the older */
+};
+
+static int loss_count(void *user, const struct bl_change *change)
+{
+    struct losses *losses = user;
+    int category;
+
+    if (change->added || change->action != BL_BLOCK || change->still_covered)
+        return 0;
+    category = bl_store_category_find(losses->older, change->category);
+    if (category >= 0)
+        losses->lost[category]++;
+    return 0;
+}
+
+static bool is_sealed(const struct bl_guard *guard, const char *category)
+{
+    for (size_t i = 0; i < guard->sealed_count; i++)
+        if (strcmp(guard->sealed[i], category) == 0)
+            return true;
+    return false;
+}
+
+/* Below this, an ordinary category may lose what it likes: a test list, a school's own few names.
+ */
+enum { FREE_LOSSES = 20 };
+
+static int loss_judge(const struct bl_guard *guard, const struct bl_category *category,
+                      uint64_t lost, struct bl_error *error)
+{
+    bool sealed = is_sealed(guard, category->name);
+    uint64_t had = category->names + category->addresses;
+    unsigned percent = sealed ? BL_SHRINK_SEALED_PERCENT : BL_SHRINK_PERCENT;
+
+    if (lost * 100 <= had * percent)
+        return 0;
+    if (sealed)
+        return bl_error_set(error, -EPERM,
+                            "category %s is sealed and would lose %" PRIu64 " of its %" PRIu64
+                            " entries; at most %u %% may go at a time, and nobody can allow more",
+                            category->name, lost, had, percent);
+    if (guard->allow_shrink || lost <= FREE_LOSSES)
+        return 0;
+    return bl_error_set(error, -EPERM,
+                        "category %s would lose %" PRIu64 " of its %" PRIu64
+                        " entries, more than %u %%. "
+                        "If that is right, please say --allow-shrink",
+                        category->name, lost, had, percent);
+}
+
+int bl_guard_check(const struct bl_guard *guard, const struct bl_store *older,
+                   const struct bl_store *newer, struct bl_error *error)
+{
+    struct losses *losses;
+    int rc;
+
+    if (!older)
+        return 0;
+    losses = calloc(1, sizeof *losses);
+    if (!losses)
+        return no_memory(error);
+    losses->older = older;
+    rc = bl_diff(older, newer, loss_count, losses, error);
+    for (unsigned i = 0; rc == 0 && i < bl_store_category_count(older); i++)
+        rc = loss_judge(guard, bl_store_category(older, i), losses->lost[i], error);
+    free(losses);
+    return rc;
+}

@@ -1,0 +1,431 @@
+#include "blocklists/lists.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "blocklists/seal.h"
+#include "blocklists/store.h"
+
+enum { KEPT_MAX = 4096, FILE_NAME_MAX = 32 };
+
+void (*bl_lists_on_step)(const char *step);
+
+static void step(const char *name)
+{
+    if (bl_lists_on_step)
+        bl_lists_on_step(name);
+}
+
+/* The number in "00000017.mdb"; 0 for any other name. */
+static uint64_t number_of(const char *name)
+{
+    uint64_t number = 0;
+    size_t digits = strspn(name, "0123456789");
+
+    if (digits < 8 || digits > 18 || strcmp(name + digits, ".mdb") != 0)
+        return 0;
+    for (size_t i = 0; i < digits; i++)
+        number = number * 10 + (uint64_t)(name[i] - '0');
+    return number;
+}
+
+static void name_of(uint64_t number, char name[FILE_NAME_MAX])
+{
+    snprintf(name, FILE_NAME_MAX, "%08" PRIu64 ".mdb", number);
+}
+
+/* STATE/lists as a descriptor, so that everything below happens in one and the same folder. */
+static int folder_open(const char *state, bool make, struct bl_error *error)
+{
+    char path[BL_PATH_MAX];
+    int fd;
+
+    if ((size_t)snprintf(path, sizeof path, "%s/lists", state) >= sizeof path)
+        return bl_error_set(error, -ENAMETOOLONG, "the path of the state folder is too long");
+    if (make && mkdir(state, 0755) < 0 && errno != EEXIST)
+        return bl_error_set(error, -errno, "cannot make the state folder %s: %s", state,
+                            strerror(errno));
+    if (make && mkdir(path, 0755) < 0 && errno != EEXIST)
+        return bl_error_set(error, -errno, "cannot make the folder %s: %s", path, strerror(errno));
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return bl_error_set(error, -errno, "cannot open the folder %s: %s", path, strerror(errno));
+    return fd;
+}
+
+/* The generation that `current` names; 0 when there is none yet. */
+static int current_read(int folder, const char *state, uint64_t *out_generation,
+                        struct bl_error *error)
+{
+    char name[FILE_NAME_MAX];
+    ssize_t len = readlinkat(folder, "current", name, sizeof name - 1);
+
+    if (len < 0 && errno == ENOENT) {
+        *out_generation = 0;
+        return 0;
+    }
+    if (len < 0)
+        return bl_error_set(error, -errno, "cannot read the link %s/lists/current: %s", state,
+                            strerror(errno));
+    name[len] = '\0';
+    *out_generation = number_of(name);
+    if (*out_generation == 0)
+        return bl_error_set(
+            error, -EBADMSG,
+            "%s/lists/current should name a generation, but names \"%s\": choose one "
+            "with `chalkgate lists rollback`",
+            state, name);
+    return 0;
+}
+
+int bl_lists_current(const char *state, uint64_t *out_generation, char out_path[BL_PATH_MAX],
+                     struct bl_error *error)
+{
+    struct bl_error cause = {""};
+    char name[FILE_NAME_MAX];
+    uint64_t generation = 0;
+    int folder = folder_open(state, false, &cause);
+    int rc = folder < 0 ? folder : current_read(folder, state, &generation, &cause);
+
+    if (folder >= 0)
+        close(folder);
+    if (rc == -ENOENT || (rc == 0 && generation == 0))
+        return bl_error_set(error, -ENOENT,
+                            "no lists were imported into %s yet: `chalkgate lists import` does it",
+                            state);
+    if (rc < 0)
+        return bl_error_set(error, rc, "%s", cause.text);
+    name_of(generation, name);
+    if ((size_t)snprintf(out_path, BL_PATH_MAX, "%s/lists/%s", state, name) >= BL_PATH_MAX)
+        return bl_error_set(error, -ENAMETOOLONG, "the path of the state folder is too long");
+    *out_generation = generation;
+    return 0;
+}
+
+static int number_order(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+/* All generations of the folder, ascending; at most KEPT_MAX. With `sweep`, removes what killed
+ * imports have left. */
+static int kept_read(int folder, const char *state, bool sweep, uint64_t *numbers,
+                     unsigned *out_count, struct bl_error *error)
+{
+    int own = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *listing = own < 0 ? NULL : fdopendir(own);
+    const struct dirent *item;
+    unsigned count = 0;
+
+    if (!listing) {
+        if (own >= 0)
+            close(own);
+        return bl_error_set(error, -errno, "cannot read the folder %s/lists: %s", state,
+                            strerror(errno));
+    }
+    while ((item = readdir(listing))) {
+        uint64_t number = number_of(item->d_name);
+
+        if (number > 0 && count < KEPT_MAX)
+            numbers[count++] = number;
+        else if (sweep && (strncmp(item->d_name, "staging-", 8) == 0 ||
+                           strncmp(item->d_name, "current-", 8) == 0))
+            unlinkat(folder, item->d_name, 0);
+    }
+    closedir(listing);
+    qsort(numbers, count, sizeof *numbers, number_order);
+    *out_count = count;
+    return 0;
+}
+
+int bl_lists_kept(const char *state, uint64_t *out_generations, size_t max, struct bl_error *error)
+{
+    uint64_t numbers[KEPT_MAX];
+    unsigned count = 0;
+    int folder = folder_open(state, false, error);
+    int rc = folder < 0 ? folder : kept_read(folder, state, false, numbers, &count, error);
+
+    if (folder >= 0)
+        close(folder);
+    if (rc < 0)
+        return rc == -ENOENT ? 0 : rc;
+    /* Where there are more than asked for, the latest. */
+    if (count > max)
+        memmove(numbers, numbers + (count - max), max * sizeof *numbers);
+    count = count > max ? (unsigned)max : count;
+    memcpy(out_generations, numbers, count * sizeof *numbers);
+    return (int)count;
+}
+
+/* What was staged may still be open for writing elsewhere: only our own copy is looked at. */
+static int staged_copy(int from, int to, struct bl_error *error)
+{
+    struct stat status;
+    off_t at = 0;
+
+    if (fstat(from, &status) < 0 || !S_ISREG(status.st_mode))
+        return bl_error_set(error, -EBADMSG, "what came along is not a file");
+    while (at < status.st_size) {
+        static const size_t most = 1 << 26;
+        size_t want = (size_t)(status.st_size - at) < most ? (size_t)(status.st_size - at) : most;
+        ssize_t copied = copy_file_range(from, &at, to, NULL, want, 0);
+
+        if (copied < 0 &&
+            (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) {
+            char buffer[1 << 16];
+
+            copied = pread(from, buffer, sizeof buffer, at);
+            if (copied > 0) {
+                ssize_t written = write(to, buffer, (size_t)copied);
+
+                copied = written == copied ? copied : written < 0 ? -1 : (errno = ENOSPC, -1);
+                at += copied > 0 ? copied : 0;
+            }
+        }
+        if (copied < 0 && errno == EINTR)
+            continue;
+        if (copied < 0)
+            return bl_error_set(error, -errno, "the new generation cannot be copied: %s",
+                                strerror(errno));
+        if (copied == 0)
+            return bl_error_set(error, -EBADMSG,
+                                "the new generation was cut off while it was copied");
+    }
+    step("copied");
+    return 0;
+}
+
+/* Everything that must be true of a store before it may ever be in force. */
+static int copy_check(int fd, uint64_t current, uint64_t number, struct bl_error *error)
+{
+    struct bl_store *store = NULL;
+    struct bl_seal seal;
+    char path[64];
+    int rc = bl_seal_read(fd, "the new generation", &seal, error);
+
+    if (rc < 0)
+        return rc;
+    if (seal.base != current)
+        return bl_error_set(error, -ESTALE,
+                            "the lists in force changed meanwhile (generation %" PRIu64
+                            ", not %" PRIu64 "): please import again",
+                            current, seal.base);
+    seal.generation = number;
+    rc = bl_seal_write(fd, "the new generation", &seal, error);
+    if (rc < 0)
+        return rc;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    rc = bl_store_open(path, &store, error);
+    if (rc == 0)
+        rc = bl_store_verify(store, error);
+    bl_store_close(store);
+    step("checked");
+    return rc < 0 ? bl_error_wrap(error, rc, "the new generation was refused") : 0;
+}
+
+/* Points `current` at a generation, in one step that a kill cannot divide. */
+static int current_write(int folder, const char *state, uint64_t number, struct bl_error *error)
+{
+    char name[FILE_NAME_MAX], link[FILE_NAME_MAX];
+
+    name_of(number, name);
+    snprintf(link, sizeof link, "current-%ld", (long)getpid());
+    unlinkat(folder, link, 0);
+    if (symlinkat(name, folder, link) < 0)
+        return bl_error_set(error, -errno, "cannot make a link in %s/lists: %s", state,
+                            strerror(errno));
+    step("linked");
+    if (renameat(folder, link, folder, "current") < 0) {
+        int rc = -errno;
+
+        unlinkat(folder, link, 0);
+        return bl_error_set(error, rc, "cannot replace %s/lists/current: %s", state, strerror(-rc));
+    }
+    step("in force");
+    if (fsync(folder) < 0)
+        return bl_error_set(error, -errno, "cannot sync %s/lists: %s", state, strerror(errno));
+    step("synced");
+    return 0;
+}
+
+static void old_remove(int folder, uint64_t current, unsigned keep, const uint64_t *numbers,
+                       unsigned count)
+{
+    /* `numbers` were there before the one that is in force now. */
+    for (unsigned i = 0; i + (keep > 0 ? keep - 1 : 0) < count; i++) {
+        char name[FILE_NAME_MAX];
+
+        if (numbers[i] == current)
+            continue;
+        name_of(numbers[i], name);
+        unlinkat(folder, name, 0);
+        step("removed");
+    }
+}
+
+/* The copy becomes a generation: durable under its own name first, then in force. */
+static int copy_adopt(int folder, const char *state, int fd, const char *staging, uint64_t number,
+                      struct bl_error *error)
+{
+    char name[FILE_NAME_MAX];
+
+    name_of(number, name);
+    if (fchmod(fd, 0644) < 0 || fsync(fd) < 0)
+        return bl_error_set(error, -errno, "the new generation cannot be written: %s",
+                            strerror(errno));
+    step("durable");
+    if (renameat(folder, staging, folder, name) < 0)
+        return bl_error_set(error, -errno, "cannot name the new generation %s/lists/%s: %s", state,
+                            name, strerror(errno));
+    step("named");
+    if (fsync(folder) < 0)
+        return bl_error_set(error, -errno, "cannot sync %s/lists: %s", state, strerror(errno));
+    step("name synced");
+    return current_write(folder, state, number, error);
+}
+
+static int staging_open(int folder, const char *state, char staging[FILE_NAME_MAX],
+                        struct bl_error *error)
+{
+    int fd;
+
+    snprintf(staging, FILE_NAME_MAX, "staging-adopt-%ld", (long)getpid());
+    unlinkat(folder, staging, 0);
+    fd = openat(folder, staging, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return bl_error_set(error, -errno, "cannot make a file in %s/lists: %s", state,
+                            strerror(errno));
+    return fd;
+}
+
+int bl_lists_adopt(const char *state, int staged_fd, unsigned keep, uint64_t *out_generation,
+                   struct bl_error *error)
+{
+    uint64_t numbers[KEPT_MAX], current = 0, number = 1;
+    char staging[FILE_NAME_MAX];
+    unsigned count = 0;
+    int fd = -1, folder = folder_open(state, true, error), rc;
+
+    if (folder < 0)
+        return folder;
+    rc = current_read(folder, state, &current, error);
+    if (rc == 0)
+        rc = kept_read(folder, state, true, numbers, &count, error);
+    if (rc < 0)
+        goto out;
+    /* Numbers are never given twice, not even that of a generation that was rolled back. */
+    if (count > 0)
+        number = numbers[count - 1] + 1;
+    number = number > current ? number : current + 1;
+    rc = fd = staging_open(folder, state, staging, error);
+    if (rc < 0)
+        goto out;
+    rc = staged_copy(staged_fd, fd, error);
+    if (rc == 0)
+        rc = copy_check(fd, current, number, error);
+    if (rc == 0)
+        rc = copy_adopt(folder, state, fd, staging, number, error);
+    if (rc < 0) {
+        unlinkat(folder, staging, 0);
+        goto out;
+    }
+    old_remove(folder, number, keep, numbers, count);
+    *out_generation = number;
+out:
+    if (fd >= 0)
+        close(fd);
+    close(folder);
+    return rc;
+}
+
+static int rollback_choose(const uint64_t *numbers, unsigned count, uint64_t current,
+                           uint64_t wanted, uint64_t *out_number, struct bl_error *error)
+{
+    uint64_t before = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (numbers[i] == wanted && wanted != 0) {
+            *out_number = wanted;
+            return 0;
+        }
+        if (numbers[i] < current)
+            before = numbers[i];
+    }
+    if (wanted != 0)
+        return bl_error_set(error, -ENOENT, "generation %" PRIu64 " is not kept", wanted);
+    if (before == 0)
+        return bl_error_set(error, -ENOENT, "there is no generation before the one in force");
+    *out_number = before;
+    return 0;
+}
+
+int bl_lists_rollback(const char *state, uint64_t generation, uint64_t *out_generation,
+                      struct bl_error *error)
+{
+    uint64_t numbers[KEPT_MAX], current = 0, number = 0;
+    char path[BL_PATH_MAX];
+    struct bl_store *store = NULL;
+    unsigned count = 0;
+    int folder = folder_open(state, false, error), rc;
+
+    if (folder < 0)
+        return folder;
+    /* A link that leads nowhere is no reason not to lead it somewhere. */
+    if (current_read(folder, state, &current, error) < 0)
+        current = UINT64_MAX;
+    rc = kept_read(folder, state, false, numbers, &count, error);
+    if (rc == 0)
+        rc = rollback_choose(numbers, count, current, generation, &number, error);
+    if (rc == 0 && number != current) {
+        if ((size_t)snprintf(path, sizeof path, "%s/lists/%08" PRIu64 ".mdb", state, number) >=
+            sizeof path)
+            rc = bl_error_set(error, -ENAMETOOLONG, "the path of the state folder is too long");
+        /* What cannot be opened is not put in force. */
+        if (rc == 0)
+            rc = bl_store_open(path, &store, error);
+        bl_store_close(store);
+        if (rc == 0)
+            rc = current_write(folder, state, number, error);
+    }
+    close(folder);
+    if (rc == 0)
+        *out_generation = number;
+    return rc;
+}
+
+int bl_lists_lock(const char *state, int *out_fd, struct bl_error *error)
+{
+    char path[BL_PATH_MAX];
+    int fd, rc;
+
+    if ((size_t)snprintf(path, sizeof path, "%s/lock", state) >= sizeof path)
+        return bl_error_set(error, -ENAMETOOLONG, "the path of the state folder is too long");
+    if (mkdir(state, 0755) < 0 && errno != EEXIST)
+        return bl_error_set(error, -errno, "cannot make the state folder %s: %s", state,
+                            strerror(errno));
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return bl_error_set(error, -errno, "cannot open %s: %s", path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+        close(fd);
+        return bl_error_set(error, rc,
+                            rc == -EBUSY ? "%s is in use: chalkgated or another command is "
+                                           "changing it; please try again"
+                                         : "%s cannot be locked",
+                            state);
+    }
+    *out_fd = fd;
+    return 0;
+}

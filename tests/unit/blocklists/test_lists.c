@@ -1,0 +1,463 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "blocklists/diff.h"
+#include "blocklists/lists.h"
+#include "tests/support/store_fixture.h"
+
+static char folder[64];
+
+static int folder_make(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/chalkgate-lists-XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int folder_remove(void **state)
+{
+    char command[128];
+
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+static struct bl_store *store_in_force(uint64_t *out_generation)
+{
+    struct bl_error error = {""};
+    char path[BL_PATH_MAX];
+    struct bl_store *store = NULL;
+
+    if (bl_lists_current(folder, out_generation, path, &error) < 0)
+        return NULL;
+    if (bl_store_open(path, &store, &error) < 0)
+        fixture_fail(path, error.text);
+    assert_int_equal(bl_store_generation(store), *out_generation);
+    return store;
+}
+
+/* Compiles one list on top of what is in force, and adopts it. */
+static int adopt(const char *words, unsigned keep, uint64_t *out_generation, struct bl_error *error)
+{
+    struct fixture_list list = {"gambling", BL_TIER_SCHOOL, words};
+    uint64_t generation;
+    struct bl_store *base = store_in_force(&generation);
+    int fd = fixture_compile(&list, 1, base);
+    int rc = bl_lists_adopt(folder, fd, keep, out_generation, error);
+
+    close(fd);
+    bl_store_close(base);
+    return rc;
+}
+
+static bool is_listed(const char *text)
+{
+    uint64_t generation;
+    struct bl_store *store = store_in_force(&generation);
+    struct bl_found found = {0};
+    struct bl_name name;
+
+    assert_non_null(store);
+    bl_name_parse(text, strlen(text), &name);
+    found = bl_store_find(store, name.wire, name.len);
+    bl_store_close(store);
+    return found.fact != BL_FACT_NONE;
+}
+
+/* How many files of STATE/lists begin with this. */
+static unsigned files_count(const char *prefix)
+{
+    char path[128];
+    unsigned count = 0;
+    struct dirent *item;
+    DIR *listing;
+
+    snprintf(path, sizeof path, "%s/lists", folder);
+    listing = opendir(path);
+    while (listing && (item = readdir(listing)))
+        count += strncmp(item->d_name, prefix, strlen(prefix)) == 0;
+    if (listing)
+        closedir(listing);
+    return count;
+}
+
+static void adopts_and_goes_back(void **state)
+{
+    struct bl_error error = {""};
+    uint64_t generation = 0, kept[8];
+    char path[BL_PATH_MAX];
+
+    (void)state;
+    assert_int_equal(bl_lists_current(folder, &generation, path, &error), -ENOENT);
+    assert_non_null(strstr(error.text, "lists import"));
+    assert_int_equal(bl_lists_kept(folder, kept, 8, &error), 0);
+    assert_int_equal(adopt("one.test", 3, &generation, &error), 0);
+    assert_int_equal(generation, 1);
+    assert_true(is_listed("www.one.test"));
+    for (uint64_t i = 2; i <= 5; i++) {
+        char words[64];
+
+        snprintf(words, sizeof words, "g%u.test", (unsigned)i);
+        assert_int_equal(adopt(words, 3, &generation, &error), 0);
+        assert_int_equal(generation, i);
+        assert_true(is_listed(words));
+    }
+    assert_int_equal(bl_lists_kept(folder, kept, 8, &error), 3);
+    assert_int_equal(kept[0], 3);
+    assert_int_equal(kept[2], 5);
+    assert_int_equal(bl_lists_kept(folder, kept, 2, &error), 2);
+    assert_int_equal(kept[0], 4);
+    assert_int_equal(bl_lists_rollback(folder, 0, &generation, &error), 0);
+    assert_int_equal(generation, 4);
+    assert_true(is_listed("g4.test"));
+    assert_false(is_listed("g5.test"));
+    assert_int_equal(bl_lists_rollback(folder, 1, &generation, &error), -ENOENT);
+    assert_int_equal(bl_lists_rollback(folder, 3, &generation, &error), 0);
+    assert_int_equal(bl_lists_rollback(folder, 0, &generation, &error), -ENOENT);
+    /* The next import builds on what is in force, under a number that nothing has had. */
+    assert_int_equal(adopt("g6.test", 3, &generation, &error), 0);
+    assert_int_equal(generation, 6);
+    assert_int_equal(files_count("staging-"), 0);
+    assert_int_equal(files_count("0"), 3);
+}
+
+static void refuses_what_was_built_on_something_else(void **state)
+{
+    static const struct fixture_list list = {"gambling", BL_TIER_SCHOOL, "late.test"};
+    struct bl_error error = {""};
+    uint64_t generation = 99;
+    int fd = fixture_compile(&list, 1, NULL);
+
+    (void)state;
+    assert_int_equal(adopt("one.test", 3, &generation, &error), 0);
+    generation = 99;
+    assert_int_equal(bl_lists_adopt(folder, fd, 3, &generation, &error), -ESTALE);
+    assert_int_equal(generation, 99);
+    assert_true(is_listed("one.test"));
+    assert_false(is_listed("late.test"));
+    assert_int_equal(files_count("staging-"), 0);
+    close(fd);
+}
+
+static void refuses_damage_and_what_is_no_store(void **state)
+{
+    static const struct fixture_list list = {"gambling", BL_TIER_SCHOOL, "one.test"};
+    struct bl_error error = {""};
+    uint64_t generation;
+    int fd = fixture_compile(&list, 1, NULL), null = open("/dev/null", O_RDONLY);
+
+    (void)state;
+    assert_int_equal(pwrite(fd, "x", 1, 3 * 4096 + 100), 1);
+    assert_int_equal(bl_lists_adopt(folder, fd, 3, &generation, &error), -EBADMSG);
+    assert_non_null(strstr(error.text, "refused"));
+    assert_int_equal(bl_lists_adopt(folder, null, 3, &generation, &error), -EBADMSG);
+    assert_int_equal(ftruncate(fd, 5000), 0);
+    assert_int_equal(bl_lists_adopt(folder, fd, 3, &generation, &error), -EBADMSG);
+    assert_int_equal(files_count("staging-"), 0);
+    assert_int_equal(files_count("0"), 0);
+    close(fd);
+    close(null);
+}
+
+static unsigned steps_left;
+
+static void die_at_step(const char *name)
+{
+    (void)name;
+    if (steps_left-- == 0)
+        _exit(9);
+}
+
+/* As if killed between any two steps of adoption: what is in force is the old or the new
+ * generation, whole, and the next import goes well. */
+static void survives_a_kill_at_every_step(void **state)
+{
+    unsigned killed = 0, at_new = 0;
+    struct bl_error error = {""};
+    uint64_t generation = 0, last = 0;
+    int status = 0;
+
+    (void)state;
+    assert_int_equal(adopt("first.test", 2, &last, &error), 0);
+    assert_int_equal(adopt("second.test", 2, &last, &error), 0);
+    for (unsigned step = 0; step < 32; step++) {
+        char words[32], path[BL_PATH_MAX];
+        struct bl_store *store = NULL;
+        pid_t child;
+
+        snprintf(words, sizeof words, "s%u.test", step);
+        child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            steps_left = step;
+            bl_lists_on_step = die_at_step;
+            _exit(adopt(words, 2, &generation, &error) == 0 ? 0 : 1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(bl_lists_current(folder, &generation, path, &error), 0);
+        assert_true(generation == last || is_listed(words));
+        at_new += is_listed(words);
+        assert_int_equal(bl_store_open(path, &store, &error), 0);
+        assert_int_equal(bl_store_verify(store, &error), 0);
+        bl_store_close(store);
+        if (WEXITSTATUS(status) == 0)
+            break;
+        assert_int_equal(WEXITSTATUS(status), 9);
+        killed++;
+        assert_int_equal(adopt("again.test", 2, &last, &error), 0);
+        assert_true(is_listed("again.test"));
+        assert_int_equal(files_count("staging-") + files_count("current-"), 0);
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_true(killed >= 8);
+    assert_true(at_new >= 3 && at_new < killed);
+}
+
+static void survives_a_kill_during_rollback(void **state)
+{
+    struct bl_error error = {""};
+    uint64_t generation;
+    int status = 0;
+
+    (void)state;
+    assert_int_equal(adopt("first.test", 3, &generation, &error), 0);
+    assert_int_equal(adopt("second.test", 3, &generation, &error), 0);
+    for (unsigned step = 0; step < 8; step++) {
+        pid_t child = fork();
+
+        assert_true(child >= 0);
+        if (child == 0) {
+            steps_left = step;
+            bl_lists_on_step = die_at_step;
+            _exit(bl_lists_rollback(folder, 1, &generation, &error) == 0 ? 0 : 1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(is_listed("first.test") != is_listed("second.test"));
+        if (WEXITSTATUS(status) == 0)
+            break;
+        assert_int_equal(bl_lists_rollback(folder, 2, &generation, &error), 0);
+    }
+    assert_true(is_listed("first.test"));
+}
+
+/* A disk that is full after so many octets: the import fails whole, at whichever place it is, and
+ * what was in force stays. */
+static void survives_a_full_disk(void **state)
+{
+    struct rlimit unlimited, limit;
+    unsigned failed = 0, done = 0;
+    struct bl_error error = {""};
+    uint64_t generation, last;
+
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    assert_int_equal(adopt("first.test", 3, &last, &error), 0);
+    for (rlim_t size = 0; size < 1 << 18; size += 7919) {
+        static const struct fixture_list list = {"gambling", BL_TIER_SCHOOL, "second.test"};
+        struct bl_store *base = store_in_force(&generation);
+        int fd = fixture_compile(&list, 1, base), rc;
+
+        limit = (struct rlimit){size, unlimited.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        rc = bl_lists_adopt(folder, fd, 3, &generation, &error);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+        close(fd);
+        bl_store_close(base);
+        assert_int_equal(files_count("staging-"), 0);
+        if (rc == 0) {
+            assert_true(is_listed("second.test"));
+            done++;
+            break;
+        }
+        assert_true(rc == -EFBIG || rc == -ENOSPC);
+        assert_true(is_listed("first.test"));
+        failed++;
+    }
+    assert_true(failed > 2 && done == 1);
+}
+
+static void compiling_on_a_full_disk_is_an_error(void **state)
+{
+    struct bl_compile_options options = {.folder = folder, .memory = 1 << 18, .seed = 1};
+    struct bl_compile_source source = {.location = "x", .category = "x"};
+    struct rlimit unlimited, limit;
+    unsigned failed = 0, done = 0;
+
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    for (rlim_t size = 0; size < (rlim_t)1 << 32 && !done; size = size * 2 + 4096) {
+        struct bl_error error = {""};
+        struct bl_compile_result result;
+        struct bl_compile *compile = NULL;
+        struct bl_sink sink;
+        int fd = -1, rc;
+
+        limit = (struct rlimit){size, unlimited.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        rc = bl_compile_open(&options, &compile, &error);
+        if (rc == 0)
+            rc = bl_compile_source(compile, &source, &error);
+        for (unsigned i = 0; rc == 0 && i < 20000; i++) {
+            struct bl_entry entry = {.scope = BL_SUBTREE, .line = i + 1};
+            char text[32];
+
+            sink = bl_compile_sink(compile);
+            snprintf(text, sizeof text, "host%u.test", i * 7919 % 20011);
+            bl_name_parse(text, strlen(text), &entry.name);
+            rc = sink.take(sink.user, &entry, &error);
+        }
+        if (rc == 0)
+            rc = bl_compile_finish(compile, &fd, &result, &error);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+        bl_compile_close(compile);
+        if (rc == 0) {
+            assert_int_equal(result.names, 20000);
+            close(fd);
+            done++;
+            continue;
+        }
+        assert_true(rc == -EFBIG || rc == -ENOSPC);
+        assert_true(strlen(error.text) > 20);
+        failed++;
+    }
+    assert_true(failed > 5 && done == 1);
+    assert_int_equal(files_count("staging-"), 0);
+}
+
+static void one_owner_at_a_time(void **state)
+{
+    struct bl_error error = {""};
+    int first, second = -1;
+
+    (void)state;
+    assert_int_equal(bl_lists_lock(folder, &first, &error), 0);
+    assert_int_equal(bl_lists_lock(folder, &second, &error), -EBUSY);
+    assert_int_equal(second, -1);
+    close(first);
+    assert_int_equal(bl_lists_lock(folder, &second, &error), 0);
+    close(second);
+}
+
+static int change_note(void *user, const struct bl_change *change)
+{
+    char *text = user, name[BL_NAME_TEXT_MAX] = "prefix";
+    size_t len = strlen(text);
+
+    if (!change->entry->is_address)
+        bl_name_text(change->entry->name.wire, name);
+    snprintf(text + len, 4096 - len, "%c%s %s%s%s\n", change->added ? '+' : '-', change->category,
+             name, change->action == BL_ALLOW ? " allow" : "",
+             change->still_covered ? " covered" : "");
+    return 0;
+}
+
+static void tells_what_changed(void **state)
+{
+    static const struct fixture_list before[] = {
+        {"a", BL_TIER_SCHOOL, "gone.test same.test www.covered.test 10.0.0.0/8 @free.test"},
+        {"b", BL_TIER_SCHOOL, "same.test moved.test"},
+        {"d", BL_TIER_SCHOOL, "same.test"}};
+    static const struct fixture_list after[] = {
+        {"a", BL_TIER_SCHOOL, "same.test moved.test covered.test free.test"},
+        {"b", BL_TIER_SCHOOL, "same.test"},
+        {"c", BL_TIER_SCHOOL, "new.test 192.0.2.0/24"}};
+    struct bl_store *older = fixture_store(before, 3, NULL), *newer = fixture_store(after, 3, NULL);
+    char text[4096] = "";
+
+    (void)state;
+    assert_int_equal(bl_diff(older, newer, change_note, text, NULL), 0);
+    assert_string_equal(text, "-a prefix\n"
+                              "+c prefix\n"
+                              "+a covered.test\n"
+                              "-a www.covered.test covered\n"
+                              "+a free.test\n"
+                              "-a free.test allow\n"
+                              "-a gone.test\n"
+                              "+a moved.test\n"
+                              "-b moved.test\n"
+                              "+c new.test\n"
+                              "-d same.test\n");
+    text[0] = '\0';
+    assert_int_equal(bl_diff(newer, newer, change_note, text, NULL), 0);
+    assert_string_equal(text, "");
+    assert_int_equal(bl_diff(NULL, older, change_note, text, NULL), 0);
+    assert_int_equal(text[0], '+');
+    bl_store_close(older);
+    bl_store_close(newer);
+}
+
+static struct bl_store *store_of(unsigned from, unsigned count)
+{
+    static char words[1 << 14];
+    struct fixture_list list = {"illegal", BL_TIER_SCHOOL, words};
+    size_t len = 0;
+
+    for (unsigned i = from; i < from + count; i++)
+        len += (size_t)snprintf(words + len, sizeof words - len, "n%u.test ", i);
+    return fixture_store(&list, 1, NULL);
+}
+
+static void guards_against_shrinking(void **state)
+{
+    static const char *const sealed[] = {"other", "illegal"};
+    static const struct {
+        unsigned from, count;
+        bool sealed, allow_shrink;
+        int expected;
+    } cases[] = {
+        {0, 500, false, false, 0},      {0, 400, false, false, 0},
+        {0, 399, false, false, -EPERM}, {0, 399, false, true, 0},
+        {0, 495, true, false, 0},       {0, 494, true, false, -EPERM},
+        {0, 494, true, true, -EPERM},   {250, 500, false, false, -EPERM}, /* as many, but others */
+        {250, 500, true, true, -EPERM}, {0, 900, true, false, 0},
+    };
+    struct bl_store *older = store_of(0, 500);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bl_guard guard = {sealed, cases[i].sealed ? 2 : 1, cases[i].allow_shrink};
+        struct bl_store *newer = store_of(cases[i].from, cases[i].count);
+        struct bl_error error = {""};
+
+        if (bl_guard_check(&guard, older, newer, &error) != cases[i].expected)
+            fail_msg("case %zu: %s", i, error.text);
+        assert_int_equal(bl_guard_check(&guard, NULL, newer, &error), 0);
+        bl_store_close(newer);
+    }
+    bl_store_close(older);
+}
+
+#define in_a_folder(test) cmocka_unit_test_setup_teardown(test, folder_make, folder_remove)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        in_a_folder(adopts_and_goes_back),
+        in_a_folder(refuses_what_was_built_on_something_else),
+        in_a_folder(refuses_damage_and_what_is_no_store),
+        in_a_folder(survives_a_kill_at_every_step),
+        in_a_folder(survives_a_kill_during_rollback),
+        in_a_folder(survives_a_full_disk),
+        in_a_folder(compiling_on_a_full_disk_is_an_error),
+        in_a_folder(one_owner_at_a_time),
+        cmocka_unit_test(tells_what_changed),
+        cmocka_unit_test(guards_against_shrinking),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
