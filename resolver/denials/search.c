@@ -1,0 +1,446 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blocklists/name.h"
+#include "resolver/denials/days.h"
+#include "resolver/denials/domain.h"
+
+/* What was found of one day, before it is sorted and told. */
+struct found {
+    struct segment_record record; /* of the segment */
+    const struct pending_item *waiting; /* or of a journal */
+    int64_t wall_ms;
+    uint64_t case_number;
+};
+
+struct search {
+    int (*each)(void *user, const struct denial_record *record);
+    void *user;
+
+    /* Of the day being read. By number: 1 where it passes the filter; NULL: all do. */
+    uint8_t *rules, *clients, *names;
+    uint32_t rule_count, client_count, name_count;
+    struct found *found;
+    size_t found_count, found_room;
+    bool no_memory;
+};
+
+static bool name_is_below(const uint8_t *name, size_t len, const uint8_t *parent, size_t parent_len)
+{
+    if (parent_len > len)
+        return false;
+    for (size_t at = 0; at <= len - parent_len; at += 1u + name[at]) {
+        if (at == len - parent_len)
+            return memcmp(name + at, parent, parent_len) == 0;
+        if (name[at] == 0)
+            return false;
+    }
+    return false;
+}
+
+static bool client_passes(const struct denials_filter *filter, const uint8_t bytes[16])
+{
+    struct address address = {0};
+
+    if (filter->client == NULL)
+        return true;
+    memcpy(address.bytes, bytes, 16);
+    return address_in_prefix(&address, filter->client);
+}
+
+struct marking {
+    const struct days_now *now;
+    uint8_t *marks;
+    uint32_t count;
+    size_t name_len;
+    bool any;
+};
+
+static bool mark(struct marking *marking, const MDB_val *key, bool passes)
+{
+    uint32_t id;
+
+    if (key->mv_size != sizeof(id))
+        return false;
+    memcpy(&id, key->mv_data, sizeof(id));
+    if (id < marking->count && passes) {
+        marking->marks[id] = 1;
+        marking->any = true;
+    }
+    return true;
+}
+
+static int rule_mark(void *user, const MDB_val *key, const MDB_val *value)
+{
+    struct marking *marking = user;
+    const struct denials_filter *filter = marking->now->filter;
+    struct segment_word group = {.name = ""}, category = {.name = ""};
+    struct segment_rule rule;
+
+    if (value->mv_size != sizeof(struct segment_value) + sizeof(rule))
+        return -EBADMSG;
+    memcpy(&rule, (const uint8_t *)value->mv_data + sizeof(struct segment_value), sizeof(rule));
+    segment_reader_word(marking->now->reader, rule.group, &group);
+    segment_reader_word(marking->now->reader, rule.category, &category);
+    mark(marking, key,
+         (filter->group == NULL || strcmp(filter->group, group.name) == 0) &&
+             (filter->category == NULL || strcmp(filter->category, category.name) == 0) &&
+             !(filter->denied_only && rule.observed));
+    return 0;
+}
+
+static int client_mark(void *user, const MDB_val *key, const MDB_val *value)
+{
+    struct marking *marking = user;
+
+    if (value->mv_size != sizeof(struct segment_value) + sizeof(struct segment_client))
+        return -EBADMSG;
+    mark(marking, key,
+         client_passes(marking->now->filter,
+                       (const uint8_t *)value->mv_data + sizeof(struct segment_value)));
+    return 0;
+}
+
+static int name_mark(void *user, const MDB_val *key, const MDB_val *value)
+{
+    struct marking *marking = user;
+
+    if (value->mv_size <= sizeof(struct segment_value))
+        return -EBADMSG;
+    mark(marking, key,
+         name_is_below((const uint8_t *)value->mv_data + sizeof(struct segment_value),
+                       value->mv_size - sizeof(struct segment_value), marking->now->filter->name,
+                       marking->name_len));
+    return 0;
+}
+
+/* Marks what of a dictionary passes. 1: something does, 0: nothing, or a negative errno. */
+static int dictionary_mark(const struct days_now *now, enum segment_dictionary which,
+                           int (*each)(void *, const MDB_val *, const MDB_val *), uint8_t **out_marks,
+                           uint32_t *out_count)
+{
+    struct marking marking = {.now = now, .count = now->reader->meta.next[which]};
+
+    if (now->filter->name != NULL)
+        marking.name_len = bl_name_length(now->filter->name);
+    marking.marks = calloc(1, (size_t)marking.count + 1);
+    if (marking.marks == NULL)
+        return -ENOMEM;
+    int code = segment_reader_walk(now->reader, now->reader->tables.values[which], NULL, each, &marking);
+    *out_marks = marking.marks;
+    *out_count = marking.count;
+    return code < 0 ? code : marking.any;
+}
+
+static int marks_make(struct search *search, const struct days_now *now)
+{
+    int code = dictionary_mark(now, SEGMENT_RULES, rule_mark, &search->rules, &search->rule_count);
+
+    if (code == 1 && now->filter->client != NULL)
+        code = dictionary_mark(now, SEGMENT_CLIENTS, client_mark, &search->clients,
+                               &search->client_count);
+    if (code == 1 && now->filter->name != NULL)
+        code = dictionary_mark(now, SEGMENT_NAMES, name_mark, &search->names, &search->name_count);
+    return code;
+}
+
+static struct found *found_new(struct search *search)
+{
+    if (search->found_count == search->found_room) {
+        size_t room = search->found_room * 2 + 4096;
+        struct found *more = realloc(search->found, room * sizeof(*more));
+        if (more == NULL) {
+            search->no_memory = true;
+            return NULL;
+        }
+        search->found = more;
+        search->found_room = room;
+    }
+    return &search->found[search->found_count++];
+}
+
+static bool marked(const uint8_t *marks, uint32_t count, uint32_t id)
+{
+    return marks == NULL || (id < count && marks[id]);
+}
+
+static bool record_passes(const struct search *search, const struct segment_record *record)
+{
+    if (!marked(search->rules, search->rule_count, record->rule) ||
+        !marked(search->clients, search->client_count, record->client))
+        return false;
+    return marked(search->names, search->name_count, record->name) ||
+           (!(record->match & SEGMENT_MATCH_ADDRESS) &&
+            marked(search->names, search->name_count, record->match));
+}
+
+/* Whether the case is this record's, or of one folded into it: `next` is what follows in the block. */
+static bool case_is_here(uint64_t number, const struct segment_record *record,
+                         const struct segment_record *next, const struct segment_record *end)
+{
+    if (record->case_number == number)
+        return true;
+    if (number < record->case_number || number - record->case_number > UINT16_MAX)
+        return false;
+    for (; next < end && next->at_ms == SEGMENT_FOLD_MARK; next++) {
+        struct segment_fold fold;
+        memcpy(&fold, next, sizeof(fold));
+        for (int i = 0; i < SEGMENT_FOLDS; i++)
+            if (fold.deltas[i] != 0 && record->case_number + fold.deltas[i] == number)
+                return true;
+    }
+    return false;
+}
+
+struct scanning {
+    struct search *search;
+    const struct days_now *now;
+    uint32_t damaged;
+    struct {
+        struct segment_block head;
+        struct segment_record records[SEGMENT_BLOCK_RECORDS];
+    } block;
+};
+
+static int block_scan(void *user, const MDB_val *key, const MDB_val *value)
+{
+    struct scanning *scanning = user;
+    const struct days_now *now = scanning->now;
+    const struct denials_filter *filter = now->filter;
+    int64_t start_ms = now->day->start_ms;
+    (void)key;
+
+    if (value->mv_size < sizeof(scanning->block.head) || value->mv_size > sizeof(scanning->block)) {
+        scanning->damaged++;
+        return 0;
+    }
+    memcpy(&scanning->block.head, value->mv_data, sizeof(scanning->block.head));
+    if (start_ms + scanning->block.head.last_ms < filter->since_ms ||
+        start_ms + scanning->block.head.first_ms >= filter->until_ms)
+        return 0;
+    memcpy(&scanning->block, value->mv_data, value->mv_size);
+    size_t count = (value->mv_size - sizeof(scanning->block.head)) / sizeof(struct segment_record);
+    if (count != scanning->block.head.count ||
+        segment_block_check(&scanning->block.head) != scanning->block.head.check) {
+        scanning->damaged++;
+        return 0;
+    }
+    const struct segment_record *record = scanning->block.records, *end = record + count;
+    for (; record < end; record++) {
+        int64_t wall_ms = start_ms + record->at_ms;
+        if (record->at_ms == SEGMENT_FOLD_MARK || wall_ms < filter->since_ms ||
+            wall_ms >= filter->until_ms || !record_passes(scanning->search, record))
+            continue;
+        if (filter->case_number != 0 &&
+            !case_is_here(filter->case_number, record, record + 1, end))
+            continue;
+        struct found *found = found_new(scanning->search);
+        if (found == NULL)
+            return -ENOMEM;
+        *found = (struct found){
+            .record = *record, .wall_ms = wall_ms, .case_number = record->case_number};
+    }
+    return 0;
+}
+
+static bool waiting_passes(const struct denials_filter *filter, const struct pending_item *item)
+{
+    const struct denial *denial = &item->item.denial;
+    const char *title;
+    uint8_t severity;
+
+    if (denial->wall_ms < filter->since_ms || denial->wall_ms >= filter->until_ms ||
+        (filter->denied_only && denial->observed) || !client_passes(filter, denial->client.bytes) ||
+        (filter->case_number != 0 && filter->case_number != item->item.case_number))
+        return false;
+    if (filter->group != NULL && strcmp(filter->group, days_group(item->legend, denial->group)) != 0)
+        return false;
+    if (filter->category != NULL &&
+        strcmp(filter->category, days_category(item->legend, denial->category, &title, &severity)) != 0)
+        return false;
+    if (filter->name == NULL)
+        return true;
+    size_t len = bl_name_length(filter->name);
+    return name_is_below(denial->qname, item->item.qname_len, filter->name, len) ||
+           (denial->matched != NULL &&
+            name_is_below(denial->matched, item->item.matched_len, filter->name, len));
+}
+
+static int waiting_find(struct search *search, const struct days_now *now)
+{
+    for (size_t i = 0; i < now->pending->item_count; i++) {
+        const struct pending_item *item = &now->pending->items[i];
+        if (!waiting_passes(now->filter, item) || !days_is_waiting(now, item))
+            continue;
+        struct found *found = found_new(search);
+        if (found == NULL)
+            return -ENOMEM;
+        *found = (struct found){.waiting = item,
+                                .wall_ms = item->item.denial.wall_ms,
+                                .case_number = item->item.case_number};
+    }
+    return 0;
+}
+
+static void record_of_waiting(const struct pending_item *waiting, struct denial_record *out)
+{
+    const struct denial *denial = &waiting->item.denial;
+
+    *out = (struct denial_record){.wall_ms = denial->wall_ms,
+                                  .case_number = waiting->item.case_number,
+                                  .client = denial->client,
+                                  .group = days_group(waiting->legend, denial->group),
+                                  .qtype = denial->qtype,
+                                  .rule = denial->rule,
+                                  .via = denial->via,
+                                  .transport = denial->transport,
+                                  .observed = denial->observed,
+                                  .policy_version = denial->policy_version,
+                                  .generation = denial->generation,
+                                  .qname = denial->qname,
+                                  .matched = denial->matched,
+                                  .domain = denial->qname + domain_offset(denial->qname),
+                                  .address = denial->address,
+                                  .count = 1};
+    out->category = days_category(waiting->legend, denial->category, &out->title, &out->severity);
+}
+
+static const uint8_t root[1] = {0};
+
+static void record_of_segment(const struct segment_reader *reader, const struct found *found,
+                              struct denial_record *out, struct segment_client *match)
+{
+    const struct segment_record *record = &found->record;
+    struct segment_word group = {.name = ""}, category = {.name = "", .title = ""};
+    struct segment_rule rule = {.group = UINT16_MAX, .category = UINT16_MAX};
+    struct segment_client client = {.scope = 0};
+    uint32_t domain, other;
+
+    segment_reader_rule(reader, record->rule, &rule);
+    segment_reader_word(reader, rule.group, &group);
+    segment_reader_word(reader, rule.category, &category);
+    segment_reader_client(reader, record->client, &client);
+    *out = (struct denial_record){.wall_ms = found->wall_ms,
+                                  .case_number = record->case_number,
+                                  .group = group.name,
+                                  .category = category.name,
+                                  .title = category.title,
+                                  .severity = category.severity,
+                                  .qtype = record->qtype,
+                                  .rule = rule.rule,
+                                  .via = rule.via,
+                                  .transport = rule.transport,
+                                  .observed = rule.observed,
+                                  .policy_version = rule.policy_version,
+                                  .generation = rule.generation,
+                                  .count = record->count};
+    memcpy(out->client.bytes, client.address, 16);
+    out->client.scope = client.scope;
+    out->qname = segment_reader_name(reader, record->name, &domain);
+    if (out->qname == NULL)
+        out->qname = out->domain = root;
+    else
+        out->domain = segment_reader_name(reader, domain, &other);
+    if (out->domain == NULL)
+        out->domain = out->qname;
+    if (record->match != SEGMENT_NO_ID && record->match & SEGMENT_MATCH_ADDRESS) {
+        if (segment_reader_client(reader, record->match & ~SEGMENT_MATCH_ADDRESS, match))
+            out->address = match->address;
+    } else if (record->match != SEGMENT_NO_ID) {
+        out->matched = segment_reader_name(reader, record->match, &other);
+    }
+}
+
+static int found_compare(const void *a, const void *b)
+{
+    const struct found *x = a, *y = b;
+
+    if (x->wall_ms != y->wall_ms)
+        return x->wall_ms < y->wall_ms ? -1 : 1;
+    return x->case_number < y->case_number ? -1 : x->case_number > y->case_number;
+}
+
+static int found_tell(struct search *search, const struct days_now *now)
+{
+    int result = 0;
+
+    /* Blocks come nearly sorted: most days need no sorting at all. */
+    for (size_t i = 1; i < search->found_count; i++)
+        if (found_compare(&search->found[i - 1], &search->found[i]) > 0) {
+            qsort(search->found, search->found_count, sizeof(*search->found), found_compare);
+            break;
+        }
+    for (size_t i = 0; i < search->found_count && result == 0; i++) {
+        struct denial_record record;
+        struct segment_client match;
+        if (search->found[i].waiting != NULL)
+            record_of_waiting(search->found[i].waiting, &record);
+        else
+            record_of_segment(now->reader, &search->found[i], &record, &match);
+        result = search->each(search->user, &record);
+    }
+    return result;
+}
+
+static int blocks_find(struct search *search, const struct days_now *now)
+{
+    int code = marks_make(search, now);
+
+    if (code <= 0)
+        return code;
+    struct scanning *scanning = malloc(sizeof(*scanning));
+    if (scanning == NULL)
+        return -ENOMEM;
+    scanning->search = search;
+    scanning->now = now;
+    scanning->damaged = 0;
+    code = segment_reader_walk(now->reader, now->reader->tables.blocks, NULL, block_scan, scanning);
+    if (scanning->damaged > 0 && now->filter->warn != NULL) {
+        struct bl_error why;
+        bl_error_set(&why, -EBADMSG, "%s: %u blocks of denials are damaged; the rest was read",
+                     now->reader->path, scanning->damaged);
+        now->filter->warn(now->filter->warn_user, why.text);
+    }
+    free(scanning);
+    return code;
+}
+
+static int day_search(void *user, const struct days_now *now)
+{
+    struct search *search = user;
+
+    /* A case of another journal than those of this day cannot be here. */
+    uint64_t sequence = now->filter->case_number >> JOURNAL_INDEX_BITS;
+    int code = now->reader == NULL ||
+                       (sequence != 0 && segment_reader_drained(now->reader, sequence) == 0)
+                   ? 0
+                   : blocks_find(search, now);
+    bool damaged = code == -EBADMSG;
+    if (code == 0 || damaged)
+        code = waiting_find(search, now);
+    if (code == 0)
+        code = found_tell(search, now);
+    free(search->rules);
+    free(search->clients);
+    free(search->names);
+    search->rules = search->clients = search->names = NULL;
+    search->found_count = 0;
+    return code == 0 && damaged ? -EBADMSG : code;
+}
+
+int denials_search(const char *state, const struct denials_filter *filter,
+                   int (*each)(void *user, const struct denial_record *record), void *user,
+                   struct bl_error *error)
+{
+    struct search search = {.each = each, .user = user};
+    int code = days_read(state, filter, day_search, &search, error);
+
+    if (code == -ENOMEM)
+        bl_error_set(error, code, "out of memory while reading denials; ask for a shorter time");
+    free(search.found);
+    free(search.rules);
+    free(search.clients);
+    free(search.names);
+    return code;
+}

@@ -1,0 +1,347 @@
+#include "resolver/denials/segment.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "resolver/denials/segment_internal.h"
+
+static const size_t cache_sizes[SEGMENT_DICTIONARIES] = {
+    [SEGMENT_WORDS] = 64, [SEGMENT_NAMES] = 4096, [SEGMENT_CLIENTS] = 1024, [SEGMENT_RULES] = 256};
+
+uint32_t segment_block_check(const struct segment_block *block)
+{
+    size_t len = (size_t)block->count * sizeof(struct segment_record);
+    uint64_t seed = ((uint64_t)block->first_ms << 32 | block->last_ms) + block->count;
+
+    return (uint32_t)dictionary_hash(seed, block + 1, len);
+}
+
+int segment_failed(const struct segment *segment, int rc, struct bl_error *error)
+{
+    int code = rc > 0 ? -rc : rc == MDB_MAP_FULL ? -ENOSPC : -EBADMSG;
+
+    return bl_error_set(error, code, "%s: %s", segment->path, mdb_strerror(rc));
+}
+
+int segment_tables_open(MDB_txn *txn, unsigned flags, struct segment_tables *out_tables)
+{
+    struct segment_tables tables;
+    const struct {
+        const char *name;
+        unsigned flags;
+        MDB_dbi *dbi;
+    } all[] = {
+        {"meta", 0, &tables.meta},
+        {"index", 0, &tables.index},
+        {"words", MDB_INTEGERKEY, &tables.values[SEGMENT_WORDS]},
+        {"names", MDB_INTEGERKEY, &tables.values[SEGMENT_NAMES]},
+        {"clients", MDB_INTEGERKEY, &tables.values[SEGMENT_CLIENTS]},
+        {"rules", MDB_INTEGERKEY, &tables.values[SEGMENT_RULES]},
+        {"blocks", MDB_INTEGERKEY, &tables.blocks},
+        {"rollups", 0, &tables.rollups},
+        {"counted", 0, &tables.counted},
+        {"journals", 0, &tables.journals},
+    };
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        int rc = mdb_dbi_open(txn, all[i].name, all[i].flags | flags, all[i].dbi);
+        if (rc != 0)
+            return rc;
+    }
+    *out_tables = tables;
+    return 0;
+}
+
+static int meta_fresh(struct segment *segment)
+{
+    struct segment_meta meta = {.format = SEGMENT_FORMAT,
+                                .byte_order = SEGMENT_BYTE_ORDER,
+                                .start_ms = segment->day.start_ms,
+                                .end_ms = segment->day.end_ms};
+
+    strcpy(meta.day, segment->day.text);
+    /* Names are chosen by pupils: without a secret seed they could be chosen to collide. */
+    if (getrandom(&meta.seed, sizeof(meta.seed), GRND_NONBLOCK) != sizeof(meta.seed))
+        meta.seed = (uint64_t)segment->day.start_ms * 0x9e3779b97f4a7c15u ^ (uintptr_t)segment;
+    segment->meta = meta;
+    return 0;
+}
+
+static int meta_put(struct segment *segment)
+{
+    MDB_val key = {4, (void *)(uintptr_t)"meta"}, value = {sizeof(segment->meta), &segment->meta};
+
+    return mdb_put(segment->txn, segment->tables.meta, &key, &value, 0);
+}
+
+/* Reads what an earlier run left, or begins the day. */
+static int meta_load(struct segment *segment, struct bl_error *error)
+{
+    MDB_val key = {4, (void *)(uintptr_t)"meta"}, value;
+    int rc = segment_tables_open(segment->txn, MDB_CREATE, &segment->tables);
+
+    if (rc == 0)
+        rc = mdb_get(segment->txn, segment->tables.meta, &key, &value);
+    if (rc == MDB_NOTFOUND) {
+        meta_fresh(segment);
+        rc = meta_put(segment);
+    } else if (rc == 0) {
+        if (value.mv_size != sizeof(segment->meta))
+            return bl_error_set(error, -EPROTO, "%s: a segment of another version", segment->path);
+        memcpy(&segment->meta, value.mv_data, sizeof(segment->meta));
+        if (segment->meta.format != SEGMENT_FORMAT ||
+            segment->meta.byte_order != SEGMENT_BYTE_ORDER)
+            return bl_error_set(error, -EPROTO, "%s: a segment of another version", segment->path);
+        /* What the segment says of its day holds, should the zone have been changed since. */
+        segment->day.start_ms = segment->meta.start_ms;
+        segment->day.end_ms = segment->meta.end_ms;
+    }
+    return rc == 0 ? 0 : segment_failed(segment, rc, error);
+}
+
+static int environment_open(struct segment *segment)
+{
+    int rc = mdb_env_create(&segment->env), dead;
+
+    if (rc != 0)
+        return rc;
+    mdb_env_set_maxdbs(segment->env, SEGMENT_TABLES_MAX);
+    mdb_env_set_maxreaders(segment->env, 512);
+    mdb_env_set_mapsize(segment->env, SEGMENT_MAP_SIZE);
+    rc = mdb_env_open(segment->env, segment->path, MDB_NOSUBDIR | MDB_NOTLS, 0640);
+    if (rc != 0)
+        return rc;
+    mdb_reader_check(segment->env, &dead);
+    /* Who may read the file takes a reader's slot in the lock file, and that means writing there. */
+    char lock[PATH_MAX + 8];
+    snprintf(lock, sizeof(lock), "%s-lock", segment->path);
+    (void)!chmod(lock, 0660);
+    return mdb_txn_begin(segment->env, NULL, 0, &segment->txn);
+}
+
+static int buffers_make(struct segment *segment)
+{
+    segment->pending = calloc(SEGMENT_BATCH, sizeof(*segment->pending));
+    segment->folds = calloc(SEGMENT_BATCH, sizeof(*segment->folds));
+    segment->same = calloc(SEGMENT_SAME_SIZE, sizeof(*segment->same));
+    segment->rollups = calloc(SEGMENT_ROLLUP_SIZE, sizeof(*segment->rollups));
+    for (int i = 0; i < SEGMENT_DICTIONARIES; i++)
+        if (dictionary_init(&segment->dictionaries[i], (enum segment_dictionary)i, cache_sizes[i]) < 0)
+            return -ENOMEM;
+    return segment->pending != NULL && segment->folds != NULL && segment->same != NULL &&
+                   segment->rollups != NULL
+               ? 0
+               : -ENOMEM;
+}
+
+static void dictionaries_bind(struct segment *segment)
+{
+    for (int i = 0; i < SEGMENT_DICTIONARIES; i++) {
+        struct dictionary *dictionary = &segment->dictionaries[i];
+        dictionary->values = segment->tables.values[i];
+        dictionary->index = segment->tables.index;
+        dictionary->seed = segment->meta.seed;
+        dictionary->next = segment->meta.next[i];
+    }
+}
+
+int segment_open(const char *state, const struct day *day, struct segment **out_segment,
+                 struct bl_error *error)
+{
+    struct segment *segment = calloc(1, sizeof(*segment));
+    int code;
+
+    if (segment == NULL)
+        return bl_error_set(error, -ENOMEM, "out of memory for a segment of denials");
+    segment->day = *day;
+    snprintf(segment->path, sizeof(segment->path), "%s/denials", state);
+    if (mkdir(segment->path, 0750) < 0 && errno != EEXIST) {
+        code = bl_error_set(error, -errno, "%s: %s", segment->path, strerror(errno));
+        goto failed;
+    }
+    snprintf(segment->path, sizeof(segment->path), "%s/denials/%s.mdb", state, day->text);
+    if (buffers_make(segment) < 0) {
+        code = bl_error_set(error, -ENOMEM, "out of memory for a segment of denials");
+        goto failed;
+    }
+    int rc = environment_open(segment);
+    code = rc == 0 ? meta_load(segment, error) : segment_failed(segment, rc, error);
+    if (code == 0) {
+        rc = mdb_txn_commit(segment->txn);
+        segment->txn = NULL;
+        code = rc == 0 ? 0 : segment_failed(segment, rc, error);
+    }
+    if (code < 0)
+        goto failed;
+    segment->committed = segment->meta;
+    dictionaries_bind(segment);
+    *out_segment = segment;
+    return 0;
+
+failed:
+    segment_close(segment);
+    return code;
+}
+
+void segment_close(struct segment *segment)
+{
+    if (segment == NULL)
+        return;
+    if (segment->txn != NULL)
+        mdb_txn_abort(segment->txn);
+    if (segment->env != NULL)
+        mdb_env_close(segment->env);
+    for (int i = 0; i < SEGMENT_DICTIONARIES; i++)
+        dictionary_fini(&segment->dictionaries[i]);
+    free(segment->legend.ids);
+    free(segment->pending);
+    free(segment->folds);
+    free(segment->same);
+    free(segment->rollups);
+    free(segment);
+}
+
+const struct day *segment_day(const struct segment *segment)
+{
+    return &segment->day;
+}
+
+bool segment_is_full(const struct segment *segment)
+{
+    return segment->pending_count >= SEGMENT_BATCH || segment->fold_count >= SEGMENT_BATCH ||
+           segment->rollup_count >= SEGMENT_ROLLUP_SIZE / 2;
+}
+
+int segment_begin(struct segment *segment, struct bl_error *error)
+{
+    if (segment->txn != NULL)
+        return 0;
+    int rc = mdb_txn_begin(segment->env, NULL, 0, &segment->txn);
+    if (rc == 0)
+        return 0;
+    segment->txn = NULL;
+    return segment_failed(segment, rc, error);
+}
+
+int segment_drained(struct segment *segment, uint64_t sequence, uint64_t *out_offset,
+                    struct bl_error *error)
+{
+    if (segment->drained_sequence == sequence) {
+        *out_offset = segment->drained_offset;
+        return 0;
+    }
+    int code = segment_begin(segment, error);
+    if (code < 0)
+        return code;
+    uint8_t key_bytes[8];
+    segment_put_64(key_bytes, sequence);
+    MDB_val key = {sizeof(key_bytes), key_bytes}, value;
+    int rc = mdb_get(segment->txn, segment->tables.journals, &key, &value);
+    if (rc != 0 && rc != MDB_NOTFOUND)
+        return segment_failed(segment, rc, error);
+    segment->drained_offset = 0;
+    if (rc == 0 && value.mv_size == sizeof(segment->drained_offset))
+        memcpy(&segment->drained_offset, value.mv_data, sizeof(segment->drained_offset));
+    segment->drained_sequence = sequence;
+    *out_offset = segment->drained_offset;
+    return 0;
+}
+
+int segment_mark(struct segment *segment, uint64_t sequence, uint64_t offset, struct bl_error *error)
+{
+    uint8_t key_bytes[8];
+    int code = segment_begin(segment, error);
+
+    if (code < 0)
+        return code;
+    segment_put_64(key_bytes, sequence);
+    MDB_val key = {sizeof(key_bytes), key_bytes}, value = {sizeof(offset), &offset};
+    int rc = mdb_put(segment->txn, segment->tables.journals, &key, &value, 0);
+    segment->drained_sequence = 0;
+    return rc == 0 ? 0 : segment_failed(segment, rc, error);
+}
+
+int segment_counted(struct segment *segment, uint64_t sequence, uint64_t *moved, size_t slots,
+                    struct bl_error *error)
+{
+    struct segment_counted_key first = {0};
+    MDB_val key = {sizeof(first), &first}, value;
+    MDB_cursor *cursor;
+    int code = segment_begin(segment, error);
+
+    if (code < 0)
+        return code;
+    segment_put_64(first.sequence, sequence);
+    int rc = mdb_cursor_open(segment->txn, segment->tables.counted, &cursor);
+    if (rc != 0)
+        return segment_failed(segment, rc, error);
+    for (rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE); rc == 0;
+         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+        const struct segment_counted_key *at = key.mv_data;
+        struct segment_counted counted;
+        if (key.mv_size != sizeof(*at) || segment_get_64(at->sequence) != sequence)
+            break;
+        if (segment_get_16(at->slot) >= slots || value.mv_size != sizeof(counted))
+            continue;
+        memcpy(&counted, value.mv_data, sizeof(counted));
+        moved[segment_get_16(at->slot)] += counted.count;
+    }
+    mdb_cursor_close(cursor);
+    return rc == 0 || rc == MDB_NOTFOUND ? 0 : segment_failed(segment, rc, error);
+}
+
+/* As if the batch had never been. */
+static void segment_reset(struct segment *segment)
+{
+    if (segment->txn != NULL)
+        mdb_txn_abort(segment->txn);
+    segment->txn = NULL;
+    segment->meta = segment->committed;
+    for (int i = 0; i < SEGMENT_DICTIONARIES; i++)
+        dictionary_forget(&segment->dictionaries[i], segment->meta.next[i]);
+    segment_forget(segment);
+    segment->drained_sequence = 0;
+    segment->legend.sequence = 0;
+}
+
+void segment_abort(struct segment *segment)
+{
+    if (segment->txn != NULL)
+        segment_reset(segment);
+}
+
+int segment_commit(struct segment *segment, struct bl_error *error)
+{
+    if (segment->txn == NULL)
+        return 0;
+    int rc = segment_flush(segment);
+    if (rc == 0) {
+        for (int i = 0; i < SEGMENT_DICTIONARIES; i++)
+            segment->meta.next[i] = segment->dictionaries[i].next;
+        rc = meta_put(segment);
+    }
+    if (rc == 0) {
+        rc = mdb_txn_commit(segment->txn);
+        segment->txn = NULL; /* freed, whatever came of it */
+    }
+    if (rc != 0) {
+        int code = segment_failed(segment, rc, error);
+        segment_reset(segment);
+        return code;
+    }
+    segment->committed = segment->meta;
+    segment_forget(segment);
+    segment->drained_sequence = 0;
+    return 0;
+}
+
+void segment_check_readers(struct segment *segment)
+{
+    int dead;
+
+    mdb_reader_check(segment->env, &dead);
+}

@@ -1,0 +1,119 @@
+/* What segment.c (the environment), segment_add.c (records) and segment_read.c (readers) share. */
+#ifndef RESOLVER_DENIALS_SEGMENT_INTERNAL_H
+#define RESOLVER_DENIALS_SEGMENT_INTERNAL_H
+
+#include <limits.h>
+#include <lmdb.h>
+#include <stdbool.h>
+
+#include "resolver/denials/dictionary.h"
+#include "resolver/denials/segment.h"
+#include "resolver/denials/segment_format.h"
+
+enum { SEGMENT_TABLES_MAX = 16 };
+
+/* The map is address space, not memory or disk: room for any day on a 64-bit machine. */
+#define SEGMENT_MAP_SIZE (sizeof(void *) >= 8 ? (size_t)16 << 30 : (size_t)256 << 20)
+
+struct segment_tables {
+    MDB_dbi meta, index, values[SEGMENT_DICTIONARIES], blocks, rollups, counted, journals;
+};
+
+/* A record that waits for the commit; `fold` is the first of the repeats, −1 for none. */
+struct segment_pending {
+    struct segment_record record;
+    int32_t fold, fold_last;
+};
+
+struct segment_pending_fold {
+    uint16_t delta;
+    int32_t next;
+};
+
+struct segment_rollup {
+    uint32_t domain, client;
+    uint16_t group, category;
+    uint8_t hour, observed;
+    uint32_t count; /* 0: an empty place */
+};
+
+/* The numbers of a legend's words in this segment; worked out when a legend is first met. */
+struct segment_legend {
+    uint64_t sequence; /* of the file it stands in */
+    uint16_t id;
+    uint16_t group_count, category_count;
+    uint16_t *ids; /* groups, then categories; UINT16_MAX: not yet asked for */
+};
+
+struct segment {
+    struct day day;
+    MDB_env *env;
+    MDB_txn *txn; /* NULL between batches */
+    struct segment_tables tables;
+    struct segment_meta meta, committed; /* as it will be, and as it is on disk */
+    struct dictionary dictionaries[SEGMENT_DICTIONARIES];
+    struct segment_legend legend;
+    uint64_t drained_sequence, drained_offset; /* what was asked for last */
+    struct segment_pending *pending;
+    size_t pending_count;
+    struct segment_pending_fold *folds;
+    size_t fold_count;
+    uint32_t *same; /* open addressing: pending index + 1 */
+    struct segment_rollup *rollups;
+    size_t rollup_count;
+    char path[PATH_MAX];
+};
+
+enum { SEGMENT_SAME_SIZE = 4 * SEGMENT_BATCH, SEGMENT_ROLLUP_SIZE = 4 * SEGMENT_BATCH };
+
+/* Opens the tables within `txn`, making them when `flags` has MDB_CREATE. LMDB's error or 0. */
+int segment_tables_open(MDB_txn *txn, unsigned flags, struct segment_tables *out_tables);
+
+/* Starts the batch's transaction where there is none. */
+int segment_begin(struct segment *segment, struct bl_error *error);
+
+/* Sets the message for LMDB's error `rc` and returns a negative errno. */
+int segment_failed(const struct segment *segment, int rc, struct bl_error *error);
+
+/* Writes pending records, folds and roll-ups into the transaction. LMDB's error or 0. */
+int segment_flush(struct segment *segment);
+void segment_forget(struct segment *segment);
+
+/* The number of a group (or category) of a legend in this segment. */
+int segment_word(struct segment *segment, uint64_t sequence, const struct legend_names *legend,
+                 enum segment_word_kind kind, uint16_t number, uint16_t *out_word);
+
+static inline void segment_put_16(uint8_t out[2], uint16_t value)
+{
+    out[0] = (uint8_t)(value >> 8);
+    out[1] = (uint8_t)value;
+}
+
+static inline void segment_put_32(uint8_t out[4], uint32_t value)
+{
+    segment_put_16(out, (uint16_t)(value >> 16));
+    segment_put_16(out + 2, (uint16_t)value);
+}
+
+static inline void segment_put_64(uint8_t out[8], uint64_t value)
+{
+    segment_put_32(out, (uint32_t)(value >> 32));
+    segment_put_32(out + 4, (uint32_t)value);
+}
+
+static inline uint16_t segment_get_16(const uint8_t in[2])
+{
+    return (uint16_t)(in[0] << 8 | in[1]);
+}
+
+static inline uint32_t segment_get_32(const uint8_t in[4])
+{
+    return (uint32_t)segment_get_16(in) << 16 | segment_get_16(in + 2);
+}
+
+static inline uint64_t segment_get_64(const uint8_t in[8])
+{
+    return (uint64_t)segment_get_32(in) << 32 | segment_get_32(in + 4);
+}
+
+#endif

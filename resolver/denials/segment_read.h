@@ -1,0 +1,57 @@
+/* A segment opened for reading: one consistent snapshot, in this or another process than the writer's.
+ *
+ * Every function that touches the map runs inside guard_run(); see guard.h. Borrowed pointers live until
+ * segment_reader_close().
+ *
+ * Threads: a reader belongs to the thread that opened it.
+ */
+#ifndef RESOLVER_DENIALS_SEGMENT_READ_H
+#define RESOLVER_DENIALS_SEGMENT_READ_H
+
+#include <stdbool.h>
+
+#include "resolver/denials/segment_internal.h"
+
+struct segment_reader {
+    struct day day;
+    MDB_env *env;
+    MDB_txn *txn;
+    struct segment_tables tables;
+    struct segment_meta meta;
+    int snapshot_fd; /* of a private copy, −1: none */
+    char path[PATH_MAX];
+};
+
+/* 0, -ENOENT, -EPROTO (another version), -EBADMSG (damaged), -EAGAIN (a snapshot could not be had) or
+ * another negative errno with a sentence. Not inside a guard: brings its own. */
+int segment_reader_open(const char *state, const struct day *day, bool copy,
+                        struct segment_reader **out_reader, struct bl_error *error);
+void segment_reader_close(struct segment_reader *reader);
+
+/* A dictionary's string by its number; false: there is none. */
+bool segment_reader_string(const struct segment_reader *reader, enum segment_dictionary which,
+                           uint32_t id, const uint8_t **out_bytes, size_t *out_len,
+                           uint32_t *out_attribute);
+
+/* A name by its number: a whole wire name, or NULL. */
+const uint8_t *segment_reader_name(const struct segment_reader *reader, uint32_t id,
+                                   uint32_t *out_domain);
+bool segment_reader_client(const struct segment_reader *reader, uint32_t id,
+                           struct segment_client *out_client);
+
+struct segment_word {
+    char kind;
+    uint8_t severity;
+    const char *name, *title;
+};
+bool segment_reader_word(const struct segment_reader *reader, uint32_t id, struct segment_word *out_word);
+bool segment_reader_rule(const struct segment_reader *reader, uint32_t id, struct segment_rule *out_rule);
+
+/* How much of a journal file is in this segment. */
+uint64_t segment_reader_drained(const struct segment_reader *reader, uint64_t sequence);
+
+/* Calls each(user, key, value) for a table's entries from `first` on (NULL: the start) until non-zero. */
+int segment_reader_walk(const struct segment_reader *reader, MDB_dbi table, const MDB_val *first,
+                        int (*each)(void *user, const MDB_val *key, const MDB_val *value), void *user);
+
+#endif

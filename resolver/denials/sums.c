@@ -1,0 +1,201 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blocklists/name.h"
+#include "resolver/denials/days.h"
+#include "resolver/denials/domain.h"
+
+struct sums {
+    int (*each)(void *user, const struct denial_sum *sum);
+    void *user;
+    const struct days_now *now;
+};
+
+static bool hour_passes(const struct days_now *now, unsigned hour)
+{
+    int64_t start_ms = now->day->start_ms + (int64_t)hour * 3600000;
+
+    return start_ms + 3600000 > now->filter->since_ms && start_ms < now->filter->until_ms;
+}
+
+static void words_read(const struct segment_reader *reader, uint32_t group_id, uint32_t category_id,
+                       struct denial_sum *sum)
+{
+    struct segment_word group = {.name = ""}, category = {.name = "", .title = ""};
+
+    segment_reader_word(reader, group_id, &group);
+    segment_reader_word(reader, category_id, &category);
+    sum->group = group.name;
+    sum->category = category.name;
+    sum->title = category.title;
+    sum->severity = category.severity;
+    sum->word_group = group_id;
+    sum->word_category = category_id;
+}
+
+static int rollup_tell(void *user, const MDB_val *key, const MDB_val *value)
+{
+    struct sums *sums = user;
+    const struct days_now *now = sums->now;
+    struct segment_rollup_key at;
+    struct segment_client client = {.scope = 0};
+    struct address address = {.port = 0};
+    uint32_t count, other;
+
+    if (key->mv_size != sizeof(at) || value->mv_size != sizeof(count))
+        return -EBADMSG;
+    memcpy(&at, key->mv_data, sizeof(at));
+    memcpy(&count, value->mv_data, sizeof(count));
+    if (!hour_passes(now, at.hour) || (at.observed && now->filter->denied_only))
+        return 0;
+    struct denial_sum sum = {.day = now->day,
+                             .hour = at.hour,
+                             .observed = at.observed,
+                             .client = &address,
+                             .itemised = true,
+                             .count = count,
+                             .domain_id = segment_get_32(at.domain),
+                             .client_id = segment_get_32(at.client)};
+    words_read(now->reader, segment_get_16(at.group), segment_get_16(at.category), &sum);
+    sum.domain = segment_reader_name(now->reader, sum.domain_id, &other);
+    if (sum.domain == NULL || !segment_reader_client(now->reader, sum.client_id, &client))
+        return -EBADMSG;
+    memcpy(address.bytes, client.address, 16);
+    address.scope = client.scope;
+    return sums->each(sums->user, &sum);
+}
+
+static int counted_tell(void *user, const MDB_val *key, const MDB_val *value)
+{
+    struct sums *sums = user;
+    const struct days_now *now = sums->now;
+    const struct segment_counted_key *at = key->mv_data;
+    struct segment_counted counted;
+
+    if (key->mv_size != sizeof(*at) || value->mv_size != sizeof(counted))
+        return -EBADMSG;
+    memcpy(&counted, value->mv_data, sizeof(counted));
+    if (!hour_passes(now, at->hour))
+        return 0;
+    struct denial_sum sum = {.day = now->day,
+                             .hour = at->hour,
+                             .count = counted.count,
+                             .domain_id = SEGMENT_NO_ID,
+                             .client_id = SEGMENT_NO_ID};
+    words_read(now->reader, counted.group, counted.category, &sum);
+    return sums->each(sums->user, &sum);
+}
+
+static int waiting_tell(const struct sums *sums, const struct pending_item *item)
+{
+    const struct days_now *now = sums->now;
+    const struct denial *denial = &item->item.denial;
+    struct denial_sum sum = {.day = now->day,
+                             .hour = day_hour(now->day, denial->wall_ms),
+                             .observed = denial->observed,
+                             .group = days_group(item->legend, denial->group),
+                             .domain = denial->qname + domain_offset(denial->qname),
+                             .client = &denial->client,
+                             .itemised = true,
+                             .count = 1,
+                             .domain_id = SEGMENT_NO_ID,
+                             .client_id = SEGMENT_NO_ID,
+                             .word_group = SEGMENT_NO_ID,
+                             .word_category = SEGMENT_NO_ID};
+
+    sum.category = days_category(item->legend, denial->category, &sum.title, &sum.severity);
+    if (!hour_passes(now, sum.hour) || (sum.observed && now->filter->denied_only))
+        return 0;
+    return sums->each(sums->user, &sum);
+}
+
+struct counted_sum {
+    const struct pending_count *count;
+    uint64_t moved;
+};
+
+static int moved_add(void *user, const MDB_val *key, const MDB_val *value)
+{
+    struct counted_sum *sum = user;
+    const struct segment_counted_key *at = key->mv_data;
+    struct segment_counted counted;
+
+    if (key->mv_size != sizeof(*at) || value->mv_size != sizeof(counted) ||
+        segment_get_64(at->sequence) != sum->count->sequence ||
+        segment_get_16(at->slot) != sum->count->slot)
+        return 1;
+    memcpy(&counted, value->mv_data, sizeof(counted));
+    sum->moved += counted.count;
+    return 0;
+}
+
+/* A count goes on growing in its journal: what of it is in the segment is taken off. A count that began on
+ * an earlier day is told on the day of its last denial; over midnight that is the best that is known. */
+static int counts_tell(const struct sums *sums)
+{
+    const struct days_now *now = sums->now;
+    int result = 0;
+
+    for (size_t i = 0; i < now->pending->count_count && result == 0; i++) {
+        const struct pending_count *count = &now->pending->counts[i];
+        struct counted_sum moved = {.count = count};
+        if (count->last_ms < now->day->start_ms || count->last_ms >= now->day->end_ms)
+            continue;
+        if (now->reader != NULL) {
+            struct segment_counted_key first = {.hour = 0};
+            MDB_val key = {sizeof(first), &first};
+            segment_put_64(first.sequence, count->sequence);
+            segment_put_16(first.slot, (uint16_t)count->slot);
+            segment_reader_walk(now->reader, now->reader->tables.counted, &key, moved_add, &moved);
+        }
+        if (moved.moved >= count->count)
+            continue;
+        struct denial_sum sum = {.day = now->day,
+                                 .hour = day_hour(now->day, count->last_ms),
+                                 .group = days_group(count->legend, count->group),
+                                 .count = count->count - moved.moved,
+                                 .domain_id = SEGMENT_NO_ID,
+                                 .client_id = SEGMENT_NO_ID,
+                                 .word_group = SEGMENT_NO_ID,
+                                 .word_category = SEGMENT_NO_ID};
+        sum.category = days_category(count->legend, count->category, &sum.title, &sum.severity);
+        if (hour_passes(now, sum.hour))
+            result = sums->each(sums->user, &sum);
+    }
+    return result;
+}
+
+static int day_sums(void *user, const struct days_now *now)
+{
+    struct sums *sums = user;
+    bool damaged = false;
+    int code = 0;
+
+    sums->now = now;
+    if (now->reader != NULL) {
+        code = segment_reader_walk(now->reader, now->reader->tables.rollups, NULL, rollup_tell, sums);
+        damaged = code == -EBADMSG;
+        if (code == 0 || damaged)
+            code = segment_reader_walk(now->reader, now->reader->tables.counted, NULL, counted_tell,
+                                       sums);
+        damaged = damaged || code == -EBADMSG;
+    }
+    if (code == -EBADMSG)
+        code = 0;
+    for (size_t i = 0; i < now->pending->item_count && code == 0; i++)
+        if (days_is_waiting(now, &now->pending->items[i]))
+            code = waiting_tell(sums, &now->pending->items[i]);
+    if (code == 0)
+        code = counts_tell(sums);
+    return code == 0 && damaged ? -EBADMSG : code;
+}
+
+int denials_sums(const char *state, const struct denials_filter *filter,
+                 int (*each)(void *user, const struct denial_sum *sum), void *user,
+                 struct bl_error *error)
+{
+    struct sums sums = {.each = each, .user = user};
+
+    return days_read(state, filter, day_sums, &sums, error);
+}
