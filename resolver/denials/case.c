@@ -1,5 +1,5 @@
-/* Case numbers as short codes: a one-to-one scrambling of 35, 45, 55 or 64 bits, so that neighbouring
- * cases do not look alike, in Crockford's base 32 (no I, L, O or U). */
+/* Case numbers as short codes: a one-to-one scrambling of 35, 45, 55 or 64 bits, so that
+ * neighbouring cases do not look alike, in Crockford's base 32 (no I, L, O or U). */
 #include <errno.h>
 #include <string.h>
 

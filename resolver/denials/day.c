@@ -43,8 +43,11 @@ int day_parse(const char *text, struct day *out_day)
         used != 10 || year < 1970 || month < 1 || month > 12 || mday < 1 || mday > 31)
         return -EINVAL;
     /* Noon exists on every day; midnight may not (some zones change their clocks then). */
-    struct tm noon = {.tm_year = (int)year - 1900, .tm_mon = (int)month - 1, .tm_mday = (int)mday,
-                      .tm_hour = 12, .tm_isdst = -1};
+    struct tm noon = {.tm_year = (int)year - 1900,
+                      .tm_mon = (int)month - 1,
+                      .tm_mday = (int)mday,
+                      .tm_hour = 12,
+                      .tm_isdst = -1};
     mktime(&noon);
     if (noon.tm_mday != (int)mday || noon.tm_mon != (int)month - 1)
         return -EINVAL; /* 31 February */

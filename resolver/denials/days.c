@@ -41,7 +41,8 @@ static int list_add_pending(struct segment_list *list, const struct denials_filt
 
     for (size_t i = 0; i < pending->item_count && code == 0; i++) {
         int64_t wall_ms = pending->items[i].item.denial.wall_ms;
-        if (wall_ms < filter->since_ms || wall_ms >= filter->until_ms || wall_ms / 900000 == known_ms)
+        if (wall_ms < filter->since_ms || wall_ms >= filter->until_ms ||
+            wall_ms / 900000 == known_ms)
             continue;
         known_ms = wall_ms / 900000; /* a quarter of an hour lies within one day */
         code = list_add(list, wall_ms);
@@ -79,13 +80,17 @@ static int day_read(const char *state, const struct day *day, struct day_run *ru
     run->now.reader = reader;
     run->now.day = reader != NULL ? &reader->day : day;
     if (!guard_run(day_run, run)) {
-        bl_error_set(&why, -EBADMSG, "the denials of %s are damaged; what could be read was", day->text);
+        bl_error_set(&why, -EBADMSG, "the denials of %s are damaged; what could be read was",
+                     day->text);
         days_warn(filter, why.text);
-        return 0; /* what the reader held is lost: see guard.h */
+        if (reader != NULL)
+            segment_reader_abandon(reader);
+        return 0;
     }
     segment_reader_close(reader);
     if (run->result == -EBADMSG) {
-        bl_error_set(&why, -EBADMSG, "the denials of %s are damaged; what could be read was", day->text);
+        bl_error_set(&why, -EBADMSG, "the denials of %s are damaged; what could be read was",
+                     day->text);
         days_warn(filter, why.text);
         return 0;
     }
@@ -93,7 +98,8 @@ static int day_read(const char *state, const struct day *day, struct day_run *ru
 }
 
 int days_read(const char *state, const struct denials_filter *filter,
-              int (*each)(void *user, const struct days_now *now), void *user, struct bl_error *error)
+              int (*each)(void *user, const struct days_now *now), void *user,
+              struct bl_error *error)
 {
     struct pending pending = {.warn = filter->warn, .warn_user = filter->warn_user};
     struct segment_list list = {0};
@@ -140,8 +146,8 @@ const char *days_group(const struct legend_names *legend, uint16_t group)
     return legend != NULL && group < legend->group_count ? legend->groups[group] : "";
 }
 
-const char *days_category(const struct legend_names *legend, uint16_t category, const char **out_title,
-                          uint8_t *out_severity)
+const char *days_category(const struct legend_names *legend, uint16_t category,
+                          const char **out_title, uint8_t *out_severity)
 {
     bool known = legend != NULL && category < legend->category_count;
 

@@ -1,4 +1,5 @@
-/* The days of a reading: segments and waiting journals brought together. Shared by search.c and sums.c. */
+/* The days of a reading: segments and waiting journals brought together. Shared by search.c and
+ * sums.c. */
 #ifndef RESOLVER_DENIALS_DAYS_H
 #define RESOLVER_DENIALS_DAYS_H
 
@@ -14,17 +15,18 @@ struct days_now {
     struct segment_reader *reader;
 };
 
-/* Opens each day that touches the filter's span, in order, and calls `each` inside a guard, until it
- * returns non-zero; returns that, or a negative errno. */
+/* Opens each day that touches the filter's span, in order, and calls `each` inside a guard, until
+ * it returns non-zero; returns that, or a negative errno. */
 int days_read(const char *state, const struct denials_filter *filter,
-              int (*each)(void *user, const struct days_now *now), void *user, struct bl_error *error);
+              int (*each)(void *user, const struct days_now *now), void *user,
+              struct bl_error *error);
 
 /* Whether a waiting record is of this day and not yet in its segment. */
 bool days_is_waiting(const struct days_now *now, const struct pending_item *item);
 
 /* What a legend says; "" where it does not. */
 const char *days_group(const struct legend_names *legend, uint16_t group);
-const char *days_category(const struct legend_names *legend, uint16_t category, const char **out_title,
-                          uint8_t *out_severity);
+const char *days_category(const struct legend_names *legend, uint16_t category,
+                          const char **out_title, uint8_t *out_severity);
 
 #endif

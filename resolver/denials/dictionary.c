@@ -63,7 +63,8 @@ static void cached_put(struct dictionary *dictionary, uint64_t hash, const void 
     memcpy(cached->bytes, bytes, len);
 }
 
-static void index_key(const struct dictionary *dictionary, uint64_t hash, uint8_t key[INDEX_KEY_LEN])
+static void index_key(const struct dictionary *dictionary, uint64_t hash,
+                      uint8_t key[INDEX_KEY_LEN])
 {
     key[0] = (uint8_t)dictionary->which;
     memcpy(key + 1, &hash, 8);

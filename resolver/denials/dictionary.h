@@ -1,10 +1,10 @@
 /* A segment's dictionaries: byte strings (names, clients, rules, words) as small numbers, in LMDB.
  *
- * A number is found by a keyed hash in the table `index` and the string compared, behind a cache of the
- * strings met last. Numbers run from 0 and are never given twice within a segment.
+ * A number is found by a keyed hash in the table `index` and the string compared, behind a cache of
+ * the strings met last. Numbers run from 0 and are never given twice within a segment.
  *
- * Threads: the writer's alone, within one write transaction at a time. A transaction that is aborted takes
- * its numbers with it: call dictionary_forget().
+ * Threads: the writer's alone, within one write transaction at a time. A transaction that is
+ * aborted takes its numbers with it: call dictionary_forget().
  */
 #ifndef RESOLVER_DENIALS_DICTIONARY_H
 #define RESOLVER_DENIALS_DICTIONARY_H
@@ -34,7 +34,8 @@ struct dictionary {
     struct dictionary_cached *cache;
 };
 
-int dictionary_init(struct dictionary *dictionary, enum segment_dictionary which, size_t cache_size);
+int dictionary_init(struct dictionary *dictionary, enum segment_dictionary which,
+                    size_t cache_size);
 void dictionary_fini(struct dictionary *dictionary);
 void dictionary_forget(struct dictionary *dictionary, uint32_t next);
 

@@ -15,8 +15,9 @@ static void suffixes_load(void)
         suffixes = psl_builtin();
 }
 
-/* Text in which every label keeps its place: octets that no host name has become 'x', so that a dot inside
- * a label is not taken for one between two. Returns the number of labels; offsets[] has where each begins. */
+/* Text in which every label keeps its place: octets that no host name has become 'x', so that a dot
+ * inside a label is not taken for one between two. Returns the number of labels; offsets[] has
+ * where each begins. */
 static unsigned labels_read(const uint8_t *wire, char text[BL_NAME_MAX + 1],
                             uint8_t offsets[BL_LABELS_MAX + 1])
 {

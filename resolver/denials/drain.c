@@ -29,9 +29,10 @@ static void segment_to_front(struct drain *drain, int at, struct segment *segmen
     drain->touched[0] = touched;
 }
 
-/* The open segment of a moment. DRAIN_MORE: the batch must be committed before another can be opened. */
-static enum drain_result segment_at(struct drain *drain, int64_t wall_ms, struct segment **out_segment,
-                                    struct bl_error *error)
+/* The open segment of a moment. DRAIN_MORE: the batch must be committed before another can be
+ * opened. */
+static enum drain_result segment_at(struct drain *drain, int64_t wall_ms,
+                                    struct segment **out_segment, struct bl_error *error)
 {
     enum { LAST = DRAIN_SEGMENTS - 1 };
     struct segment *segment;
@@ -49,7 +50,8 @@ static enum drain_result segment_at(struct drain *drain, int64_t wall_ms, struct
     day_of(wall_ms, &day);
     for (int i = 0; i < DRAIN_SEGMENTS && drain->segments[i] != NULL; i++)
         if (strcmp(segment_day(drain->segments[i])->text, day.text) == 0) {
-            *out_segment = drain->segments[i]; /* its bounds come from another zone: still its day */
+            *out_segment =
+                drain->segments[i]; /* its bounds come from another zone: still its day */
             return DRAIN_DONE;
         }
     if (drain->segments[LAST] != NULL && drain->touched[LAST])
@@ -133,7 +135,8 @@ static enum drain_result item_take(struct drain *drain, struct journal_file *fil
     return DRAIN_DONE;
 }
 
-/* What a live file holds now; a file of an earlier run keeps the limit that its header and size gave. */
+/* What a live file holds now; a file of an earlier run keeps the limit that its header and size
+ * gave. */
 static void limit_refresh(struct journal_file *file)
 {
     if (!file->read_only)
@@ -205,7 +208,8 @@ out:
     return 0;
 }
 
-enum drain_result drain_counts(struct drain *drain, struct journal_file *file, struct bl_error *error)
+enum drain_result drain_counts(struct drain *drain, struct journal_file *file,
+                               struct bl_error *error)
 {
     const struct journal_header *header = journal_file_header(file);
     const struct journal_count *slots = journal_file_counts(file);

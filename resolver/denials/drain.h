@@ -1,9 +1,10 @@
 /* Journals into segments, a batch at a time, each record exactly once.
  *
- * A batch goes through the files in order until a segment's buffers are full, then commits every segment
- * it touched. Each segment keeps, in the same transaction as the records, how far each journal file has
- * come; so when one of two segments cannot be written, or a kill falls between two commits, the next try
- * steps over what is there. On failure the files' positions go back to where the batch began.
+ * A batch goes through the files in order until a segment's buffers are full, then commits every
+ * segment it touched. Each segment keeps, in the same transaction as the records, how far each
+ * journal file has come; so when one of two segments cannot be written, or a kill falls between two
+ * commits, the next try steps over what is there. On failure the files' positions go back to where
+ * the batch began.
  *
  * Threads: one at a time; the writer guards it.
  */
@@ -21,7 +22,8 @@
 
 enum { DRAIN_SEGMENTS = 3, DRAIN_FILES = 64 };
 
-/* Told of each record once, as it is moved: for alerts and logs to the outside. `legend` may be NULL. */
+/* Told of each record once, as it is moved: for alerts and logs to the outside. `legend` may be
+ * NULL. */
 struct denials_observer {
     void (*each)(void *user, const struct journal_item *item, const struct legend_names *legend);
     void *user;
@@ -50,7 +52,7 @@ struct drain {
     uint64_t batch_records;
     uint64_t moved_records; /* journal records moved, before folding */
     uint64_t moved_counts;
-    uint64_t damaged;       /* octets of journals that were no whole record */
+    uint64_t damaged; /* octets of journals that were no whole record */
 };
 
 void drain_init(struct drain *drain, const char *state);
@@ -58,11 +60,14 @@ void drain_fini(struct drain *drain);
 
 enum drain_result { DRAIN_FAILED = -1, DRAIN_DONE, DRAIN_MORE };
 
-/* Takes what `file` holds now into the batch; DRAIN_MORE: the batch is full, commit and call again. */
-enum drain_result drain_file(struct drain *drain, struct journal_file *file, struct bl_error *error);
+/* Takes what `file` holds now into the batch; DRAIN_MORE: the batch is full, commit and call again.
+ */
+enum drain_result drain_file(struct drain *drain, struct journal_file *file,
+                             struct bl_error *error);
 
 /* The same for what it only counted. */
-enum drain_result drain_counts(struct drain *drain, struct journal_file *file, struct bl_error *error);
+enum drain_result drain_counts(struct drain *drain, struct journal_file *file,
+                               struct bl_error *error);
 
 /* Commits the batch: 0, or a negative errno and everything is as before the batch. */
 int drain_commit(struct drain *drain, struct bl_error *error);

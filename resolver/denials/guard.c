@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 static _Thread_local sigjmp_buf *active;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned guards; /* under way, in all threads */
 static struct sigaction before_segv, before_bus;
 
 static void fault_handle(int number, siginfo_t *info, void *context)
@@ -24,27 +25,43 @@ static void fault_handle(int number, siginfo_t *info, void *context)
     signal(number, SIG_DFL);
 }
 
+/* The handlers are ours only while somebody reads. */
 static void handlers_set(void)
 {
     struct sigaction action = {.sa_sigaction = fault_handle, .sa_flags = SA_SIGINFO | SA_NODEFER};
 
     sigemptyset(&action.sa_mask);
-    sigaction(SIGSEGV, &action, &before_segv);
-    sigaction(SIGBUS, &action, &before_bus);
+    pthread_mutex_lock(&lock);
+    if (guards++ == 0) {
+        sigaction(SIGSEGV, &action, &before_segv);
+        sigaction(SIGBUS, &action, &before_bus);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+static void handlers_restore(void)
+{
+    active = NULL;
+    pthread_mutex_lock(&lock);
+    if (--guards == 0) {
+        sigaction(SIGSEGV, &before_segv, NULL);
+        sigaction(SIGBUS, &before_bus, NULL);
+    }
+    pthread_mutex_unlock(&lock);
 }
 
 bool guard_run(void (*run)(void *user), void *user)
 {
     sigjmp_buf here;
 
-    pthread_once(&once, handlers_set);
+    handlers_set();
     if (sigsetjmp(here, 1) != 0) {
-        active = NULL;
+        handlers_restore();
         return false;
     }
     active = &here;
     run(user);
-    active = NULL;
+    handlers_restore();
     return true;
 }
 

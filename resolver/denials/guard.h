@@ -1,11 +1,12 @@
 /* Reading mapped files that may be damaged or cut while we read them.
  *
- * LMDB trusts its pages: an altered segment can lead it outside the map (SIGSEGV) and a cut one onto pages
- * that are not there (SIGBUS). guard_run() runs a reader and comes back with false instead of dying. What
- * the reader held at that moment is lost (not freed), so a reader that failed is never used again.
+ * LMDB trusts its pages: an altered segment can lead it outside the map (SIGSEGV) and a cut one
+ * onto pages that are not there (SIGBUS). guard_run() runs a reader and comes back with false
+ * instead of dying. What the reader held at that moment is lost (not freed), so a reader that
+ * failed is never used again.
  *
- * Threads: each has its own guard; faults outside a guard go to whoever handled them before. Not for the
- * query path.
+ * Threads: each has its own guard; faults outside a guard go to whoever handled them before. Not
+ * for the query path.
  */
 #ifndef RESOLVER_DENIALS_GUARD_H
 #define RESOLVER_DENIALS_GUARD_H

@@ -25,7 +25,8 @@ int journal_open(const char *state, unsigned worker, struct journal **out_journa
     void *memory;
 
     if (strlen(state) >= sizeof(journal->state))
-        return bl_error_set(error, -ENAMETOOLONG, "%s: the path of the state folder is too long", state);
+        return bl_error_set(error, -ENAMETOOLONG, "%s: the path of the state folder is too long",
+                            state);
     if (posix_memalign(&memory, 64, sizeof(*journal)) != 0)
         return bl_error_set(error, -ENOMEM, "out of memory for a journal");
     journal = memset(memory, 0, sizeof(*journal));
@@ -181,8 +182,8 @@ static size_t wire_len(const uint8_t *name)
     return len + 1;
 }
 
-static void record_fill(struct journal_denial *record, const struct denial *denial, size_t qname_len,
-                        size_t matched_len, bool is_suffix)
+static void record_fill(struct journal_denial *record, const struct denial *denial,
+                        size_t qname_len, size_t matched_len, bool is_suffix)
 {
     uint8_t *at = record->names;
 
@@ -230,7 +231,8 @@ uint64_t journal_append(struct journal *journal, const struct denial *denial)
             return count_only(journal, denial);
     }
     size_t len = (JOURNAL_DENIAL_FIXED + qname_len + matched_len +
-                  (denial->address != NULL ? 16u : 0u) + 7) & ~(size_t)7;
+                  (denial->address != NULL ? 16u : 0u) + 7) &
+                 ~(size_t)7;
     if (!journal_has_room(journal, len))
         return count_only(journal, denial);
 
@@ -238,7 +240,8 @@ uint64_t journal_append(struct journal *journal, const struct denial *denial)
     struct journal_header *header = journal_file_header(file);
     struct journal_denial *record = (struct journal_denial *)(void *)(file->base + journal->used);
     /* The pages came zeroed, so that the padding is; the head is written whole. */
-    record->head = (struct journal_record_head){.words = (uint16_t)(len / 8), .type = JOURNAL_DENIAL};
+    record->head =
+        (struct journal_record_head){.words = (uint16_t)(len / 8), .type = JOURNAL_DENIAL};
     record->index = journal->index;
     record->legend = journal->legend->id;
     record_fill(record, denial, qname_len, matched_len, is_suffix);

@@ -43,7 +43,8 @@ uint64_t journal_path_sequence(const char *path)
 
 static int path_compare(const void *a, const void *b)
 {
-    uint64_t x = journal_path_sequence(*(char *const *)a), y = journal_path_sequence(*(char *const *)b);
+    uint64_t x = journal_path_sequence(*(char *const *)a),
+             y = journal_path_sequence(*(char *const *)b);
 
     return x < y ? -1 : x > y;
 }
@@ -112,7 +113,8 @@ static uint64_t sequence_guess(const char *state)
             last = journal_path_sequence(paths[count - 1]);
         journal_paths_free(paths);
     }
-    /* Segments may hold numbers that no journal bears any more; a file lasts a second at the very least. */
+    /* Segments may hold numbers that no journal bears any more; a file lasts a second at the very
+     * least. */
     uint64_t by_clock = (uint64_t)(wall_ms_now() / 1000) & 0x3ffffff;
     return last > by_clock ? last : by_clock;
 }
@@ -185,7 +187,8 @@ static void header_fill(struct journal_file *file)
     file->synced = JOURNAL_DATA_START;
 }
 
-/* Every page is written to once, here, so that the worker's stores meet neither holes nor first faults. */
+/* Every page is written to once, here, so that the worker's stores meet neither holes nor first
+ * faults. */
 static void pages_touch(uint8_t *base, size_t size)
 {
     volatile uint8_t *at = base;
@@ -227,8 +230,9 @@ int journal_file_create(const char *state, unsigned worker, struct journal_file 
         return code;
     }
     int failure = posix_fallocate(file->fd, 0, (off_t)file->size);
-    void *base = failure != 0 ? MAP_FAILED
-                              : mmap(NULL, file->size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
+    void *base = failure != 0
+                     ? MAP_FAILED
+                     : mmap(NULL, file->size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
     if (base == MAP_FAILED) {
         failure = failure != 0 ? failure : errno;
         code = bl_error_set(error, -failure, "%s: %s", file->path, strerror(failure));

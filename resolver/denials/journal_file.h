@@ -1,11 +1,12 @@
 /* Journal files: made, mapped and removed by the writer, appended to by a worker.
  *
- * A file is made whole (allocated, mapped, its pages touched) before a worker sees it, so that appending
- * never waits for a disk or meets a full one. Names are STATE/journal/SEQUENCE-WORKER.journal; sequences
- * come from STATE/journal/sequence, a counter under flock(2) that is synced before a number is used.
+ * A file is made whole (allocated, mapped, its pages touched) before a worker sees it, so that
+ * appending never waits for a disk or meets a full one. Names are
+ * STATE/journal/SEQUENCE-WORKER.journal; sequences come from STATE/journal/sequence, a counter
+ * under flock(2) that is synced before a number is used.
  *
- * Threads: struct journal_file is handed from its maker to a worker through journal->spares, and back by
- * header->closed; the writer alone walks the list of files of a journal.
+ * Threads: struct journal_file is handed from its maker to a worker through journal->spares, and
+ * back by header->closed; the writer alone walks the list of files of a journal.
  */
 #ifndef RESOLVER_DENIALS_JOURNAL_FILE_H
 #define RESOLVER_DENIALS_JOURNAL_FILE_H
@@ -74,8 +75,8 @@ int journal_file_create(const char *state, unsigned worker, struct journal_file 
 int journal_file_create_counting(const char *state, unsigned worker, struct journal_file **out_file,
                                  struct bl_error *error);
 
-/* Maps a file of an earlier run for reading. -EBADMSG: it is no journal, or was cut before its first
- * record; then there is nothing to be had from it. -ENODATA: it was made, but never used. */
+/* Maps a file of an earlier run for reading. -EBADMSG: it is no journal, or was cut before its
+ * first record; then there is nothing to be had from it. -ENODATA: it was made, but never used. */
 int journal_file_open(const char *path, struct journal_file **out_file, struct bl_error *error);
 
 void journal_file_close(struct journal_file *file);  /* unmaps; the file stays */

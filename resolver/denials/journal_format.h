@@ -1,10 +1,12 @@
 /* The bytes of a journal file, and reading them; journal-format.md says the same in words.
  *
- * journal_scan() is pure: it takes bytes that anybody may have cut or altered and gives whole records only,
- * so that the writer, the recovery after a crash, the command and the fuzzer read journals through one door.
+ * journal_scan() is pure: it takes bytes that anybody may have cut or altered and gives whole
+ * records only, so that the writer, the recovery after a crash, the command and the fuzzer read
+ * journals through one door.
  *
- * Threads: the structures in a mapped file are shared between the worker that appends (`end`, `closed`, the
- * counts) and the writer that reads; every shared field is accessed with the atomic built-ins.
+ * Threads: the structures in a mapped file are shared between the worker that appends (`end`,
+ * `closed`, the counts) and the writer that reads; every shared field is accessed with the atomic
+ * built-ins.
  */
 #ifndef RESOLVER_DENIALS_JOURNAL_FORMAT_H
 #define RESOLVER_DENIALS_JOURNAL_FORMAT_H
@@ -21,12 +23,12 @@ enum {
     JOURNAL_FORMAT = 1,
     JOURNAL_BYTE_ORDER = 0x01020304,
     JOURNAL_COUNT_SLOTS = 2048,
-    JOURNAL_COUNT_OTHERS = 0,        /* the slot for what finds no slot of its own */
+    JOURNAL_COUNT_OTHERS = 0, /* the slot for what finds no slot of its own */
     JOURNAL_DATA_START = 4096 + JOURNAL_COUNT_SLOTS * 32,
     JOURNAL_FILE_SIZE = 8 << 20,
     JOURNAL_LEGEND_RESERVE = 256 << 10, /* at the end of a file: legends while no spare is there */
-    JOURNAL_INDEX_BITS = 17,         /* records of a file: the low bits of a case number */
-    JOURNAL_UNKNOWN = UINT16_MAX - 1, /* a group or category of the slot for all others */
+    JOURNAL_INDEX_BITS = 17,            /* records of a file: the low bits of a case number */
+    JOURNAL_UNKNOWN = UINT16_MAX - 1,   /* a group or category of the slot for all others */
 };
 
 #define JOURNAL_MAGIC "CHALKJNL"
@@ -58,7 +60,8 @@ struct journal_header {
     uint64_t counted; /* denials counted but not itemised: the sum of the slots */
     uint64_t records; /* denial records in the file */
     uint8_t reserved2[32];
-    uint64_t drained; /* bytes that have reached the segments: a hint for readers, see segment-format.md */
+    uint64_t drained; /* bytes that have reached the segments: a hint for readers, see
+                         segment-format.md */
     uint8_t reserved3[56];
 };
 
@@ -105,9 +108,11 @@ static_assert(offsetof(struct journal_header, drained) == 128, "journal-format.m
 static_assert(sizeof(struct journal_record_head) == 8, "journal-format.md");
 static_assert(JOURNAL_DENIAL_FIXED == 66, "journal-format.md");
 static_assert(offsetof(struct journal_legend, words) == 32, "journal-format.md");
-static_assert((JOURNAL_FILE_SIZE - JOURNAL_DATA_START) / 72 < 1 << JOURNAL_INDEX_BITS, "case numbers");
+static_assert((JOURNAL_FILE_SIZE - JOURNAL_DATA_START) / 72 < 1 << JOURNAL_INDEX_BITS,
+              "case numbers");
 
-/* The check of a record of `words` units at `offset` of file `sequence`: everything but the check itself. */
+/* The check of a record of `words` units at `offset` of file `sequence`: everything but the check
+ * itself. */
 uint32_t journal_record_check(const void *record, size_t words, uint64_t sequence, uint64_t offset);
 
 /* The case number of a record of a file, and of the n-th denial that a file only counted. */
@@ -130,17 +135,18 @@ struct journal_item {
 
 struct journal_scan {
     const uint8_t *bytes; /* of the whole file, from offset 0 */
-    uint64_t limit;       /* octets to read up to: the end that was published, or the file's length if less */
+    uint64_t
+        limit; /* octets to read up to: the end that was published, or the file's length if less */
     uint64_t sequence;
-    uint64_t offset;      /* where to read next */
-    uint64_t skipped;     /* octets that were no whole record */
+    uint64_t offset;  /* where to read next */
+    uint64_t skipped; /* octets that were no whole record */
 };
 
 /* Checks a header of `file_len` octets of file and starts at the first record. 0 or -EBADMSG. */
 int journal_scan_start(const uint8_t *bytes, uint64_t file_len, struct journal_scan *out_scan);
 
-/* The next whole record. Steps over what is damaged to the next record that checks. JOURNAL_LEGEND and
- * *out_legend, JOURNAL_DENIAL and *out_item, or 0 at the end. */
+/* The next whole record. Steps over what is damaged to the next record that checks. JOURNAL_LEGEND
+ * and *out_legend, JOURNAL_DENIAL and *out_item, or 0 at the end. */
 int journal_scan_next(struct journal_scan *scan, struct journal_item *out_item,
                       const struct journal_legend **out_legend);
 

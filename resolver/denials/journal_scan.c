@@ -6,8 +6,9 @@
 enum { CASE_COUNTED_BITS = 36 };
 #define CASE_COUNTED ((uint64_t)1 << 62)
 
-/* Detects damage, not malice (the daemon owns the files): two multiplications a word pair, about twenty
- * nanoseconds a record. Where a record lies is part of it, so that a stale or moved record does not pass. */
+/* Detects damage, not malice (the daemon owns the files): two multiplications a word pair, about
+ * twenty nanoseconds a record. Where a record lies is part of it, so that a stale or moved record
+ * does not pass. */
 uint32_t journal_record_check(const void *record, size_t words, uint64_t sequence, uint64_t offset)
 {
     const uint64_t k1 = 0x9e3779b97f4a7c15u, k2 = 0xc2b2ae3d27d4eb4fu;

@@ -28,8 +28,9 @@ static size_t legend_size(const struct legend_input *input, bool titles)
     for (size_t i = 0; i < input->group_count; i++)
         size += 1 + text_len(input->groups[i]);
     for (size_t i = 0; i < input->category_count; i++)
-        size += 3 + text_len(input->categories[i]) +
-                (titles && input->category_titles != NULL ? text_len(input->category_titles[i]) : 0);
+        size +=
+            3 + text_len(input->categories[i]) +
+            (titles && input->category_titles != NULL ? text_len(input->category_titles[i]) : 0);
     return (size + 7) & ~(size_t)7;
 }
 
@@ -117,7 +118,8 @@ int legend_read(const struct journal_legend *record, struct legend_names **out_n
 
     if (len < sizeof(*record) || texts > len)
         return -EBADMSG;
-    names = calloc(1, sizeof(*names) + texts * sizeof(char *) + record->category_count + len + texts);
+    names =
+        calloc(1, sizeof(*names) + texts * sizeof(char *) + record->category_count + len + texts);
     if (names == NULL)
         return -ENOMEM;
     names->id = record->id;

@@ -1,6 +1,7 @@
 /* Legends: what the numbers in a journal's records mean, as bytes that go into the journal itself.
  *
- * Immutable once made; any thread. See journal.h for making one and journal-format.md for the bytes.
+ * Immutable once made; any thread. See journal.h for making one and journal-format.md for the
+ * bytes.
  */
 #ifndef RESOLVER_DENIALS_LEGEND_H
 #define RESOLVER_DENIALS_LEGEND_H
@@ -12,9 +13,9 @@
 #include "resolver/denials/journal_format.h"
 
 struct legend {
-    size_t len;      /* octets of the record, a multiple of eight */
-    uint16_t id;     /* never 0 */
-    uint8_t bytes[]; /* a struct journal_legend whose check is still to be set */
+    size_t len;                  /* octets of the record, a multiple of eight */
+    uint16_t id;                 /* never 0 */
+    _Alignas(8) uint8_t bytes[]; /* a struct journal_legend whose check is still to be set */
 };
 
 /* A legend as read back from a journal. */

@@ -1,14 +1,15 @@
 /* Reading denials back: records by filter, sums from the roll-ups, one case by its number.
  *
- * Works on a state folder, whether the resolver runs or not: what is in day segments and what still waits
- * in journals are put together, each denial once. A damaged or cut segment or journal is read as far as it
- * goes; `warn` is told which, in a sentence, and the rest is still read.
+ * Works on a state folder, whether the resolver runs or not: what is in day segments and what still
+ * waits in journals are put together, each denial once. A damaged or cut segment or journal is read
+ * as far as it goes; `warn` is told which, in a sentence, and the rest is still read.
  *
- * Access: segments are read through LMDB's reader slots where the lock file may be written; otherwise a
- * snapshot is copied, checked to be of one state. Within the process that writes them, set `copy`: LMDB
- * must not open a file twice in one process.
+ * Access: segments are read through LMDB's reader slots where the lock file may be written;
+ * otherwise a snapshot is copied, checked to be of one state. Within the process that writes them,
+ * set `copy`: LMDB must not open a file twice in one process.
  *
- * Threads: any, one call at a time each; no state is kept between calls. Allocates; not for the query path.
+ * Threads: any, one call at a time each; no state is kept between calls. Allocates; not for the
+ * query path.
  */
 #ifndef RESOLVER_DENIALS_RECORDS_H
 #define RESOLVER_DENIALS_RECORDS_H
@@ -29,7 +30,7 @@ struct denial_record {
     const char *group;    /* "" where not known */
     const char *category; /* "" where none decided */
     const char *title;
-    uint8_t severity;     /* enum config_severity */
+    uint8_t severity; /* enum config_severity */
     uint16_t qtype;
     uint8_t rule, via, transport, observed;
     uint32_t policy_version;
@@ -42,20 +43,20 @@ struct denial_record {
 };
 
 struct denials_filter {
-    int64_t since_ms, until_ms; /* until: exclusive */
-    const char *group;          /* NULL: all */
-    const char *category;       /* NULL: all */
+    int64_t since_ms, until_ms;          /* until: exclusive */
+    const char *group;                   /* NULL: all */
+    const char *category;                /* NULL: all */
     const struct address_prefix *client; /* NULL: all */
-    const uint8_t *name;        /* wire: it or below it was asked, or matched; NULL: all */
-    uint64_t case_number;       /* 0: all; also finds one that was folded */
-    bool denied_only;           /* without those only observed */
+    const uint8_t *name;                 /* wire: it or below it was asked, or matched; NULL: all */
+    uint64_t case_number;                /* 0: all; also finds one that was folded */
+    bool denied_only;                    /* without those only observed */
     bool copy;
     void (*warn)(void *user, const char *sentence); /* may be NULL */
     void *warn_user;
 };
 
-/* Calls `each` by time, oldest first, until it returns non-zero, and returns that; 0 when all were seen; or
- * a negative errno. */
+/* Calls `each` by time, oldest first, until it returns non-zero, and returns that; 0 when all were
+ * seen; or a negative errno. */
 int denials_search(const char *state, const struct denials_filter *filter,
                    int (*each)(void *user, const struct denial_record *record), void *user,
                    struct bl_error *error);
@@ -66,8 +67,8 @@ struct denial_sum {
     unsigned hour; /* since the day's start, see day_hour_shown() */
     const char *group, *category, *title;
     uint8_t severity, observed;
-    const uint8_t *domain;         /* NULL for what was counted but not itemised */
-    const struct address *client;  /* NULL likewise */
+    const uint8_t *domain;        /* NULL for what was counted but not itemised */
+    const struct address *client; /* NULL likewise */
     bool itemised;
     uint64_t count;
     /* Small numbers that stand for the strings within one day: for summing up in arrays. */

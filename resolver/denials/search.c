@@ -8,10 +8,21 @@
 
 /* What was found of one day, before it is sorted and told. */
 struct found {
-    struct segment_record record; /* of the segment */
+    struct segment_record record;       /* of the segment */
     const struct pending_item *waiting; /* or of a journal */
     int64_t wall_ms;
     uint64_t case_number;
+};
+
+/* A block in place: LMDB aligns its values to two octets only. */
+struct scanning {
+    struct search *search;
+    const struct days_now *now;
+    uint32_t damaged;
+    struct {
+        struct segment_block head;
+        struct segment_record records[SEGMENT_BLOCK_RECORDS];
+    } block;
 };
 
 struct search {
@@ -23,7 +34,7 @@ struct search {
     uint32_t rule_count, client_count, name_count;
     struct found *found;
     size_t found_count, found_room;
-    bool no_memory;
+    struct scanning scanning;
 };
 
 static bool name_is_below(const uint8_t *name, size_t len, const uint8_t *parent, size_t parent_len)
@@ -117,8 +128,8 @@ static int name_mark(void *user, const MDB_val *key, const MDB_val *value)
 
 /* Marks what of a dictionary passes. 1: something does, 0: nothing, or a negative errno. */
 static int dictionary_mark(const struct days_now *now, enum segment_dictionary which,
-                           int (*each)(void *, const MDB_val *, const MDB_val *), uint8_t **out_marks,
-                           uint32_t *out_count)
+                           int (*each)(void *, const MDB_val *, const MDB_val *),
+                           uint8_t **out_marks, uint32_t *out_count)
 {
     struct marking marking = {.now = now, .count = now->reader->meta.next[which]};
 
@@ -127,9 +138,10 @@ static int dictionary_mark(const struct days_now *now, enum segment_dictionary w
     marking.marks = calloc(1, (size_t)marking.count + 1);
     if (marking.marks == NULL)
         return -ENOMEM;
-    int code = segment_reader_walk(now->reader, now->reader->tables.values[which], NULL, each, &marking);
     *out_marks = marking.marks;
     *out_count = marking.count;
+    int code =
+        segment_reader_walk(now->reader, now->reader->tables.values[which], NULL, each, &marking);
     return code < 0 ? code : marking.any;
 }
 
@@ -150,10 +162,8 @@ static struct found *found_new(struct search *search)
     if (search->found_count == search->found_room) {
         size_t room = search->found_room * 2 + 4096;
         struct found *more = realloc(search->found, room * sizeof(*more));
-        if (more == NULL) {
-            search->no_memory = true;
+        if (more == NULL)
             return NULL;
-        }
         search->found = more;
         search->found_room = room;
     }
@@ -175,7 +185,8 @@ static bool record_passes(const struct search *search, const struct segment_reco
             marked(search->names, search->name_count, record->match));
 }
 
-/* Whether the case is this record's, or of one folded into it: `next` is what follows in the block. */
+/* Whether the case is this record's, or of one folded into it: `next` is what follows in the block.
+ */
 static bool case_is_here(uint64_t number, const struct segment_record *record,
                          const struct segment_record *next, const struct segment_record *end)
 {
@@ -192,16 +203,6 @@ static bool case_is_here(uint64_t number, const struct segment_record *record,
     }
     return false;
 }
-
-struct scanning {
-    struct search *search;
-    const struct days_now *now;
-    uint32_t damaged;
-    struct {
-        struct segment_block head;
-        struct segment_record records[SEGMENT_BLOCK_RECORDS];
-    } block;
-};
 
 static int block_scan(void *user, const MDB_val *key, const MDB_val *value)
 {
@@ -232,8 +233,7 @@ static int block_scan(void *user, const MDB_val *key, const MDB_val *value)
         if (record->at_ms == SEGMENT_FOLD_MARK || wall_ms < filter->since_ms ||
             wall_ms >= filter->until_ms || !record_passes(scanning->search, record))
             continue;
-        if (filter->case_number != 0 &&
-            !case_is_here(filter->case_number, record, record + 1, end))
+        if (filter->case_number != 0 && !case_is_here(filter->case_number, record, record + 1, end))
             continue;
         struct found *found = found_new(scanning->search);
         if (found == NULL)
@@ -254,10 +254,12 @@ static bool waiting_passes(const struct denials_filter *filter, const struct pen
         (filter->denied_only && denial->observed) || !client_passes(filter, denial->client.bytes) ||
         (filter->case_number != 0 && filter->case_number != item->item.case_number))
         return false;
-    if (filter->group != NULL && strcmp(filter->group, days_group(item->legend, denial->group)) != 0)
+    if (filter->group != NULL &&
+        strcmp(filter->group, days_group(item->legend, denial->group)) != 0)
         return false;
     if (filter->category != NULL &&
-        strcmp(filter->category, days_category(item->legend, denial->category, &title, &severity)) != 0)
+        strcmp(filter->category,
+               days_category(item->legend, denial->category, &title, &severity)) != 0)
         return false;
     if (filter->name == NULL)
         return true;
@@ -389,9 +391,7 @@ static int blocks_find(struct search *search, const struct days_now *now)
 
     if (code <= 0)
         return code;
-    struct scanning *scanning = malloc(sizeof(*scanning));
-    if (scanning == NULL)
-        return -ENOMEM;
+    struct scanning *scanning = &search->scanning;
     scanning->search = search;
     scanning->now = now;
     scanning->damaged = 0;
@@ -402,7 +402,6 @@ static int blocks_find(struct search *search, const struct days_now *now)
                      now->reader->path, scanning->damaged);
         now->filter->warn(now->filter->warn_user, why.text);
     }
-    free(scanning);
     return code;
 }
 
@@ -412,10 +411,10 @@ static int day_search(void *user, const struct days_now *now)
 
     /* A case of another journal than those of this day cannot be here. */
     uint64_t sequence = now->filter->case_number >> JOURNAL_INDEX_BITS;
-    int code = now->reader == NULL ||
-                       (sequence != 0 && segment_reader_drained(now->reader, sequence) == 0)
-                   ? 0
-                   : blocks_find(search, now);
+    int code =
+        now->reader == NULL || (sequence != 0 && segment_reader_drained(now->reader, sequence) == 0)
+            ? 0
+            : blocks_find(search, now);
     bool damaged = code == -EBADMSG;
     if (code == 0 || damaged)
         code = waiting_find(search, now);

@@ -1,13 +1,18 @@
 #include "resolver/denials/segment.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "resolver/denials/segment_internal.h"
+
+enum { READERS_MAX = 512, LOCK_SIZE = 48 << 10 /* more than LMDB wants for as many readers */ };
 
 static const size_t cache_sizes[SEGMENT_DICTIONARIES] = {
     [SEGMENT_WORDS] = 64, [SEGMENT_NAMES] = 4096, [SEGMENT_CLIENTS] = 1024, [SEGMENT_RULES] = 256};
@@ -22,8 +27,13 @@ uint32_t segment_block_check(const struct segment_block *block)
 
 int segment_failed(const struct segment *segment, int rc, struct bl_error *error)
 {
-    int code = rc > 0 ? -rc : rc == MDB_MAP_FULL ? -ENOSPC : -EBADMSG;
+    struct statvfs disk;
+    int code;
 
+    /* LMDB calls a write that was cut short by a full disk an input/output error. */
+    if (rc == EIO && statvfs(segment->path, &disk) == 0 && disk.f_bavail < 256)
+        rc = ENOSPC;
+    code = rc > 0 ? -rc : rc == MDB_MAP_FULL ? -ENOSPC : -EBADMSG;
     return bl_error_set(error, code, "%s: %s", segment->path, mdb_strerror(rc));
 }
 
@@ -73,7 +83,7 @@ static int meta_fresh(struct segment *segment)
 
 static int meta_put(struct segment *segment)
 {
-    MDB_val key = {4, (void *)(uintptr_t)"meta"}, value = {sizeof(segment->meta), &segment->meta};
+    MDB_val key = {4, (void *)(uintptr_t) "meta"}, value = {sizeof(segment->meta), &segment->meta};
 
     return mdb_put(segment->txn, segment->tables.meta, &key, &value, 0);
 }
@@ -81,7 +91,7 @@ static int meta_put(struct segment *segment)
 /* Reads what an earlier run left, or begins the day. */
 static int meta_load(struct segment *segment, struct bl_error *error)
 {
-    MDB_val key = {4, (void *)(uintptr_t)"meta"}, value;
+    MDB_val key = {4, (void *)(uintptr_t) "meta"}, value;
     int rc = segment_tables_open(segment->txn, MDB_CREATE, &segment->tables);
 
     if (rc == 0)
@@ -103,23 +113,38 @@ static int meta_load(struct segment *segment, struct bl_error *error)
     return rc == 0 ? 0 : segment_failed(segment, rc, error);
 }
 
+/* LMDB maps its lock file over a hole and would meet SIGBUS there on a full disk: it is filled
+ * first. */
+static int lock_prepare(const struct segment *segment)
+{
+    char path[PATH_MAX + 8];
+
+    snprintf(path, sizeof(path), "%s-lock", segment->path);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
+    if (fd < 0)
+        return errno;
+    int failure = posix_fallocate(fd, 0, LOCK_SIZE);
+    /* Who may read the segment takes a reader's slot here, and that means writing. */
+    (void)!fchmod(fd, 0660);
+    close(fd);
+    return failure;
+}
+
 static int environment_open(struct segment *segment)
 {
-    int rc = mdb_env_create(&segment->env), dead;
+    int rc = lock_prepare(segment), dead;
 
+    if (rc == 0)
+        rc = mdb_env_create(&segment->env);
     if (rc != 0)
         return rc;
     mdb_env_set_maxdbs(segment->env, SEGMENT_TABLES_MAX);
-    mdb_env_set_maxreaders(segment->env, 512);
+    mdb_env_set_maxreaders(segment->env, READERS_MAX);
     mdb_env_set_mapsize(segment->env, SEGMENT_MAP_SIZE);
     rc = mdb_env_open(segment->env, segment->path, MDB_NOSUBDIR | MDB_NOTLS, 0640);
     if (rc != 0)
         return rc;
     mdb_reader_check(segment->env, &dead);
-    /* Who may read the file takes a reader's slot in the lock file, and that means writing there. */
-    char lock[PATH_MAX + 8];
-    snprintf(lock, sizeof(lock), "%s-lock", segment->path);
-    (void)!chmod(lock, 0660);
     return mdb_txn_begin(segment->env, NULL, 0, &segment->txn);
 }
 
@@ -130,7 +155,8 @@ static int buffers_make(struct segment *segment)
     segment->same = calloc(SEGMENT_SAME_SIZE, sizeof(*segment->same));
     segment->rollups = calloc(SEGMENT_ROLLUP_SIZE, sizeof(*segment->rollups));
     for (int i = 0; i < SEGMENT_DICTIONARIES; i++)
-        if (dictionary_init(&segment->dictionaries[i], (enum segment_dictionary)i, cache_sizes[i]) < 0)
+        if (dictionary_init(&segment->dictionaries[i], (enum segment_dictionary)i, cache_sizes[i]) <
+            0)
             return -ENOMEM;
     return segment->pending != NULL && segment->folds != NULL && segment->same != NULL &&
                    segment->rollups != NULL
@@ -251,7 +277,8 @@ int segment_drained(struct segment *segment, uint64_t sequence, uint64_t *out_of
     return 0;
 }
 
-int segment_mark(struct segment *segment, uint64_t sequence, uint64_t offset, struct bl_error *error)
+int segment_mark(struct segment *segment, uint64_t sequence, uint64_t offset,
+                 struct bl_error *error)
 {
     uint8_t key_bytes[8];
     int code = segment_begin(segment, error);

@@ -1,11 +1,11 @@
 /* A day's segment, as the writer keeps it: journal records in, LMDB out.
  *
- * segment_add() interns what a record says and holds the record, folded with those that are the same,
- * until segment_commit() writes everything in one LMDB transaction, together with how far each journal
- * has come: after a kill between any two steps a record is there exactly once.
+ * segment_add() interns what a record says and holds the record, folded with those that are the
+ * same, until segment_commit() writes everything in one LMDB transaction, together with how far
+ * each journal has come: after a kill between any two steps a record is there exactly once.
  *
- * Failure modes: when LMDB cannot write (disk full), segment_commit() returns an error and nothing of the
- * batch is there; the caller keeps its journals and tries again later.
+ * Failure modes: when LMDB cannot write (disk full), segment_commit() returns an error and nothing
+ * of the batch is there; the caller keeps its journals and tries again later.
  *
  * Threads: the writer's alone; readers use segment_read.h, also in other processes.
  */
@@ -40,15 +40,16 @@ bool segment_is_full(const struct segment *segment);
 
 /* Adds to what was counted but not itemised. */
 int segment_count(struct segment *segment, uint64_t sequence, unsigned slot, int64_t wall_ms,
-                  const struct legend_names *legend, uint16_t group, uint16_t category, uint64_t count,
-                  struct bl_error *error);
+                  const struct legend_names *legend, uint16_t group, uint16_t category,
+                  uint64_t count, struct bl_error *error);
 
 /* By slot: how much of what file `sequence` counted is in this segment; added to `moved`. */
 int segment_counted(struct segment *segment, uint64_t sequence, uint64_t *moved, size_t slots,
                     struct bl_error *error);
 
 /* From the next commit on, this much of that journal file is here. */
-int segment_mark(struct segment *segment, uint64_t sequence, uint64_t offset, struct bl_error *error);
+int segment_mark(struct segment *segment, uint64_t sequence, uint64_t offset,
+                 struct bl_error *error);
 
 /* Makes everything since the last commit durable; on failure it is forgotten. */
 int segment_commit(struct segment *segment, struct bl_error *error);

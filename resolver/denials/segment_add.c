@@ -29,9 +29,7 @@ static int intern_name(struct segment *segment, const uint8_t *name, size_t len,
     if (rc == MDB_NOTFOUND) {
         size_t offset = domain_offset(name);
         domain = SEGMENT_NO_ID;
-        rc = offset == 0
-                 ? 0
-                 : intern(segment, SEGMENT_NAMES, name + offset, len - offset, &domain);
+        rc = offset == 0 ? 0 : intern(segment, SEGMENT_NAMES, name + offset, len - offset, &domain);
         if (rc == 0)
             rc = dictionary_add(names, segment->txn, name, len, domain, out_id);
     }
@@ -49,7 +47,8 @@ static int intern_address(struct segment *segment, const uint8_t *bytes, uint32_
     return intern(segment, SEGMENT_CLIENTS, &client, sizeof(client), out_id);
 }
 
-static int legend_turn(struct segment *segment, uint64_t sequence, const struct legend_names *legend)
+static int legend_turn(struct segment *segment, uint64_t sequence,
+                       const struct legend_names *legend)
 {
     struct segment_legend *known = &segment->legend;
 
@@ -115,7 +114,8 @@ static int record_make(struct segment *segment, const struct journal_item *item,
                                 .observed = denial->observed != 0};
     uint32_t domain;
     int64_t at_ms = denial->wall_ms - segment->day.start_ms;
-    int rc = segment_word(segment, sequence, legend, SEGMENT_WORD_GROUP, denial->group, &rule.group);
+    int rc =
+        segment_word(segment, sequence, legend, SEGMENT_WORD_GROUP, denial->group, &rule.group);
 
     if (rc == 0)
         rc = segment_word(segment, sequence, legend, SEGMENT_WORD_CATEGORY, denial->category,
@@ -173,11 +173,13 @@ static void fold_add(struct segment *segment, struct segment_pending *pending, u
     pending->record.count++;
 }
 
-/* Folds the record into one that is the same, or holds it; then what follows folds into this one. */
+/* Folds the record into one that is the same, or holds it; then what follows folds into this one.
+ */
 static void record_hold(struct segment *segment, const struct segment_record *record)
 {
-    uint32_t key[7] = {record->name, record->client, record->rule, record->match, record->qtype,
-                       (uint32_t)(record->case_number >> JOURNAL_INDEX_BITS)};
+    uint32_t key[7] = {record->name,  record->client,
+                       record->rule,  record->match,
+                       record->qtype, (uint32_t)(record->case_number >> JOURNAL_INDEX_BITS)};
     size_t at = dictionary_hash(segment->meta.seed, key, sizeof(key)) & (SEGMENT_SAME_SIZE - 1);
 
     for (; segment->same[at] != 0; at = (at + 1) & (SEGMENT_SAME_SIZE - 1)) {
@@ -239,8 +241,8 @@ int segment_add(struct segment *segment, const struct journal_item *item, uint64
 }
 
 int segment_count(struct segment *segment, uint64_t sequence, unsigned slot, int64_t wall_ms,
-                  const struct legend_names *legend, uint16_t group, uint16_t category, uint64_t count,
-                  struct bl_error *error)
+                  const struct legend_names *legend, uint16_t group, uint16_t category,
+                  uint64_t count, struct bl_error *error)
 {
     struct segment_counted counted = {0};
     struct segment_counted_key key_bytes = {.hour = (uint8_t)day_hour(&segment->day, wall_ms)};
@@ -328,7 +330,8 @@ static int block_last(struct segment *segment, struct block *block)
 }
 
 /* A record and its folds stay in one block. */
-static int record_write(struct segment *segment, struct block *block, const struct segment_pending *pending)
+static int record_write(struct segment *segment, struct block *block,
+                        const struct segment_pending *pending)
 {
     const struct segment_record *record = &pending->record;
     uint32_t need = 1u + (record->count - 1u + SEGMENT_FOLDS - 1u) / SEGMENT_FOLDS;

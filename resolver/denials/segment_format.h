@@ -3,11 +3,9 @@
  * One LMDB file a day, STATE/denials/YYYY-MM-DD.mdb, with these tables:
  *
  *   meta      "meta" → struct segment_meta
- *   words     id → groups and categories          index   (table, hash) → id, for the four dictionaries
- *   names     id → names (asked, matched, registrable)
- *   clients   id → addresses
- *   rules     id → struct segment_rule
- *   blocks    number → struct segment_block and up to 511 records of 32 octets
+ *   words     id → groups and categories          index   (table, hash) → id, for the four
+ * dictionaries names     id → names (asked, matched, registrable) clients   id → addresses rules id
+ * → struct segment_rule blocks    number → struct segment_block and up to 511 records of 32 octets
  *   rollups   struct segment_rollup_key → u32 count
  *   counted   struct segment_counted_key → struct segment_counted
  *   journals  file sequence → octets of that journal file whose records of this day are here
@@ -25,25 +23,31 @@ enum {
     SEGMENT_BLOCK_RECORDS = 511, /* with the head: four pages of LMDB, less their sixteen octets */
     SEGMENT_FOLDS = 14,
     SEGMENT_FOLD_MS = 1000,
-    SEGMENT_COUNT_MAX = 1 + (SEGMENT_BLOCK_RECORDS - 1) * SEGMENT_FOLDS, /* a record and its folds fill a block */
+    SEGMENT_COUNT_MAX =
+        1 + (SEGMENT_BLOCK_RECORDS - 1) * SEGMENT_FOLDS, /* a record and its folds fill a block */
 };
 
-#define SEGMENT_NO_ID UINT32_MAX
-#define SEGMENT_FOLD_MARK UINT32_MAX
+#define SEGMENT_NO_ID         UINT32_MAX
+#define SEGMENT_FOLD_MARK     UINT32_MAX
 #define SEGMENT_MATCH_ADDRESS 0x80000000u
 
-enum segment_dictionary { SEGMENT_WORDS, SEGMENT_NAMES, SEGMENT_CLIENTS, SEGMENT_RULES,
-                          SEGMENT_DICTIONARIES };
+enum segment_dictionary {
+    SEGMENT_WORDS,
+    SEGMENT_NAMES,
+    SEGMENT_CLIENTS,
+    SEGMENT_RULES,
+    SEGMENT_DICTIONARIES
+};
 
 struct segment_meta {
     uint32_t format;
     uint32_t byte_order;
-    int64_t start_ms, end_ms; /* of the local day */
-    uint64_t seed;            /* of the index's hashes */
-    uint64_t denials;         /* the sum of all records' counts */
-    uint64_t observed;        /* of them let through */
-    uint64_t records;         /* after folding */
-    uint64_t counted;         /* counted but not itemised, not among `denials` */
+    int64_t start_ms, end_ms;            /* of the local day */
+    uint64_t seed;                       /* of the index's hashes */
+    uint64_t denials;                    /* the sum of all records' counts */
+    uint64_t observed;                   /* of them let through */
+    uint64_t records;                    /* after folding */
+    uint64_t counted;                    /* counted but not itemised, not among `denials` */
     uint32_t next[SEGMENT_DICTIONARIES]; /* ids to give next */
     uint32_t blocks;
     char day[12];
@@ -51,7 +55,8 @@ struct segment_meta {
 
 /* What a dictionary's value starts with; the bytes that make it unique follow. */
 struct segment_value {
-    uint32_t attribute; /* of a name: the id of its registrable domain, SEGMENT_NO_ID when it is one itself */
+    uint32_t attribute; /* of a name: the id of its registrable domain, SEGMENT_NO_ID when it is one
+                           itself */
 };
 
 enum segment_word_kind { SEGMENT_WORD_GROUP = 'g', SEGMENT_WORD_CATEGORY = 'c' };
@@ -77,15 +82,17 @@ struct segment_record {
     uint32_t name;
     uint32_t client;
     uint32_t rule;
-    uint32_t match; /* id of the name that matched; SEGMENT_MATCH_ADDRESS | id of the address; SEGMENT_NO_ID */
+    uint32_t match; /* id of the name that matched; SEGMENT_MATCH_ADDRESS | id of the address;
+                       SEGMENT_NO_ID */
     uint16_t qtype;
     uint16_t count;
     uint64_t case_number; /* of the first */
 };
 
-/* Follows a record whose count is above one: how far the others' case numbers lie from the first's. */
+/* Follows a record whose count is above one: how far the others' case numbers lie from the first's.
+ */
 struct segment_fold {
-    uint32_t mark; /* SEGMENT_FOLD_MARK */
+    uint32_t mark;                  /* SEGMENT_FOLD_MARK */
     uint16_t deltas[SEGMENT_FOLDS]; /* 0: none */
 };
 

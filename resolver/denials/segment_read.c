@@ -117,7 +117,7 @@ struct opening {
 
 static int begin(struct segment_reader *reader, bool *out_version)
 {
-    MDB_val key = {4, (void *)(uintptr_t)"meta"}, value;
+    MDB_val key = {4, (void *)(uintptr_t) "meta"}, value;
     MDB_envinfo info;
     struct stat status;
     int rc = mdb_env_info(reader->env, &info), fd;
@@ -169,10 +169,11 @@ static int opening_result(const struct opening *opening, bool survived, struct b
 
     if (!survived || opening->rc == MDB_CORRUPTED || opening->rc == MDB_INVALID ||
         opening->rc == MDB_PAGE_NOTFOUND || opening->rc == MDB_NOTFOUND)
-        return bl_error_set(error, -EBADMSG, "%s: damaged or cut; its denials cannot be read", path);
-    if (opening->rc == EAGAIN)
-        return bl_error_set(error, -EAGAIN, "%s: written to faster than it can be copied; try again",
+        return bl_error_set(error, -EBADMSG, "%s: damaged or cut; its denials cannot be read",
                             path);
+    if (opening->rc == EAGAIN)
+        return bl_error_set(error, -EAGAIN,
+                            "%s: written to faster than it can be copied; try again", path);
     if (opening->rc != 0)
         return bl_error_set(error, opening->rc > 0 ? -opening->rc : -EIO, "%s: %s", path,
                             mdb_strerror(opening->rc));
@@ -197,6 +198,8 @@ int segment_reader_open(const char *state, const struct day *day, bool copy,
     if (code < 0) {
         if (survived)
             segment_reader_close(reader);
+        else
+            segment_reader_abandon(reader);
         return code;
     }
     reader->day.start_ms = reader->meta.start_ms;
@@ -216,6 +219,16 @@ void segment_reader_close(struct segment_reader *reader)
     if (reader->snapshot_fd >= 0)
         close(reader->snapshot_fd);
     free(reader);
+}
+
+void segment_reader_abandon(struct segment_reader *reader)
+{
+    static struct segment_reader *abandoned;
+
+    reader->abandoned_next = __atomic_load_n(&abandoned, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(&abandoned, &reader->abandoned_next, reader, false,
+                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+    }
 }
 
 bool segment_reader_string(const struct segment_reader *reader, enum segment_dictionary which,
@@ -265,7 +278,8 @@ bool segment_reader_client(const struct segment_reader *reader, uint32_t id,
     return true;
 }
 
-bool segment_reader_word(const struct segment_reader *reader, uint32_t id, struct segment_word *out_word)
+bool segment_reader_word(const struct segment_reader *reader, uint32_t id,
+                         struct segment_word *out_word)
 {
     const uint8_t *bytes;
     uint32_t attribute;
@@ -279,14 +293,13 @@ bool segment_reader_word(const struct segment_reader *reader, uint32_t id, struc
     size_t name_len = strlen(name);
     if (name_len + 4 > len)
         return false;
-    *out_word = (struct segment_word){.kind = (char)bytes[0],
-                                      .severity = bytes[1],
-                                      .name = name,
-                                      .title = name + name_len + 1};
+    *out_word = (struct segment_word){
+        .kind = (char)bytes[0], .severity = bytes[1], .name = name, .title = name + name_len + 1};
     return true;
 }
 
-bool segment_reader_rule(const struct segment_reader *reader, uint32_t id, struct segment_rule *out_rule)
+bool segment_reader_rule(const struct segment_reader *reader, uint32_t id,
+                         struct segment_rule *out_rule)
 {
     const uint8_t *bytes;
     uint32_t attribute;
@@ -312,20 +325,21 @@ uint64_t segment_reader_drained(const struct segment_reader *reader, uint64_t se
     return offset;
 }
 
-int segment_reader_walk(const struct segment_reader *reader, MDB_dbi table, const MDB_val *first,
-                        int (*each)(void *user, const MDB_val *key, const MDB_val *value), void *user)
+int segment_reader_walk(struct segment_reader *reader, MDB_dbi table, const MDB_val *first,
+                        int (*each)(void *user, const MDB_val *key, const MDB_val *value),
+                        void *user)
 {
-    MDB_cursor *cursor;
     MDB_val key = {0}, value;
-    int result = 0, rc = mdb_cursor_open(reader->txn, table, &cursor);
+    int result = 0, rc = mdb_cursor_open(reader->txn, table, &reader->cursor);
 
     if (rc != 0)
         return -EBADMSG;
     if (first != NULL)
         key = *first;
-    for (rc = mdb_cursor_get(cursor, &key, &value, first != NULL ? MDB_SET_RANGE : MDB_FIRST);
-         rc == 0 && result == 0; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))
-        result = each(user, &key, &value);
-    mdb_cursor_close(cursor);
+    rc = mdb_cursor_get(reader->cursor, &key, &value, first != NULL ? MDB_SET_RANGE : MDB_FIRST);
+    while (rc == 0 && (result = each(user, &key, &value)) == 0)
+        rc = mdb_cursor_get(reader->cursor, &key, &value, MDB_NEXT);
+    mdb_cursor_close(reader->cursor);
+    reader->cursor = NULL;
     return result != 0 || rc == 0 || rc == MDB_NOTFOUND ? result : -EBADMSG;
 }

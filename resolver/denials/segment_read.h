@@ -1,7 +1,8 @@
-/* A segment opened for reading: one consistent snapshot, in this or another process than the writer's.
+/* A segment opened for reading: one consistent snapshot, in this or another process than the
+ * writer's.
  *
- * Every function that touches the map runs inside guard_run(); see guard.h. Borrowed pointers live until
- * segment_reader_close().
+ * Every function that touches the map runs inside guard_run(); see guard.h. Borrowed pointers live
+ * until segment_reader_close().
  *
  * Threads: a reader belongs to the thread that opened it.
  */
@@ -16,17 +17,22 @@ struct segment_reader {
     struct day day;
     MDB_env *env;
     MDB_txn *txn;
+    MDB_cursor *cursor; /* of the walk that is under way */
     struct segment_tables tables;
     struct segment_meta meta;
     int snapshot_fd; /* of a private copy, −1: none */
+    struct segment_reader *abandoned_next;
     char path[PATH_MAX];
 };
 
-/* 0, -ENOENT, -EPROTO (another version), -EBADMSG (damaged), -EAGAIN (a snapshot could not be had) or
- * another negative errno with a sentence. Not inside a guard: brings its own. */
+/* 0, -ENOENT, -EPROTO (another version), -EBADMSG (damaged), -EAGAIN (a snapshot could not be had)
+ * or another negative errno with a sentence. Not inside a guard: brings its own. */
 int segment_reader_open(const char *state, const struct day *day, bool copy,
                         struct segment_reader **out_reader, struct bl_error *error);
 void segment_reader_close(struct segment_reader *reader);
+
+/* Instead of closing, after a fault was met in it: nothing of LMDB's can be trusted to be freed. */
+void segment_reader_abandon(struct segment_reader *reader);
 
 /* A dictionary's string by its number; false: there is none. */
 bool segment_reader_string(const struct segment_reader *reader, enum segment_dictionary which,
@@ -44,14 +50,18 @@ struct segment_word {
     uint8_t severity;
     const char *name, *title;
 };
-bool segment_reader_word(const struct segment_reader *reader, uint32_t id, struct segment_word *out_word);
-bool segment_reader_rule(const struct segment_reader *reader, uint32_t id, struct segment_rule *out_rule);
+bool segment_reader_word(const struct segment_reader *reader, uint32_t id,
+                         struct segment_word *out_word);
+bool segment_reader_rule(const struct segment_reader *reader, uint32_t id,
+                         struct segment_rule *out_rule);
 
 /* How much of a journal file is in this segment. */
 uint64_t segment_reader_drained(const struct segment_reader *reader, uint64_t sequence);
 
-/* Calls each(user, key, value) for a table's entries from `first` on (NULL: the start) until non-zero. */
-int segment_reader_walk(const struct segment_reader *reader, MDB_dbi table, const MDB_val *first,
-                        int (*each)(void *user, const MDB_val *key, const MDB_val *value), void *user);
+/* Calls each(user, key, value) for a table's entries from `first` on (NULL: the start) until
+ * non-zero. */
+int segment_reader_walk(struct segment_reader *reader, MDB_dbi table, const MDB_val *first,
+                        int (*each)(void *user, const MDB_val *key, const MDB_val *value),
+                        void *user);
 
 #endif

@@ -130,8 +130,9 @@ static int moved_add(void *user, const MDB_val *key, const MDB_val *value)
     return 0;
 }
 
-/* A count goes on growing in its journal: what of it is in the segment is taken off. A count that began on
- * an earlier day is told on the day of its last denial; over midnight that is the best that is known. */
+/* A count goes on growing in its journal: what of it is in the segment is taken off. A count that
+ * began on an earlier day is told on the day of its last denial; over midnight that is the best
+ * that is known. */
 static int counts_tell(const struct sums *sums)
 {
     const struct days_now *now = sums->now;
@@ -174,7 +175,8 @@ static int day_sums(void *user, const struct days_now *now)
 
     sums->now = now;
     if (now->reader != NULL) {
-        code = segment_reader_walk(now->reader, now->reader->tables.rollups, NULL, rollup_tell, sums);
+        code =
+            segment_reader_walk(now->reader, now->reader->tables.rollups, NULL, rollup_tell, sums);
         damaged = code == -EBADMSG;
         if (code == 0 || damaged)
             code = segment_reader_walk(now->reader, now->reader->tables.counted, NULL, counted_tell,

@@ -14,9 +14,9 @@
 
 enum {
     KEEPER_MS = 50,
-    TROUBLE_MS = 1000,      /* between two tries to make a spare on a full disk */
-    READERS_MS = 60000,     /* between two looks for readers that are gone */
-    BACKLOG_FILES = 128,    /* per journal: one gigabyte */
+    TROUBLE_MS = 1000,   /* between two tries to make a spare on a full disk */
+    READERS_MS = 60000,  /* between two looks for readers that are gone */
+    BACKLOG_FILES = 128, /* per journal: one gigabyte */
     LEND_FILES = BACKLOG_FILES / 2,
 };
 
@@ -175,8 +175,8 @@ static void status_refresh(struct denials_writer *writer)
                                     .counted = writer->drain.moved_counts};
 
     pthread_mutex_lock(&writer->lock);
-    status.last_ms = writer->drain_trouble.text[0] == '\0' ? now_ms(CLOCK_REALTIME)
-                                                           : writer->status.last_ms;
+    status.last_ms =
+        writer->drain_trouble.text[0] == '\0' ? now_ms(CLOCK_REALTIME) : writer->status.last_ms;
     writer->status = status;
     pthread_mutex_unlock(&writer->lock);
 }
@@ -199,7 +199,8 @@ int denials_writer_flush(struct denials_writer *writer, struct bl_error *error)
     return code;
 }
 
-/* Until the segments have them, records are synced where they are: a power cut costs the last second. */
+/* Until the segments have them, records are synced where they are: a power cut costs the last
+ * second. */
 static void journals_sync(struct denials_writer *writer)
 {
     pthread_mutex_lock(&writer->drain_lock);
@@ -242,7 +243,8 @@ static void *writer_run(void *user)
 }
 
 /* Fills a journal's ring of spares: 0, or why a file could not be made. */
-static int spares_fill(struct denials_writer *writer, struct journal *journal, struct bl_error *error)
+static int spares_fill(struct denials_writer *writer, struct journal *journal,
+                       struct bl_error *error)
 {
     for (;;) {
         struct journal_file **slot = &journal->spares[journal->fill % JOURNAL_SPARES], *file;
@@ -300,7 +302,8 @@ static bool file_is_live(const struct denials_writer *writer, uint64_t sequence)
     return false;
 }
 
-/* What earlier runs left. A file that is none of ours, or was cut before its first record, is set aside. */
+/* What earlier runs left. A file that is none of ours, or was cut before its first record, is set
+ * aside. */
 static int leftovers_open(struct denials_writer *writer, struct bl_error *error)
 {
     struct journal_file **end = &writer->leftovers;
@@ -341,7 +344,8 @@ static int threads_start(struct denials_writer *writer, struct bl_error *error)
     if (code == 0)
         code = pthread_create(&writer->writer, NULL, writer_run, writer);
     writer->writer_runs = writer->keeper_runs && code == 0;
-    return code == 0 ? 0 : bl_error_set(error, -code, "no thread for the writer: %s", strerror(code));
+    return code == 0 ? 0
+                     : bl_error_set(error, -code, "no thread for the writer: %s", strerror(code));
 }
 
 int denials_writer_start(const struct denials_writer_options *options,
@@ -421,8 +425,8 @@ void denials_writer_status(struct denials_writer *writer, struct denials_status 
     pthread_mutex_unlock(&writer->list_lock);
     pthread_mutex_lock(&writer->lock);
     *out_status = writer->status;
-    out_status->trouble = writer->drain_trouble.text[0] != '\0' ? writer->drain_trouble
-                                                                : writer->spare_trouble;
+    out_status->trouble =
+        writer->drain_trouble.text[0] != '\0' ? writer->drain_trouble : writer->spare_trouble;
     pthread_mutex_unlock(&writer->lock);
     out_status->pending = pending;
     out_status->files = files;

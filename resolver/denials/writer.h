@@ -1,16 +1,17 @@
 /* The writer: two plain threads that keep journals supplied and move them into day segments.
  *
- * The *keeper* makes spare journal files, so that no worker ever waits for one. The *writer* moves what
- * the journals hold into segments once a second, at the lowest priority: while the processors are busy
- * answering, records wait in the journals, where nothing can happen to them. When a backlog grows past
- * half of what journals may hold, the keeper, at ordinary priority, lends a hand.
+ * The *keeper* makes spare journal files, so that no worker ever waits for one. The *writer* moves
+ * what the journals hold into segments once a second, at the lowest priority: while the processors
+ * are busy answering, records wait in the journals, where nothing can happen to them. When a
+ * backlog grows past half of what journals may hold, the keeper, at ordinary priority, lends a
+ * hand.
  *
- * Start: files of earlier runs are found and moved first, off the answering path. Stop: everything is
- * moved; call denials_writer_stop() after the workers' last append and before journal_close().
+ * Start: files of earlier runs are found and moved first, off the answering path. Stop: everything
+ * is moved; call denials_writer_stop() after the workers' last append and before journal_close().
  *
- * Failure modes: disk full: journals go on until they cannot either, then denials are counted only; the
- * writer tries again each second and says so in denials_writer_status(). A segment that cannot be opened
- * keeps its records in the journals.
+ * Failure modes: disk full: journals go on until they cannot either, then denials are counted only;
+ * the writer tries again each second and says so in denials_writer_status(). A segment that cannot
+ * be opened keeps its records in the journals.
  *
  * Threads: start, stop and status from any thread; the journals' own functions stay their workers'.
  */
@@ -40,18 +41,20 @@ int denials_writer_start(const struct denials_writer_options *options,
 void denials_writer_stop(struct denials_writer *writer); /* may be NULL */
 
 struct denials_status {
-    uint64_t recorded;       /* denials moved into segments since start */
-    uint64_t pending;        /* octets of journals not yet moved */
-    uint64_t counted;        /* counted, not itemised, since start */
-    uint64_t damaged;        /* octets of earlier journals that were no whole record */
-    uint64_t files;          /* journal files in use */
-    int64_t last_ms;         /* wall time of the last successful move, 0: none yet */
-    struct bl_error trouble; /* why the last move, or the last spare, failed; empty when all is well */
+    uint64_t recorded; /* denials moved into segments since start */
+    uint64_t pending;  /* octets of journals not yet moved */
+    uint64_t counted;  /* counted, not itemised, since start */
+    uint64_t damaged;  /* octets of earlier journals that were no whole record */
+    uint64_t files;    /* journal files in use */
+    int64_t last_ms;   /* wall time of the last successful move, 0: none yet */
+    struct bl_error
+        trouble; /* why the last move, or the last spare, failed; empty when all is well */
 };
 
 void denials_writer_status(struct denials_writer *writer, struct denials_status *out_status);
 
-/* Moves what there is now, in the calling thread: for tests, and where an answer must be on record. */
+/* Moves what there is now, in the calling thread: for tests, and where an answer must be on record.
+ */
 int denials_writer_flush(struct denials_writer *writer, struct bl_error *error);
 
 #endif
