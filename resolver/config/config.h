@@ -54,6 +54,7 @@ struct config_category {
     const char *title;
     enum config_severity severity;
     bool sealed;
+    bool exempts_all; /* its allow entries count for every category, not for this one only */
     struct config_answer answer;
     struct config_source *sources;
     size_t source_count;
@@ -145,6 +146,7 @@ struct config_calendar {
     const char *time_zone;     /* "Europe/London"; NULL: the machine's */
     struct config_term *terms; /* none: every day that is no holiday is in term */
     size_t term_count;
+    uint8_t week; /* days on which there is school, Monday is 1 */
     struct config_dates *holidays;
     size_t holiday_count;
     struct config_dates *inset_days;

@@ -62,6 +62,8 @@ static const struct key category_keys[] = {
     {"sealed", KEY_BOOL, AT(config_category, sealed), .fallback = "false",
      .meaning = "denied to everyone for good: no rule, grant or list can loosen it, and nothing "
                 "starts without its lists"},
+    {"exempts-all", KEY_BOOL, AT(config_category, exempts_all), .fallback = "false",
+     .meaning = "allow entries of its lists count against every category, not only this one"},
     {"answer", KEY_ANSWER, AT(config_category, answer),
      .meaning = "how a denied question is answered, whatever the group says"},
     {"sources", KEY_ITEMS, MANY(config_category, sources, source_count), EACH(config_source),
@@ -107,6 +109,8 @@ static const struct key exception_keys[] = {
 static const struct key calendar_keys[] = {
     {"time-zone", KEY_TEXT, AT(config_calendar, time_zone), .most = 64,
      .meaning = "as Europe/London; the machine's own when not given"},
+    {"school-week", KEY_DAYS, AT(config_calendar, week), .fallback = "mon-fri",
+     .meaning = "days of the week on which there is school"},
     {"terms", KEY_MAP, MANY(config_calendar, terms, term_count), EACH(config_term), .noun = "term",
      .children = term_keys, .meaning = "when school is in; without any, all year"},
     {"holidays", KEY_LIST, KEY_DATES, MANY(config_calendar, holidays, holiday_count),

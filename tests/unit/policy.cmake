@@ -1,0 +1,3 @@
+chalkgate_unit_test(policy-policy test_policy.c)
+chalkgate_unit_test(policy-property test_property.c)
+chalkgate_unit_test(policy-calendar test_calendar.c)

@@ -1,0 +1,220 @@
+/* Random policies, lists, names and times: the tables and the explanation agree, sealed categories
+ * always deny, and no verdict changes before the moment that the TTL limit promises. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "resolver/policy/policy.h"
+#include "tests/unit/policy/fake_store.h"
+
+static uint64_t seed;
+
+static unsigned below(unsigned bound)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return (unsigned)(seed % bound);
+}
+
+static const char *const CATEGORIES[] = {"a", "b", "c", "d", "e", "sealed", "general"};
+static const char *const NAMES[] = {"x.test", "y.x.test", "z.y.x.test", "w.test", "test"};
+static const char *const ASKED[] = {"x.test", "y.x.test",  "q.z.y.x.test",
+                                    "w.test", "notx.test", "v.test"};
+
+static void store_make(struct bl_store *store)
+{
+    *store = (struct bl_store){.category_count = 8, .fact_count = 1 + below(30)};
+    for (unsigned i = 0; i < 7; i++)
+        store->categories[i] = (struct bl_category){.name = CATEGORIES[i], .names = 1};
+    store->categories[7] = (struct bl_category){.name = "elsewhere", .names = 1};
+    for (unsigned fact = 1; fact < store->fact_count; fact++) {
+        unsigned depth = 0;
+        store->rule_counts[fact] = 1 + below(FAKE_RULES_MAX);
+        for (size_t i = 0; i < store->rule_counts[fact]; i++) {
+            depth += below(3) == 0;
+            store->rules[fact][i] = (struct bl_fact_rule){.category = (uint16_t)below(8),
+                                                          .depth = (uint8_t)depth,
+                                                          .tier = (uint8_t)below(3),
+                                                          .action = (uint8_t)(below(3) == 0),
+                                                          .important = below(5) == 0};
+        }
+    }
+}
+
+/* Each target under one of deny, observe and allow at most. */
+static void targets_write(FILE *out)
+{
+    unsigned where[10];
+
+    for (unsigned i = 0; i < 10; i++)
+        where[i] = below(5);
+    for (unsigned list = 0; list < 3; list++) {
+        static const char *const WORDS[] = {"deny", "observe", "allow"};
+        bool first = true;
+        fprintf(out, "%s: [", WORDS[list]);
+        for (unsigned i = 0; i < 10; i++) {
+            if (where[i] != list || (i >= 5 && list == 1))
+                continue;
+            fprintf(out, "%s'%s%s'", first ? "" : ", ",
+                    i < 5 ? "category:" : "name:", i < 5 ? CATEGORIES[i] : NAMES[i - 5]);
+            first = false;
+        }
+        fputs("], ", out);
+    }
+}
+
+static struct config *config_make(void)
+{
+    static const char *const ZONES[] = {"Europe/London", "UTC", "America/New_York",
+                                        "Australia/Lord_Howe"};
+    static const char *const WHENS[] = {"school-days", "other-days", "always"};
+    struct config *config = NULL;
+    struct config_faults faults = {0};
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    fputs("upstreams: [192.0.2.53]\ncategories:\n", out);
+    for (unsigned i = 0; i < 7; i++)
+        fprintf(out, "  %s: {severity: %s, sealed: %s, exempts-all: %s}\n", CATEGORIES[i],
+                below(2) ? "low" : "high", i == 5 ? "true" : "false", i == 6 ? "true" : "false");
+    fprintf(out,
+            "calendar:\n  time-zone: %s\n  terms: {t: 2026-09-03..2027-07-20}\n"
+            "  holidays: [2026-10-26..2026-10-30]\n  periods:\n",
+            ZONES[below(4)]);
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned from = below(1439), to = from + 1 + below(1200);
+        fprintf(out, "    p%u: {days: [%s], when: %s, times: ['%02u:%02u-%02u:%02u']}\n", i,
+                below(2) ? "mon-fri" : "mon, sat-sun", WHENS[below(3)], from / 60, from % 60,
+                to % 1440 / 60, to % 60);
+    }
+    fputs("  exceptions: [{date: 2026-11-25, school: closed}, {date: 2026-11-26, period: p0}]\n"
+          "groups:\n",
+          out);
+    for (unsigned i = 0; i < 3; i++) {
+        fprintf(out, "  g%u: {walled-garden: %s, ", i, below(6) == 0 ? "true" : "false");
+        targets_write(out);
+        fputs("schedule: [", out);
+        for (unsigned j = below(4); j > 0; j--) {
+            fprintf(out, "{%s: [p%u], %s", below(2) ? "during" : "outside", below(3),
+                    below(4) == 0 ? "internet: false, " : "");
+            targets_write(out);
+            fputs("}, ", out);
+        }
+        fputs("]}\n", out);
+    }
+    fclose(out);
+    if (config_load_text("random.yaml", text, len, &config, &faults) < 0)
+        fail_msg("%s\n%s", faults.items[0].text, text);
+    free(text);
+    return config;
+}
+
+static bool fact_is_sealed(const struct bl_store *store, bl_fact fact)
+{
+    for (size_t i = 0; i < store->rule_counts[fact]; i++) {
+        if (store->rules[fact][i].category == 5 && store->rules[fact][i].action == BL_BLOCK)
+            return true;
+    }
+    return false;
+}
+
+static void assert_same(const struct policy *policy, struct ruling table, struct ruling told)
+{
+    if (table.verdict == told.verdict && table.rule == told.rule &&
+        table.category == told.category && table.answer == told.answer &&
+        table.severity == told.severity && table.detail == told.detail)
+        return;
+    fail_msg(
+        "the table says %s by %s (%u, answer %u, %u), the explanation %s by %s (%u, answer %u, "
+        "%u)",
+        policy_verdict_text(table.verdict), policy_rule_text(table.rule), table.category,
+        table.answer, table.detail, policy_verdict_text(told.verdict), policy_rule_text(told.rule),
+        told.category, told.answer, told.detail);
+    (void)policy;
+}
+
+struct question {
+    uint16_t group;
+    bl_fact fact;
+    struct bl_name name;
+};
+
+static struct ruling judge(struct policy_now *now, const struct question *question, int64_t wall_ms)
+{
+    policy_now_update(now, (struct moment){.wall_ms = wall_ms});
+    return policy_judge(now, question->group, question->name.wire, question->name.len,
+                        question->fact);
+}
+
+static void question_check(const struct policy *policy, const struct bl_store *store,
+                           struct policy_now *now, int64_t wall_ms)
+{
+    const char *asked = ASKED[below(6)];
+    struct question question = {.group = (uint16_t)below(3),
+                                .fact = (bl_fact)below(store->fact_count)};
+    struct policy_explanation told;
+    struct ruling table, later;
+    uint32_t ttl;
+
+    assert_int_equal(bl_name_parse(asked, strlen(asked), &question.name), BL_NAME_FINE);
+    table = judge(now, &question, wall_ms);
+    ttl = policy_ttl_limit(now, question.group, (struct moment){.wall_ms = wall_ms});
+    assert_int_equal(policy_explain(policy, question.group, question.name.wire,
+                                    (struct bl_found){.fact = question.fact}, wall_ms, &told),
+                     0);
+    assert_same(policy, table, told.ruling);
+    policy_explanation_free(&told);
+    if (fact_is_sealed(store, question.fact)) {
+        assert_int_equal(table.verdict, VERDICT_DENY);
+        assert_int_equal(table.rule, RULE_SEALED);
+    }
+    if (ttl == 0)
+        return;
+    /* Somewhere before the answer's TTL ends, and in its last second. */
+    later = judge(now, &question, wall_ms + below(ttl > 1000000 ? 1000000 : ttl) * INT64_C(1000));
+    assert_same(policy, table, later);
+    if (ttl < 1000000)
+        assert_same(policy, table, judge(now, &question, wall_ms + (ttl - 1) * INT64_C(1000)));
+}
+
+static void random_policies(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 150; round++) {
+        struct bl_store store;
+        struct config *config;
+        struct policy *policy = NULL;
+        struct policy_now now;
+        seed = UINT64_C(0x9e3779b97f4a7c15) * (round + 1);
+        store_make(&store);
+        config = config_make();
+        assert_int_equal(policy_build(config, &store, 1, &policy, NULL), 0);
+        assert_int_equal(policy_now_init(&now, policy), 0);
+        for (unsigned i = 0; i < 150; i++) {
+            /* Autumn 2026 to summer 2027, both changes of the clock well within, and around them.
+             */
+            int64_t day = 20700 + below(300);
+            if (below(4) == 0)
+                day = below(2) ? 20751 : 20905;
+            question_check(policy, &store, &now,
+                           day * 86400000 + below(86400) * INT64_C(1000) + below(1000));
+        }
+        policy_now_fini(&now);
+        policy_free(policy);
+        config_free(config);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_policies)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
