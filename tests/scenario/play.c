@@ -257,6 +257,7 @@ static void play_reply(char *rest)
     char name[BL_NAME_TEXT_MAX];
     world_follow();
     const char *upstream = word_must(&rest, "an upstream");
+    rest += strspn(rest, " \t");
     bool elsewhere = strncmp(rest, "wrong-port ", 11) == 0;
     if (elsewhere)
         rest += 11;
