@@ -1,0 +1,311 @@
+/* What a question costs without sockets, path by path: nanoseconds, heap calls, instructions.
+ *
+ *   bench-query [--names N] [--groups N] [--clients N] [--path NAME] [--json]
+ *   bench-query --once COUNT --path NAME     warms up, then does the path COUNT times inside
+ *                                            measured_run(), for callgrind's --toggle-collect
+ *
+ * Every question is another name, client and group, drawn at random from those there are, so that
+ * what is measured at a million names is a look-up in a million names.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "resolver/query/recall.h"
+#include "tests/bench/harness.h"
+#include "tests/bench/school.h"
+
+enum { QUESTIONS = SCHOOL_JOURNAL_DENIALS, HOT_NAMES = 10000, ROUNDS = 11 };
+
+struct packet {
+    uint16_t len;
+    uint8_t bytes[94]; /* our names are short */
+    struct address client;
+};
+
+struct bench {
+    struct school school;
+    struct packet *packets;
+    bl_fact *facts;
+    uint64_t random, unseen;
+    size_t next;
+    unsigned sum; /* so that nothing is left out for having no effect */
+};
+
+struct path {
+    const char *name, *meaning;
+    void (*fill)(struct bench *bench, size_t count); /* the questions of a round */
+    void (*step)(struct bench *bench, const struct packet *packet);
+    bool denies;
+};
+
+static void packet_set(struct bench *bench, struct packet *packet, const struct bl_name *name,
+                       bool edns)
+{
+    uint8_t bytes[SCHOOL_QUESTION_MAX];
+    size_t len = school_question(bytes, (uint16_t)random_next(&bench->random), name, DNS_A, edns);
+
+    if (len > sizeof packet->bytes)
+        bench_fail("a question is too long");
+    memcpy(packet->bytes, bytes, len);
+    packet->len = (uint16_t)len;
+    packet->client = school_client(
+        &bench->school, (uint32_t)(random_next(&bench->random) % bench->school.options.clients));
+}
+
+static void fill_listed(struct bench *bench, size_t count, bool edns)
+{
+    struct bl_name name;
+
+    for (size_t i = 0; i < count; i++) {
+        school_listed(random_next(&bench->random) % bench->school.options.names, &name);
+        packet_set(bench, &bench->packets[i], &name, edns);
+    }
+}
+
+static void fill_denied(struct bench *bench, size_t count)
+{
+    fill_listed(bench, count, false);
+}
+
+static void fill_denied_edns(struct bench *bench, size_t count)
+{
+    fill_listed(bench, count, true);
+}
+
+/* The popular ones more often, as people ask. */
+static void fill_hot(struct bench *bench, size_t count)
+{
+    struct bl_name name;
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t a = random_next(&bench->random) % HOT_NAMES;
+        uint64_t b = random_next(&bench->random) % HOT_NAMES;
+        school_unlisted(a * b / HOT_NAMES, &name);
+        packet_set(bench, &bench->packets[i], &name, false);
+    }
+}
+
+static void fill_unseen(struct bench *bench, size_t count)
+{
+    struct bl_name name;
+
+    for (size_t i = 0; i < count; i++) {
+        school_unlisted(1000000 + bench->unseen++, &name);
+        packet_set(bench, &bench->packets[i], &name, false);
+    }
+}
+
+static void step_ask(struct bench *bench, const struct packet *packet)
+{
+    size_t len;
+
+    bench->sum +=
+        (unsigned)school_ask(&bench->school, packet->bytes, packet->len, &packet->client, &len);
+}
+
+static void step_parse(struct bench *bench, const struct packet *packet)
+{
+    struct dns_question question;
+
+    bench->sum += dns_question_parse(packet->bytes, packet->len, &question);
+}
+
+static void step_look_up(struct bench *bench, const struct packet *packet)
+{
+    bench->sum += bl_store_find(bench->school.world->store, packet->bytes + DNS_HEADER,
+                                packet->len - DNS_HEADER - 4u)
+                      .fact;
+}
+
+static void step_judge(struct bench *bench, const struct packet *packet)
+{
+    struct pipeline *pipeline = bench->school.pipeline;
+    uint16_t group = policy_group_of(pipeline->world->policy, &packet->client);
+
+    bench->sum += policy_judge(&pipeline->now, group, packet->bytes + DNS_HEADER,
+                               packet->len - DNS_HEADER - 4u, bench->facts[packet->bytes[1]])
+                      .verdict;
+}
+
+static void step_recall(struct bench *bench, const struct packet *packet)
+{
+    struct cache_key key = {.name = packet->bytes + DNS_HEADER,
+                            .name_len = (uint8_t)(packet->len - DNS_HEADER - 4u),
+                            .type = DNS_A,
+                            .class = DNS_CLASS_IN};
+
+    bench->sum += cache_find(bench->school.pipeline->cache, &key) != NULL;
+}
+
+static void step_record(struct bench *bench, const struct packet *packet)
+{
+    struct denial denial = {.wall_ms = bench->school.moment.wall_ms,
+                            .client = packet->client,
+                            .qtype = DNS_A,
+                            .rule = RULE_CATEGORY,
+                            .via = VIA_QUESTION,
+                            .policy_version = 1,
+                            .generation = 1,
+                            .qname = packet->bytes + DNS_HEADER,
+                            .matched = packet->bytes + DNS_HEADER};
+
+    bench->sum += (unsigned)journal_append(bench->school.journal, &denial);
+}
+
+static const struct path PATHS[] = {
+    {"parse", "a question read", fill_denied, step_parse, false},
+    {"look-up", "a name among the listed ones", fill_denied, step_look_up, false},
+    {"judge", "group of the client, verdict on the fact", fill_denied, step_judge, false},
+    {"recall", "a reply found in the cache", fill_hot, step_recall, false},
+    {"record", "a denial into the journal", fill_denied, step_record, true},
+    {"deny", "a listed name, the whole way", fill_denied, step_ask, true},
+    {"deny-edns", "the same with EDNS: words and a case code", fill_denied_edns, step_ask, true},
+    {"hit", "a cached name, the whole way", fill_hot, step_ask, false},
+    {"miss", "a new name: forwarded, answered, kept", fill_unseen, step_ask, false},
+};
+
+enum { PATH_COUNT = sizeof PATHS / sizeof PATHS[0] };
+
+static const struct path *path_now;
+
+/* Its name is what callgrind is told to look at. */
+__attribute__((noinline, noclone, used)) void measured_run(struct bench *bench, size_t count);
+
+__attribute__((noinline, noclone, used)) void measured_run(struct bench *bench, size_t count)
+{
+    void (*step)(struct bench * bench, const struct packet *packet) = path_now->step;
+
+    for (size_t i = 0; i < count; i++)
+        step(bench, &bench->packets[i]);
+}
+
+static void work_run(void *user, size_t count)
+{
+    measured_run(user, count);
+}
+
+static void work_prepare(void *user, size_t count)
+{
+    struct bench *bench = user;
+
+    path_now->fill(bench, count);
+    if (path_now->denies)
+        school_journal_renew(&bench->school);
+}
+
+/* All popular names into the cache. */
+static void cache_fill(struct bench *bench)
+{
+    struct packet packet;
+    struct bl_name name;
+    size_t len;
+
+    for (uint64_t i = 0; i < HOT_NAMES; i++) {
+        school_unlisted(i, &name);
+        packet_set(bench, &packet, &name, false);
+        school_ask(&bench->school, packet.bytes, packet.len, &packet.client, &len);
+    }
+}
+
+static uint64_t size_read(const char *option, const char *text, uint64_t most)
+{
+    char *end;
+    uint64_t value = strtoull(text, &end, 10);
+
+    if (*text == '\0' || *end != '\0' || value == 0 || value > most)
+        bench_fail("--%s takes a number from 1 to %" PRIu64, option, most);
+    return value;
+}
+
+static const struct path *path_find(const char *name)
+{
+    for (size_t i = 0; i < PATH_COUNT; i++)
+        if (strcmp(PATHS[i].name, name) == 0)
+            return &PATHS[i];
+    bench_fail("there is no path '%s'", name);
+}
+
+struct arguments {
+    struct school_options school;
+    const struct path *path;
+    size_t once;
+    bool json;
+};
+
+static void arguments_read(int argc, char **argv, struct arguments *out)
+{
+    static const struct option options[] = {{"names", required_argument, NULL, 'n'},
+                                            {"groups", required_argument, NULL, 'g'},
+                                            {"clients", required_argument, NULL, 'c'},
+                                            {"path", required_argument, NULL, 'p'},
+                                            {"once", required_argument, NULL, 'o'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {NULL, 0, NULL, 0}};
+
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == 'n')
+            out->school.names = size_read("names", optarg, 100000000);
+        else if (option == 'g')
+            out->school.groups = (unsigned)size_read("groups", optarg, 65536);
+        else if (option == 'c')
+            out->school.clients = (uint32_t)size_read("clients", optarg, 1 << 24);
+        else if (option == 'p')
+            out->path = path_find(optarg);
+        else if (option == 'o')
+            out->once = size_read("once", optarg, QUESTIONS);
+        else if (option == 'j')
+            out->json = true;
+        else
+            exit(2);
+    }
+}
+
+static void path_print(struct bench *bench, const struct path *path, bool json)
+{
+    struct work work = {work_run, work_prepare, bench};
+    struct figure figure;
+
+    path_now = path;
+    figure = figure_measure(&work, QUESTIONS, ROUNDS);
+    figure_print(path->name, bench->school.options.names, &figure, json);
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {.school = {.names = 1000000, .groups = 10, .clients = 1000}};
+    struct bench *bench = calloc(1, sizeof *bench);
+
+    arguments_read(argc, argv, &arguments);
+    if (!bench || !(bench->packets = calloc(QUESTIONS, sizeof *bench->packets)))
+        bench_fail("no memory for questions");
+    if (arguments.once && !arguments.path)
+        bench_fail("--once needs --path");
+    school_open(&bench->school, &arguments.school);
+    bench->facts =
+        calloc(256, sizeof *bench->facts); /* "on no list" and what the list says, by turns */
+    if (!bench->facts)
+        bench_fail("no memory for facts");
+    for (unsigned i = 0; i < 256; i++)
+        bench->facts[i] = (bl_fact)(i % bl_store_fact_count(bench->school.world->store));
+    cache_fill(bench);
+    if (arguments.once) {
+        path_now = arguments.path;
+        work_prepare(bench, arguments.once);
+        for (size_t i = 0; i < arguments.once; i++)
+            path_now->step(bench, &bench->packets[i]);
+        work_prepare(bench, arguments.once);
+        measured_run(bench, arguments.once);
+    } else {
+        for (size_t i = 0; i < PATH_COUNT; i++)
+            if (!arguments.path || arguments.path == &PATHS[i])
+                path_print(bench, &PATHS[i], arguments.json);
+    }
+    school_close(&bench->school);
+    free(bench->packets);
+    free(bench->facts);
+    free(bench);
+    return 0;
+}
