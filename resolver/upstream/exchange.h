@@ -74,7 +74,7 @@ struct exchange {
     uint8_t transport; /* enum config_transport of this try */
     struct address server_address;
     const char *tls_name; /* what its certificate must bear; "": none */
-    int64_t deadline_ms; /* of this try's patience, monotonic */
+    int64_t deadline_ms;  /* of this try's patience, monotonic */
 
     /* Set by net. */
     void *channel; /* the socket or connection the current try went out on: exchange_sent() */

@@ -22,10 +22,11 @@ enum { UPSTREAMS_MAX = 32 };
 
 struct upstream {
     struct address address;
-    uint8_t transport;    /* enum config_transport */
-    uint8_t without_edns; /* answered FORMERR to EDNS and fine without it */
-    char tls_name[BL_NAME_TEXT_MAX]; /* a copy: questions in flight outlive a configuration; "": none */
-    uint32_t latency_us;  /* smoothed; 0: not known yet */
+    uint8_t transport;               /* enum config_transport */
+    uint8_t without_edns;            /* answered FORMERR to EDNS and fine without it */
+    char tls_name[BL_NAME_TEXT_MAX]; /* a copy: questions in flight outlive a configuration; "":
+                                        none */
+    uint32_t latency_us;             /* smoothed; 0: not known yet */
     uint32_t failed_in_row;
     int64_t aside_until_ms; /* monotonic; 0: in use */
     uint64_t sent, answered, failed;
