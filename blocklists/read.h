@@ -124,7 +124,10 @@ struct bl_source_options {
     void *user;
     bool insecure;     /* plain http is fine */
     bool white_lists;  /* take what a layout marks as white lists, too; else they are skipped */
-    const char *cache; /* folder for copies of downloads, or NULL */
+    const char *cache; /* folder for copies of downloads; NULL: none are kept */
+    bool offline;      /* read the copy that bl_fetch_all() (fetch.h) put in `cache` */
+    const char *const *bootstrap; /* name servers to look hosts up at, NULL last; or NULL */
+    const char *ca_file;          /* certificates to trust instead of the system's, or NULL */
 };
 
 /* Opens the source `location` (file, folder, archive, "-", https URL) and visits its parts. Returns

@@ -1,13 +1,17 @@
 #include "blocklists/source.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "blocklists/fetch.h"
 
 ssize_t source_file_read(void *user, void *buffer, size_t len, struct bl_error *error)
 {
@@ -226,6 +230,64 @@ out:
     return (int)got;
 }
 
+static int url_fetch(struct source *source, const char *cache)
+{
+    const struct bl_source_options *options = source->options;
+    struct bl_fetch_options fetch_options = {.cache = cache,
+                                             .bootstrap = options->bootstrap,
+                                             .ca_file = options->ca_file,
+                                             .insecure = options->insecure};
+    struct bl_fetch fetch = {.url = source->location, .sha256 = options->sha256};
+    int rc = bl_fetch_all(&fetch, 1, &fetch_options, source->error);
+
+    if (rc < 0)
+        return rc;
+    return fetch.outcome == BL_FETCH_FAILED
+               ? bl_error_set(source->error, fetch.code, "%s", fetch.error.text)
+               : 0;
+}
+
+static void folder_remove(const char *folder)
+{
+    DIR *entries = opendir(folder);
+    const struct dirent *entry;
+
+    while (entries && (entry = readdir(entries)))
+        unlinkat(dirfd(entries), entry->d_name, 0); /* "." and ".." it refuses */
+    if (entries)
+        closedir(entries);
+    rmdir(folder);
+}
+
+static int source_walk_url(struct source *source)
+{
+    const char *parent = getenv("TMPDIR");
+    char temporary[BL_LOCATION_MAX] = "";
+    const char *cache = source->options->cache;
+    int rc = 0, fd;
+
+    if (!cache) {
+        snprintf(temporary, sizeof temporary, "%s/chalkgate-download-XXXXXX",
+                 parent && *parent ? parent : "/tmp");
+        cache = mkdtemp(temporary);
+        if (!cache)
+            return bl_error_set(source->error, -errno, "no folder for a download can be made: %s",
+                                strerror(errno));
+    }
+    if (!source->options->offline)
+        rc = url_fetch(source, cache);
+    if (rc == 0) {
+        rc = fd = bl_fetch_open(cache, source->location, source->error);
+        if (fd >= 0) {
+            rc = source_walk_file(source, fd);
+            close(fd);
+        }
+    }
+    if (temporary[0])
+        folder_remove(temporary);
+    return rc;
+}
+
 int bl_source_walk(const char *location, const struct bl_source_options *options,
                    const struct bl_source_visitor *visitor, struct bl_error *error)
 {
@@ -237,6 +299,10 @@ int bl_source_walk(const char *location, const struct bl_source_options *options
     struct stat status;
     int fd, rc = 0;
 
+    if (bl_is_url(location)) {
+        source.licence = catalogue_licence(location);
+        return source_walk_url(&source);
+    }
     fd = strcmp(location, "-") == 0 ? dup(STDIN_FILENO)
                                     : open(location, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0 || fstat(fd, &status) < 0) {
