@@ -42,6 +42,7 @@ extern const struct verb *const verbs[];
 extern const struct verb verb_flush;
 extern const struct verb verb_reload;
 extern const struct verb verb_status;
+extern const struct verb verb_why;
 
 /* Sets up `command` from the environment: main() and tests of verbs call it first. Options that
  * come after the verb (`chalkgate denials --json`) are written to it by verb_parse(). */

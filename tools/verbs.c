@@ -4,5 +4,6 @@ const struct verb *const verbs[] = {
     &verb_flush,
     &verb_reload,
     &verb_status,
+    &verb_why,
     NULL,
 };

@@ -1,0 +1,349 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "blocklists/lists.h"
+#include "resolver/policy/calendar.h"
+#include "tools/why.h"
+
+static const char *const TIERS[] = {"school", "regional", "national"};
+
+int why_world_open(const struct config *config, const char *state, struct why_world *out_world,
+                   struct bl_error *error)
+{
+    struct why_world world = {.config = config};
+    char path[BL_PATH_MAX];
+    uint64_t generation;
+    int code = bl_lists_current(state, &generation, path, error);
+
+    if (code == 0)
+        code = bl_store_open(path, &world.store, error);
+    if (code == 0)
+        code = policy_build(config, world.store, 1, &world.policy, error);
+    if (code < 0) {
+        why_world_close(&world);
+        return code;
+    }
+    *out_world = world;
+    return 0;
+}
+
+void why_world_close(struct why_world *world)
+{
+    policy_free(world->policy);
+    bl_store_close(world->store);
+    *world = (struct why_world){0};
+}
+
+struct telling {
+    const struct why_world *world;
+    json_t *entries;
+    const uint8_t *listed; /* the name whose entries are being told */
+    bool is_itself;
+};
+
+static int entry_tell(void *user, unsigned source_index, const struct bl_entry *entry)
+{
+    const struct telling *telling = user;
+    const struct bl_store *store = telling->world->store;
+    const struct bl_source *source = bl_store_source(store, source_index);
+    char name[BL_NAME_TEXT_MAX];
+
+    if (entry->is_address || (entry->scope == BL_EXACT && !telling->is_itself) ||
+        (entry->scope == BL_BELOW && telling->is_itself))
+        return 0;
+    bl_name_text(telling->listed, name);
+    json_array_append_new(telling->entries,
+                          json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I}", "name", name,
+                                    "scope",
+                                    entry->scope == BL_EXACT   ? "exact"
+                                    : entry->scope == BL_BELOW ? "below"
+                                                               : "subtree",
+                                    "category", bl_store_category(store, source->category)->name,
+                                    "action", entry->action == BL_ALLOW ? "allow" : "block", "tier",
+                                    source->tier < 3 ? TIERS[source->tier] : "unknown", "important",
+                                    (int)entry->important, "source", source->location, "line",
+                                    (json_int_t)entry->line));
+    return 0;
+}
+
+/* Every entry that covers the name: its own and those of its parents. */
+static json_t *entries_tell(const struct why_world *world, const struct bl_name *name)
+{
+    struct telling telling = {.world = world, .entries = json_array()};
+
+    for (const uint8_t *at = name->wire; *at; at += 1 + *at) {
+        telling.listed = at;
+        telling.is_itself = at == name->wire;
+        (void)bl_store_entries(world->store, at, entry_tell, &telling);
+    }
+    return telling.entries;
+}
+
+static void origin_text(const struct why_world *world, uint16_t group, struct policy_origin origin,
+                        char *text, size_t size)
+{
+    const struct config_group *said = &world->config->groups[group];
+    const struct config_schedule *schedule;
+
+    if (origin.kind != ORIGIN_SCHEDULE) {
+        snprintf(text, size, "the configuration, group \"%s\"", said->name);
+        return;
+    }
+    schedule = &said->schedule[origin.index];
+    snprintf(text, size, "the schedule of group \"%s\" %s \"%s\"", said->name,
+             schedule->during_count ? "during" : "outside",
+             world->config->calendar
+                 .periods[schedule->during_count ? schedule->during[0] : schedule->outside[0]]
+                 .name);
+}
+
+static bool claim_of(const struct policy_explanation *told, uint16_t category, bool stands,
+                     const struct policy_claim **out_claim)
+{
+    for (size_t i = 0; i < told->claim_count; i++) {
+        const struct policy_claim *claim = &told->claims[i];
+        if (claim->rule.action == BL_BLOCK && claim->category == category &&
+            claim->stands == stands) {
+            *out_claim = claim;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "blocked by the school tier; the group denies it", in words. */
+static void category_story(const struct why_world *world, const struct policy_explanation *told,
+                           const struct policy_stance *stance, char *text, size_t size)
+{
+    const struct config_category *category = &world->config->categories[stance->category];
+    const struct policy_claim *claim;
+    char by[256] = "";
+
+    if (!claim_of(told, stance->category, true, &claim)) {
+        bool is_listed = claim_of(told, stance->category, false, &claim);
+        snprintf(text, size,
+                 is_listed ? "an allow entry of the lists beats the block" : "only allow entries");
+        return;
+    }
+    if (category->sealed) {
+        snprintf(text, size, "sealed, denied to everyone");
+        return;
+    }
+    if (stance->state != STATE_UNSAID)
+        origin_text(world, told->group, stance->origin, by, sizeof by);
+    if (stance->state == STATE_UNSAID)
+        snprintf(text, size, "not denied to this group");
+    else
+        snprintf(text, size, "%s by %s",
+                 stance->state == STATE_DENY      ? "denied"
+                 : stance->state == STATE_OBSERVE ? "observed"
+                                                  : "allowed",
+                 by);
+}
+
+static json_t *categories_tell(const struct why_world *world, const struct policy_explanation *told)
+{
+    json_t *categories = json_array();
+
+    for (size_t i = 0; i < told->stance_count; i++) {
+        const struct config_category *category =
+            &world->config->categories[told->stances[i].category];
+        char story[512];
+        category_story(world, told, &told->stances[i], story, sizeof story);
+        json_array_append_new(categories,
+                              json_pack("{s:s, s:s, s:s, s:b, s:s, s:s}", "name", category->name,
+                                        "title", category->title, "severity",
+                                        config_severity_text(category->severity), "sealed",
+                                        (int)category->sealed, "group_says",
+                                        policy_state_text(told->stances[i].state), "story", story));
+    }
+    return categories;
+}
+
+static json_t *exceptions_tell(const struct why_world *world, const struct policy_explanation *told)
+{
+    json_t *exceptions = json_array();
+
+    for (size_t i = 0; i < told->mention_count; i++) {
+        const struct policy_mention *mention = &told->mentions[i];
+        char name[BL_NAME_TEXT_MAX], by[256];
+        json_t *item;
+        bl_name_text(mention->name, name);
+        origin_text(world, told->group, mention->origin, by, sizeof by);
+        item = json_pack("{s:s, s:s, s:s, s:b, s:b}", "name", name, "action",
+                         mention->verdict == VERDICT_DENY ? "deny" : "allow", "by", by, "holds",
+                         (int)mention->holds, "decides", (int)mention->decides);
+        if (mention->service != CONFIG_NONE)
+            json_object_set_new(item, "service",
+                                json_string(world->config->services[mention->service].name));
+        json_array_append_new(exceptions, item);
+    }
+    return exceptions;
+}
+
+/* One clause for people: why the verdict is what it is. */
+static void because_text(const struct why_world *world, const struct policy_explanation *told,
+                         char *text, size_t size)
+{
+    const struct ruling *ruling = &told->ruling;
+    const char *title = policy_category_title(world->policy, ruling->category);
+    const char *group = world->config->groups[told->group].title;
+    char by[256];
+
+    origin_text(world, told->group, policy_origin(world->policy, ruling->detail), by, sizeof by);
+    switch ((enum rule_kind)ruling->rule) {
+    case RULE_CATEGORY:
+        snprintf(text, size, "%s, %s by %s", title,
+                 ruling->verdict == VERDICT_DENY ? "denied" : "observed", by);
+        break;
+    case RULE_SEALED:
+        snprintf(text, size, "%s, sealed: denied to everyone", title);
+        break;
+    case RULE_LIST_ALLOW:
+        snprintf(text, size, "%s would be denied, but an allow entry of the lists beats the block",
+                 title);
+        break;
+    case RULE_EXCEPTION:
+        snprintf(text, size, "an exception by %s", by);
+        break;
+    case RULE_UNFILTERED:
+        snprintf(text, size, "%s is not denied to %s", title, group);
+        break;
+    case RULE_HOURS:
+        snprintf(text, size, "no internet at this time, by %s", by);
+        break;
+    case RULE_GARDEN:
+        snprintf(text, size, "%s may use only what the configuration lists", group);
+        break;
+    default:
+        snprintf(text, size, "on no list");
+        break;
+    }
+}
+
+static void answer_text(const struct why_world *world, const struct ruling *ruling, char *text,
+                        size_t size)
+{
+    const struct config_answer *answer = policy_answer(world->policy, ruling->answer);
+    char address[ADDRESS_TEXT_MAX];
+    size_t len;
+
+    snprintf(text, size, "%s",
+             answer->kind == ANSWER_ADDRESSES ? "the addresses" : config_answer_text(answer->kind));
+    for (size_t i = 0; i < answer->address_count; i++) {
+        len = strlen(text);
+        snprintf(text + len, size - len, " %s", address_text(&answer->addresses[i], address));
+    }
+    len = strlen(text);
+    snprintf(text + len, size - len, ", kept at most %u s", world->config->deny_ttl);
+}
+
+static void found_tell(const struct why_world *world, const struct why_question *question,
+                       json_t *story)
+{
+    const struct address_prefix *subnet;
+    char address[ADDRESS_TEXT_MAX], prefix[ADDRESS_TEXT_MAX];
+
+    if (!question->has_client)
+        return;
+    address_text(&question->client, address);
+    subnet = policy_subnet_of(world->policy, &question->client);
+    json_object_set_new(story, "client", json_string(address));
+    if (!subnet)
+        return;
+    json_object_set_new(story, "subnet", json_string(address_prefix_text(subnet, prefix)));
+    json_object_set_new(story, "found_by", json_sprintf("%s is in %s", address, prefix));
+}
+
+static void times_tell(const struct why_world *world, const struct policy_explanation *told,
+                       int64_t wall_s, json_t *story)
+{
+    const struct calendar *calendar = policy_calendar(world->policy);
+    json_t *periods = json_array();
+    char text[CALENDAR_TEXT_MAX];
+
+    json_object_set_new(story, "at", json_string(calendar_text(calendar, wall_s, false, text)));
+    for (size_t i = 0; i < told->period_count; i++)
+        json_array_append_new(periods,
+                              json_string(world->config->calendar.periods[told->periods[i]].name));
+    json_object_set_new(story, "periods", periods);
+    if (told->until_wall_ms != INT64_MAX &&
+        told->until_wall_ms / 1000 < wall_s + CALENDAR_HORIZON_S)
+        json_object_set_new(
+            story, "until",
+            json_string(calendar_text(calendar, told->until_wall_ms / 1000, false, text)));
+}
+
+static json_t *story_tell(const struct why_world *world, const struct why_question *question,
+                          const struct bl_name *name, const struct policy_explanation *told)
+{
+    const struct config_group *group = &world->config->groups[told->group];
+    const struct ruling *ruling = &told->ruling;
+    char text[BL_NAME_TEXT_MAX], because[512];
+    json_t *story;
+
+    bl_name_text(name->wire, text);
+    because_text(world, told, because, sizeof because);
+    story = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", text, "type", question->type,
+                      "group", group->name, "group_title", group->title, "verdict",
+                      policy_verdict_text(ruling->verdict), "rule", policy_rule_text(ruling->rule),
+                      "because", because);
+    found_tell(world, question, story);
+    if (ruling->category != POLICY_NO_CATEGORY) {
+        json_object_set_new(story, "category",
+                            json_string(policy_category_name(world->policy, ruling->category)));
+        json_object_set_new(story, "severity", json_string(config_severity_text(ruling->severity)));
+    }
+    if (told->found.fact != BL_FACT_NONE) {
+        bl_name_text(name->wire + told->found.matched, text);
+        json_object_set_new(story, "listed", json_string(text));
+    }
+    json_object_set_new(story, "entries", entries_tell(world, name));
+    json_object_set_new(story, "categories", categories_tell(world, told));
+    json_object_set_new(story, "exceptions", exceptions_tell(world, told));
+    times_tell(world, told, question->wall_s, story);
+    if (ruling->verdict == VERDICT_DENY) {
+        answer_text(world, ruling, because, sizeof because);
+        json_object_set_new(story, "answer", json_string(because));
+    }
+    json_object_set_new(story, "generation",
+                        json_integer((json_int_t)bl_store_generation(world->store)));
+    json_object_set_new(story, "policy_version", json_integer(policy_version(world->policy)));
+    return story;
+}
+
+static json_t *refused_tell(const struct why_question *question, const struct bl_name *name)
+{
+    char text[BL_NAME_TEXT_MAX], address[ADDRESS_TEXT_MAX];
+
+    bl_name_text(name->wire, text);
+    address_text(&question->client, address);
+    return json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", text, "type", question->type, "client",
+                     address, "verdict", "refused", "because",
+                     json_sprintf("%s is in no group's subnets, so it may not ask", address));
+}
+
+int why_tell(const struct why_world *world, const struct why_question *question, json_t *stories,
+             struct bl_error *error)
+{
+    struct policy_explanation told;
+    struct bl_name name;
+    enum bl_name_fault fault = bl_name_parse(question->name, strlen(question->name), &name);
+    uint16_t group = question->group;
+    struct bl_found found;
+
+    if (fault != BL_NAME_FINE)
+        return bl_error_set(error, -EINVAL, "\"%s\" is no name to ask for: %s", question->name,
+                            bl_name_fault_text(fault));
+    if (group == POLICY_NO_GROUP)
+        group = policy_group_of(world->policy, &question->client);
+    if (group == POLICY_NO_GROUP)
+        return json_array_append_new(stories, refused_tell(question, &name)) ? -ENOMEM : 0;
+    found = bl_store_find(world->store, name.wire, name.len);
+    if (policy_explain(world->policy, group, name.wire, found, question->wall_s * 1000, &told) < 0)
+        return bl_error_set(error, -ENOMEM, "no memory to work it out");
+    json_array_append_new(stories, story_tell(world, question, &name, &told));
+    policy_explanation_free(&told);
+    return 0;
+}
