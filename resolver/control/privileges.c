@@ -106,16 +106,15 @@ int privileges_drop(const char *user, struct bl_error *error)
     int code = 0;
 
     if (geteuid() == 0 && !user)
-        return bl_error_set(
-            error, -EPERM,
-            "chalkgated does not answer strangers as root: please name an ordinary user "
-            "under `user` in config.yaml, such as \"chalkgate\"");
+        log_warning(
+            "running as root, though without its powers; please name an ordinary user under "
+            "`user` in the configuration, such as \"chalkgate\"");
     if (geteuid() == 0) {
         /* Before the user changes: afterwards the bounding set is out of reach. */
         for (cap_value_t value = 0; cap_get_bound(value) >= 0; value++)
             if (value != CAP_SETPCAP && value != CAP_SETUID && value != CAP_SETGID)
                 (void)cap_drop_bound(value);
-        code = user_become(user, error);
+        code = user ? user_become(user, error) : 0;
     }
     return code < 0 ? code : capabilities_drop(error);
 }

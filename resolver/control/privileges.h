@@ -17,12 +17,14 @@
  */
 int privileges_own(const char *state, const char *user, struct bl_error *error);
 
-/* Refuses to go on as root unless `user` is "root" in so many words: then all capabilities are
- * dropped and files of others can no longer be touched. */
+/* Becomes `user` when root runs this, and drops all capabilities in any case. With `user` NULL or
+ * "root" the process stays root in name (and says so for NULL), but without any power over what is
+ * not root's own. */
 int privileges_drop(const char *user, struct bl_error *error);
 
-/* Lets system calls through that the daemon makes, and no others: the offending thread's process is
- * killed for those that only an intruder would want, others fail with EPERM. */
+/* Lets the system calls through that the daemon makes: others fail with EPERM, and those that only
+ * an intruder would want end the process. Starting threads stays possible, starting programs does
+ * not. Not under sanitizers, which make calls of their own. */
 int privileges_confine(struct bl_error *error);
 
 #endif

@@ -1,5 +1,6 @@
 target_sources(chalkgated PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/caller.c
+  ${CMAKE_CURRENT_LIST_DIR}/confine.c
   ${CMAKE_CURRENT_LIST_DIR}/control.c
   ${CMAKE_CURRENT_LIST_DIR}/daemon.c
   ${CMAKE_CURRENT_LIST_DIR}/lock.c

@@ -1,6 +1,7 @@
 #include "resolver/control/status.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "resolver/base/check.h"
 #include "resolver/base/clock.h"
 #include "resolver/control/daemon.h"
+#include "resolver/denials/writer.h"
 #include "resolver/net/server.h"
 
 enum { LISTS_OLD_DAYS = 30, DAY_S = 86400 };
@@ -162,6 +164,27 @@ static json_t *describe_queries(const struct counters *counters)
     return item;
 }
 
+static json_t *describe_denials(struct daemon *daemon, json_t *warnings)
+{
+    struct denials_status status;
+    json_t *item = json_object();
+
+    denials_writer_status(daemon->writer, &status);
+    set_number(item, "recorded", status.recorded);
+    set_number(item, "pending", status.pending);
+    set_number(item, "counted", status.counted);
+    set_number(item, "damaged", status.damaged);
+    set_number(item, "files", status.files);
+    if (status.trouble.text[0])
+        warn(warnings, "denials wait to be recorded: %s", status.trouble.text);
+    if (status.counted)
+        warn(warnings,
+             "%" PRIu64
+             " denials could only be counted, not recorded one by one; is the disk full?",
+             status.counted);
+    return item;
+}
+
 static void describe_lists(const struct world *world, json_t *out, json_t *warnings)
 {
     int64_t newest = 0, now_s = clock_read().wall_ms / 1000;
@@ -232,6 +255,7 @@ int status_describe(struct daemon *daemon, json_t *out, struct bl_error *error)
     json_object_set_new(out, "upstreams", describe_upstreams(views, workers, warnings));
     json_object_set_new(out, "cache", describe_cache(views, workers));
     json_object_set_new(out, "queries", describe_queries(&counters));
+    json_object_set_new(out, "denials", describe_denials(daemon, warnings));
     json_object_set_new(out, "warnings", warnings);
     world_unref(world);
     free(views);

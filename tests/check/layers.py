@@ -21,9 +21,9 @@ LAYERS = {
     "resolver/denials": 3,
     "resolver/query": 4,
     "resolver/net": 5,
-    "resolver/control": 5,
-    "resolver": 6,  # main.c
-    "tools": 5,     # layers 0 to 4, and nothing of the daemon's
+    "resolver/control": 6,  # tells the workers of net what changed
+    "resolver": 7,          # main.c
+    "tools": 5,             # layers 0 to 4, and nothing of the daemon's
     "tests": 9,
 }
 

@@ -9,6 +9,7 @@ import inspect
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -158,6 +159,37 @@ class Lab:
             lines.append(f"  {name}: {json.dumps({'subnets': subnets, 'deny': denied})}")
         self.config_path.write_text("\n".join(lines) + "\n" + more, encoding="utf-8")
         return self.config_path
+
+    def configure_shipped(self, upstreams, clients=None, listen=None, more=""):
+        """The shipped config.yaml, with addresses of this lab. `clients`: {group: subnets}."""
+        if self.port is None:
+            self.port = self.free_port()
+        clients = clients or {"pupils": ["127.0.0.1", "::1"], "staff": ["127.0.0.2"], "guests": ["127.0.0.3"],
+                              "server": ["127.0.0.4"]}
+        listen = listen or [f"127.0.0.1:{self.port}", f"[::1]:{self.port}"]
+        text = (ROOT / "config.yaml").read_text(encoding="utf-8")
+        text = re.sub(r"^listen:.*$", f"listen: {json.dumps(listen)}", text, flags=re.M)
+        text = re.sub(r"^workers:.*$", "workers: 2", text, flags=re.M)
+        text = re.sub(r"^state:.*$", f"state: {self.state}", text, flags=re.M)
+        text = re.sub(r"^upstreams:\n(  - .*\n)+", f"upstreams: {json.dumps(list(upstreams))}\n", text, flags=re.M)
+        for group, subnets in clients.items():
+            text, count = re.subn(rf"(^  {group}:\n(?:    .*\n)*?    subnets:) .*$", rf"\1 {json.dumps(subnets)}", text,
+                                  flags=re.M)
+            same(count, 1, f"the group {group} in config.yaml")
+        self.config_path.write_text(text + more, encoding="utf-8")
+        return self.config_path
+
+    def import_starter(self):
+        self.command("lists", "import", "--reason", "the test's ground", ROOT / "blocklists" / "starter")
+
+    def denials(self, *arguments):
+        """The records, oldest first, as a list of objects."""
+        done = self.command("--json", "denials", *arguments, expect=None)
+        if done.returncode == 4:
+            return []
+        same(done.returncode, 0, f"denials: {done.stderr}")
+        told = json.loads(done.stdout)
+        return told["denials"] if isinstance(told, dict) else told
 
     def list_of(self, category, names):
         """Writes a list of plain domains for import."""

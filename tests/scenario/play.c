@@ -81,7 +81,7 @@ static void fixed_fill(void *user, void *bytes, size_t len)
 }
 
 /* The world as the lines so far tell it, entered before the next thing happens. */
-static void world_renew(void)
+static void world_follow(void)
 {
     if (!school_changed())
         return;
@@ -171,7 +171,7 @@ static void exchange_act(struct exchange *exchange, enum query_next next)
 static void play_ask(char *rest)
 {
     static uint8_t packet[WIRE_MAX];
-    world_renew();
+    world_follow();
     if (play.ask_count == ASKS_MAX)
         script_fail("more questions than a scenario can hold");
     struct ask *ask = &play.asks[play.ask_count++];
@@ -255,8 +255,9 @@ static void play_reply(char *rest)
 {
     static uint8_t bytes[WIRE_MAX];
     char name[BL_NAME_TEXT_MAX];
-    world_renew();
+    world_follow();
     const char *upstream = word_must(&rest, "an upstream");
+    rest += strspn(rest, " \t");
     bool elsewhere = strncmp(rest, "wrong-port ", 11) == 0;
     if (elsewhere)
         rest += 11;
@@ -345,7 +346,7 @@ static void play_after(char *rest)
     const char *text = word_must(&rest, "how long, or until when");
     int64_t ms = span_ms(text);
     if (ms >= 0) {
-        world_renew();
+        world_follow();
         time_pass(ms);
         return;
     }

@@ -407,7 +407,7 @@ static void told_print(const struct told *told, char *out, size_t size)
 static bool list_has(const char *list, const char *word)
 {
     size_t len = strlen(word);
-    for (const char *at = list; (at = strstr(at, word)); at++)
+    for (const char *at = list; (at = strcasestr(at, word)); at++)
         if ((at == list || at[-1] == ' ') && (at[len] == ' ' || !at[len]))
             return true;
     return false;

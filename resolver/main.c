@@ -1,0 +1,329 @@
+/* chalkgated: reads the configuration, binds its ports, becomes an ordinary user, and answers.
+ *
+ * The order matters: ports and the state folder while there may be privileges; then the drop; only
+ * then are files read that others wrote (lists, journals) and packets parsed. Whatever is missing
+ * at the start stops the start with one sentence: a filter that silently filters nothing is the
+ * worst outcome.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "resolver/base/log.h"
+#include "resolver/config/config.h"
+#include "resolver/control/control.h"
+#include "resolver/control/daemon.h"
+#include "resolver/control/lock.h"
+#include "resolver/control/notify.h"
+#include "resolver/control/privileges.h"
+#include "resolver/denials/journal.h"
+#include "resolver/denials/writer.h"
+#include "resolver/net/server.h"
+
+enum { EXIT_FINE = 0, EXIT_COULD_NOT_RUN = 1, EXIT_BAD_USAGE = 2 };
+
+struct options {
+    const char *config_path;
+    bool check, print;
+};
+
+/* What a run consists of, in the order in which it is made; run_end() takes it apart from the end.
+ */
+struct run {
+    struct daemon daemon;
+    struct config *config; /* until a world has taken it */
+    int lock_fd;
+    bool has_world;
+    struct journal **journals;
+    unsigned journal_count;
+    struct control *control;
+    sigset_t signals;
+};
+
+static error_t option_parse(int key, char *value, struct argp_state *state)
+{
+    struct options *options = state->input;
+
+    switch (key) {
+    case 'c':
+        options->config_path = value;
+        return 0;
+    case 'k':
+        options->check = true;
+        return 0;
+    case 'p':
+        options->print = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "\"%s\" is not understood; options begin with --", value);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option option_table[] = {
+    {"config", 'c', "FILE", 0,
+     "the configuration; otherwise $CHALKGATE_CONFIG, /etc/chalkgate/config.yaml, ./config.yaml",
+     0},
+    {"check", 'k', NULL, 0, "say whether the configuration is good, and end", 0},
+    {"print", 'p', NULL, 0,
+     "print the configuration in effect, defaults included, as YAML, and end", 0},
+    {0},
+};
+
+static const struct argp argp = {
+    .options = option_table,
+    .parser = option_parse,
+    .doc =
+        "The Chalkgate resolver: answers the school's devices, refuses what the lists and the "
+        "policy of their group deny, and keeps a record of it."
+        "\vSIGHUP reloads the configuration and the lists; a faulty file changes nothing. SIGTERM "
+        "answers what is in flight and ends. Exit status: 0 fine, 1 could not run, 2 usage or "
+        "configuration.",
+};
+
+static const char *config_find(const struct options *options)
+{
+    const char *path = options->config_path ? options->config_path : getenv("CHALKGATE_CONFIG");
+
+    if (path && *path)
+        return path;
+    if (access("/etc/chalkgate/config.yaml", F_OK) == 0)
+        return "/etc/chalkgate/config.yaml";
+    return "config.yaml";
+}
+
+static int config_read(const char *path, struct config **out_config)
+{
+    struct config_faults faults = {0};
+    int code = config_load(path, out_config, &faults);
+
+    for (size_t i = 0; i < faults.count; i++)
+        fprintf(stderr, "chalkgated: %s\n", faults.items[i].text);
+    if (code < 0 && faults.count == 0)
+        fprintf(stderr, "chalkgated: %s: %s\n", path, strerror(-code));
+    config_faults_free(&faults);
+    return code;
+}
+
+/* Every connection and every upstream port is a descriptor; the soft limit is often 1024. */
+static void descriptors_raise(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* Signals are taken by the main thread one at a time; those of the terminal's and broken pipes'
+ * kind that we have no use for are ignored. */
+static void signals_prepare(sigset_t *signals)
+{
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(signals);
+    sigaddset(signals, SIGHUP);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+}
+
+/* With whatever privileges we were given. */
+static int start_privileged(struct run *run, struct bl_error *error)
+{
+    struct daemon *daemon = &run->daemon;
+    const struct config *config = run->config;
+    int code;
+
+    umask(0022);
+    daemon->state = realpath(config->state, NULL);
+    if (!daemon->state)
+        daemon->state = strdup(config->state);
+    if (!daemon->state)
+        return bl_error_set(error, -ENOMEM, "out of memory");
+    code = state_lock(daemon->state, &run->lock_fd, error);
+    if (code == 0)
+        code = listeners_open(config, &daemon->listeners, error);
+    if (code == 0)
+        code = privileges_own(daemon->state, config->user, error);
+    if (code == 0)
+        code = privileges_drop(config->user, error);
+    return code;
+}
+
+static int journals_open(struct run *run, unsigned count, struct bl_error *error)
+{
+    int code = 0;
+
+    run->journals = calloc(count, sizeof(struct journal *));
+    if (!run->journals)
+        return bl_error_set(error, -ENOMEM, "out of memory");
+    for (; run->journal_count < count && code == 0; run->journal_count += code == 0)
+        code = journal_open(run->daemon.state, run->journal_count,
+                            &run->journals[run->journal_count], error);
+    return code;
+}
+
+static int world_open(struct run *run, struct bl_error *error)
+{
+    struct config *config = run->config;
+    struct world *world;
+    int code;
+
+    run->config = NULL;
+    code = world_create(config, 1, &world, error);
+    if (code == -ENOENT)
+        return bl_error_set(
+            error, code,
+            "no lists have been imported into %s yet, so nothing would be filtered; "
+            "please run `chalkgate lists import SOURCE` first",
+            run->daemon.state);
+    if (code < 0)
+        return code;
+    daemon_init(&run->daemon, world);
+    run->has_world = true;
+    return 0;
+}
+
+static int start_unprivileged(struct run *run, struct bl_error *error)
+{
+    struct daemon *daemon = &run->daemon;
+    int code = world_open(run, error);
+
+    if (code == 0)
+        code = journals_open(run, daemon->world->config->workers, error);
+    if (code == 0)
+        code =
+            server_create(daemon->listeners, daemon->world, run->journals, &daemon->server, error);
+    if (code == 0)
+        code = control_open(daemon, &run->control, error);
+    if (code == 0)
+        code = privileges_confine(error);
+    if (code == 0) {
+        struct denials_writer_options options = {
+            .state = daemon->state, .journals = run->journals, .journal_count = run->journal_count};
+        code = denials_writer_start(&options, &daemon->writer, error);
+    }
+    if (code == 0)
+        code = server_start(daemon->server, error);
+    if (code == 0)
+        code = control_start(run->control, error);
+    return code;
+}
+
+static void run_end(struct run *run)
+{
+    control_close(run->control);
+    server_destroy(run->daemon.server);
+    denials_writer_stop(run->daemon.writer);
+    for (unsigned i = 0; i < run->journal_count; i++)
+        journal_close(run->journals[i]);
+    free(run->journals);
+    listeners_close(run->daemon.listeners);
+    config_free(run->config);
+    if (run->has_world)
+        daemon_fini(&run->daemon);
+    else
+        free(run->daemon.state);
+    if (run->lock_fd >= 0)
+        close(run->lock_fd);
+}
+
+static void ready_tell(struct run *run)
+{
+    struct world *world = daemon_world(&run->daemon);
+    unsigned long long names = bl_store_name_count(world->store),
+                       generation = bl_store_generation(world->store);
+    char status[256], address[ADDRESS_TEXT_MAX];
+
+    for (size_t i = 0; i < world->config->listen_count; i++)
+        log_notice("answering on %s", address_text_port(&world->config->listen[i], address));
+    snprintf(status, sizeof status, "%llu names on the lists, generation %llu, %u workers", names,
+             generation, world->config->workers);
+    log_notice("ready: %s", status);
+    notify_ready(status);
+    world_unref(world);
+}
+
+static void reload(struct run *run)
+{
+    struct bl_error error;
+
+    notify_reloading();
+    pthread_mutex_lock(&run->daemon.change);
+    (void)daemon_reload(&run->daemon, &error); /* it logs what was wrong, and what ran runs on */
+    pthread_mutex_unlock(&run->daemon.change);
+    notify_ready("reloaded");
+}
+
+static void serve(struct run *run)
+{
+    int number;
+
+    for (;;) {
+        number = sigwaitinfo(&run->signals, NULL);
+        if (number == SIGHUP)
+            reload(run);
+        else if (number > 0)
+            break;
+    }
+    log_notice("ending: questions in flight are still answered");
+    notify_stopping();
+}
+
+static int run_daemon(const char *config_path, struct config *config)
+{
+    struct run run = {.config = config, .lock_fd = -1, .daemon.config_path = config_path};
+    struct bl_error error = {0};
+    int code;
+
+    log_open("chalkgated", (enum log_level)config->log_level);
+    descriptors_raise();
+    signals_prepare(&run.signals);
+    notify_open();
+    code = start_privileged(&run, &error);
+    if (code == 0)
+        code = start_unprivileged(&run, &error);
+    if (code == 0) {
+        ready_tell(&run);
+        serve(&run);
+    } else {
+        log_error("%s", error.text);
+    }
+    run_end(&run);
+    return code < 0 ? EXIT_COULD_NOT_RUN : EXIT_FINE;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+    struct config *config;
+    const char *path;
+
+    argp_program_version = "chalkgated " CHALKGATE_VERSION;
+    argp_err_exit_status = EXIT_BAD_USAGE;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
+        return EXIT_BAD_USAGE;
+    path = config_find(&options);
+    if (config_read(path, &config) < 0)
+        return EXIT_BAD_USAGE;
+    if (!options.check && !options.print)
+        return run_daemon(path, config);
+    if (options.print && config_print(config, stdout) < 0) {
+        config_free(config);
+        return EXIT_COULD_NOT_RUN;
+    }
+    if (options.check && !options.print)
+        printf("%s is good: %zu groups, %zu categories\n", path, config->group_count,
+               config->category_count);
+    config_free(config);
+    return EXIT_FINE;
+}
