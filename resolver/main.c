@@ -151,10 +151,11 @@ static int start_privileged(struct run *run, struct bl_error *error)
         return bl_error_set(error, -ENOMEM, "out of memory");
     code = bl_lists_lock(daemon->state, &run->lock_fd, error);
     if (code == -EBUSY)
-        bl_error_set(error, code,
-                     "another chalkgated, or a command that changes the lists, has the state folder %s; "
-                     "please wait for it or stop it, or give this one a `state` of its own",
-                     daemon->state);
+        bl_error_set(
+            error, code,
+            "another chalkgated, or a command that changes the lists, has the state folder %s; "
+            "please wait for it or stop it, or give this one a `state` of its own",
+            daemon->state);
     if (code == 0)
         code = listeners_open(config, &daemon->listeners, error);
     if (code == 0)
