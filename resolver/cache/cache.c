@@ -291,6 +291,8 @@ void cache_insert(struct cache *cache, const struct cache_reply *reply, int64_t 
         .fact_room = (uint8_t)reply->fact_room,
         .dnssec = reply->key.dnssec,
         .has_targets = reply->has_targets,
+        .has_ech = reply->has_ech,
+        .has_private = reply->has_private,
     };
     memcpy(entry_bytes(entry), reply->key.name, reply->key.name_len);
     memcpy((void *)(uintptr_t)cache_ttls(entry), reply->ttls, 2 * reply->ttl_count);

@@ -53,7 +53,7 @@ struct cache_entry {
     uint8_t dnssec;     /* key: asked with DO, CD */
     uint8_t
         has_targets; /* names beyond the question's: the school's exceptions are asked for each */
-    uint8_t spare;
+    uint8_t has_ech, has_private; /* in SVCB parameters; among the addresses */
     /* then: name[name_len], padding to 2, ttl offsets (uint16_t[ttl_count]), facts, message */
 };
 
@@ -76,7 +76,7 @@ struct cache_reply {
     size_t fact_room; /* names and addresses in it: what another generation may find listed */
     uint32_t ttl_s;
     uint64_t generation;
-    bool has_targets;
+    bool has_targets, has_ech, has_private;
 };
 
 int cache_create(size_t size, struct cache **out_cache, struct bl_error *error);

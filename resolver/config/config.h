@@ -207,9 +207,12 @@ struct config {
     size_t forward_zone_count;
     struct config_record *records;
     size_t record_count;
-    struct config_answer answer; /* where neither category nor group says */
-    uint32_t deny_ttl;           /* seconds a denied answer may be kept by the client */
-    const char *contact;         /* the school's words for extended errors and pages, or NULL */
+    struct config_answer answer;             /* where neither category nor group says */
+    uint32_t deny_ttl;                       /* seconds a denied answer may be kept by the client */
+    const char *contact_uri;                 /* the same for programs: "mailto:…", or NULL */
+    uint8_t (*private_allowed)[BL_NAME_MAX]; /* zones that may have addresses of the inside */
+    size_t private_allowed_count;
+    const char *contact; /* the school's words for extended errors and pages, or NULL */
     unsigned keep_generations;
     int log_level;
 };

@@ -92,6 +92,7 @@ enum dns_option {
 };
 
 enum dns_ede { /* RFC 8914 */
+               DNS_EDE_OTHER = 0,
                DNS_EDE_STALE = 3,
                DNS_EDE_FORGED = 4,
                DNS_EDE_CACHED_ERROR = 13,
@@ -112,6 +113,7 @@ struct dns_question {
     uint8_t has_edns, edns_version, wants_dnssec; /* DO */
     uint8_t cookie_len;                           /* 0, 8 or 16 to 40: RFC 7873 section 4 */
     uint8_t wants_keepalive;
+    uint8_t wants_ede;          /* sent one: can read the structured form */
     uint16_t udp_size;          /* what the client takes; 512 without EDNS, never below 512 */
     uint8_t asked[BL_NAME_MAX]; /* as it was asked: an answer repeats it octet for octet */
     uint8_t name[BL_NAME_MAX];  /* lower-cased */

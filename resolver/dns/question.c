@@ -87,6 +87,9 @@ static bool option_parse(unsigned code, const uint8_t *data, size_t len,
     case DNS_OPTION_KEEPALIVE: /* RFC 7828 section 3.2.1: a client's is empty */
         question->wants_keepalive = len == 0;
         return len == 0;
+    case DNS_OPTION_EDE: /* draft-ietf-dnsop-structured-dns-error section 5.1 */
+        question->wants_ede = 1;
+        return true;
     case DNS_OPTION_DEVICE:
         if (len <= sizeof question->device) {
             memcpy(question->device, data, len);
@@ -155,7 +158,8 @@ enum dns_question_verdict dns_question_parse(const uint8_t *message, size_t len,
     question->id = dns_read_16(message);
     question->flags = dns_read_16(message + 2);
     question->has_edns = question->edns_version = question->wants_dnssec = 0;
-    question->cookie_len = question->device_len = question->wants_keepalive = 0;
+    question->cookie_len = question->device_len = 0;
+    question->wants_keepalive = question->wants_ede = 0;
     question->udp_size = DNS_UDP_PLAIN;
     question->asked_len = 0;
     if (question->flags & DNS_QR)

@@ -42,6 +42,14 @@ struct ruling policy_judge_fact(const struct policy_now *now, uint16_t group, bl
     return ruling;
 }
 
+struct ruling policy_own_ruling(const struct policy_now *now, uint16_t group, enum rule_kind rule)
+{
+    return (struct ruling){.verdict = VERDICT_DENY,
+                           .rule = (uint8_t)rule,
+                           .answer = now->policy->group_answers[group],
+                           .category = POLICY_NO_CATEGORY};
+}
+
 bool policy_has_names(const struct policy *policy)
 {
     return policy->has_names;
@@ -77,10 +85,11 @@ const char *policy_group_name(const struct policy *policy, uint16_t group)
 const char *policy_rule_text(enum rule_kind rule)
 {
     static const char *const WORDS[RULE_KINDS] = {
-        [RULE_NONE] = "not listed",        [RULE_CATEGORY] = "category",
-        [RULE_SEALED] = "sealed category", [RULE_LIST_ALLOW] = "allowed by a list",
-        [RULE_EXCEPTION] = "exception",    [RULE_UNFILTERED] = "category not denied",
-        [RULE_HOURS] = "no internet now",  [RULE_GARDEN] = "walled garden",
+        [RULE_NONE] = "not listed",         [RULE_CATEGORY] = "category",
+        [RULE_SEALED] = "sealed category",  [RULE_LIST_ALLOW] = "allowed by a list",
+        [RULE_EXCEPTION] = "exception",     [RULE_UNFILTERED] = "category not denied",
+        [RULE_HOURS] = "no internet now",   [RULE_GARDEN] = "walled garden",
+        [RULE_SAFE_SEARCH] = "safe search", [RULE_REBINDING] = "address of the inside",
     };
 
     return (unsigned)rule < RULE_KINDS ? WORDS[rule] : "unknown";

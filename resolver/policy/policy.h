@@ -47,14 +47,16 @@ struct policy;
 enum verdict { VERDICT_ALLOW, VERDICT_DENY, VERDICT_REWRITE, VERDICT_OBSERVE };
 
 enum rule_kind {
-    RULE_NONE,       /* on no list, in no exception */
-    RULE_CATEGORY,   /* the group denies or observes the category */
-    RULE_SEALED,     /* a sealed category */
-    RULE_LIST_ALLOW, /* an allow entry of a list */
-    RULE_EXCEPTION,  /* an allow or deny of the school's, for good or for a time */
-    RULE_UNFILTERED, /* listed, but the group denies none of its categories */
-    RULE_HOURS,      /* no internet for the group or device at this time */
-    RULE_GARDEN,     /* a walled garden, and this is outside */
+    RULE_NONE,        /* on no list, in no exception */
+    RULE_CATEGORY,    /* the group denies or observes the category */
+    RULE_SEALED,      /* a sealed category */
+    RULE_LIST_ALLOW,  /* an allow entry of a list */
+    RULE_EXCEPTION,   /* an allow or deny of the school's, for good or for a time */
+    RULE_UNFILTERED,  /* listed, but the group denies none of its categories */
+    RULE_HOURS,       /* no internet for the group or device at this time */
+    RULE_GARDEN,      /* a walled garden, and this is outside */
+    RULE_SAFE_SEARCH, /* a search engine without a safe form, where safe search is strict */
+    RULE_REBINDING,   /* a public name with an address of the inside */
     RULE_KINDS,
 };
 
@@ -121,6 +123,10 @@ struct ruling policy_judge(const struct policy_now *now, uint16_t group, const u
 /* The same for a name or address in an answer whose question was judged already: what only the
  * question can tell (a walled garden) does not count. */
 struct ruling policy_judge_fact(const struct policy_now *now, uint16_t group, bl_fact fact);
+
+/* What the query path denies by a rule of its own, whatever lists and exceptions say; answered as
+ * the group wants. */
+struct ruling policy_own_ruling(const struct policy_now *now, uint16_t group, enum rule_kind rule);
 
 /* Whether there are exceptions, grants or group rules for names, so that names which no list knows
  * must be judged too (the targets of an answer's chain). */

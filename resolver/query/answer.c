@@ -1,9 +1,10 @@
 #include "resolver/query/answer.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "resolver/base/check.h"
+#include "resolver/query/recompose.h"
+#include "resolver/query/rewrite.h"
 
 /* What fits this client: RFC 6891 section 6.2.5, and never so much that it would be fragmented. */
 static size_t answer_limit(const struct query *query)
@@ -88,10 +89,55 @@ static void count_ttls_down(uint8_t *message, const struct answer_source *source
     }
 }
 
+/* Whether anything is denied to the group, so that what it does must stay visible. */
+static bool group_is_filtered(const struct config *config, uint16_t group)
+{
+    const struct config_group *rules = &config->groups[group];
+
+    if (rules->deny.category_count || rules->deny.service_count || rules->deny.name_count ||
+        rules->schedule_count || rules->walled_garden || rules->safe_search != SAFE_SEARCH_OFF)
+        return true;
+    for (size_t i = 0; i < config->category_count; i++)
+        if (config->categories[i].sealed)
+            return true;
+    return false;
+}
+
+static enum query_next answer_recomposed(struct pipeline *pipeline, struct query *query,
+                                         const struct answer_source *source, const uint8_t *options,
+                                         size_t options_len)
+{
+    unsigned rcode = dns_read_16(source->message + 2) & DNS_RCODE;
+    struct recompose how = {
+        .message = source->message,
+        .len = source->len,
+        .alias_ttl_s = ANSWER_ALIAS_TTL_S,
+        .age_s = source->age_s,
+        .limit_s = ttl_limit(pipeline, query),
+        .stale_s = source->stale ? ANSWER_STALE_TTL_S : 0,
+        .without_ech = group_is_filtered(pipeline->world->config, query->group),
+    };
+    struct dns_writer writer;
+
+    if (rewrite_is_on(query)) {
+        /* No such host: the engine's own addresses are still no answer. */
+        if (rcode != DNS_NOERROR)
+            return answer_error(pipeline, query, DNS_SERVFAIL, DNS_EDE_OTHER,
+                                "The safe form of this search engine cannot be found.");
+        COUNT(pipeline->counters, rewritten);
+        how.alias = query->sought->name;
+        how.alias_len = query->sought->asked_len;
+    }
+    answer_start(query, &writer, rcode);
+    if (recompose_records(&writer, &how) < 0)
+        return answer_error(pipeline, query, DNS_SERVFAIL, -1, NULL);
+    return answer_end(pipeline, query, &writer, rcode, options, options_len);
+}
+
 enum query_next answer_message(struct pipeline *pipeline, struct query *query,
                                const struct answer_source *source)
 {
-    size_t body = DNS_HEADER + query->question.asked_len + 4u;
+    size_t body = DNS_HEADER + query->sought->asked_len + 4u;
     unsigned rcode = dns_read_16(source->message + 2) & DNS_RCODE;
     uint8_t options[ANSWER_OPTIONS_MAX];
     size_t options_len = 0;
@@ -101,6 +147,9 @@ enum query_next answer_message(struct pipeline *pipeline, struct query *query,
         return QUERY_DROP;
     if (source->stale && query->question.has_edns)
         options_len = dns_option_ede(options, sizeof options, DNS_EDE_STALE, "");
+    if (rewrite_is_on(query) ||
+        (source->has_ech && group_is_filtered(pipeline->world->config, query->group)))
+        return answer_recomposed(pipeline, query, source, options, options_len);
     answer_start(query, &writer, rcode);
     dns_write_bytes(&writer, source->message + body, source->len - body);
     if (!writer.failed) {
@@ -111,129 +160,5 @@ enum query_next answer_message(struct pipeline *pipeline, struct query *query,
     /* RFC 6840 section 5.8: AD for those who show that they know what it means. */
     if (source->authentic && (query->question.wants_dnssec || query->question.flags & DNS_AD))
         query->answer[3] |= DNS_AD;
-    return answer_end(pipeline, query, &writer, rcode, options, options_len);
-}
-
-/* Denials. */
-
-static uint64_t record(struct pipeline *pipeline, const struct query *query, struct ruling ruling,
-                       const struct denial_match *match, bool observed)
-{
-    struct denial denial;
-
-    if (!pipeline->journal)
-        return 0;
-    denial = (struct denial){
-        .wall_ms = pipeline->moment.wall_ms,
-        .client = query->client,
-        .group = query->group,
-        .category = ruling.category,
-        .qtype = query->question.type,
-        .rule = ruling.rule,
-        .via = match->via,
-        .transport = query->transport,
-        .observed = observed,
-        .policy_version = policy_version(pipeline->world->policy),
-        .generation = bl_store_generation(pipeline->world->store),
-        .qname = query->question.name,
-        .matched = match->name,
-        .address = match->address,
-    };
-    return journal_append(pipeline->journal, &denial);
-}
-
-void answer_observed(struct pipeline *pipeline, struct query *query, struct ruling ruling,
-                     const struct denial_match *match)
-{
-    COUNT(pipeline->counters, observed);
-    record(pipeline, query, ruling, match, true);
-}
-
-static char *text_append(char *at, const char *end, const char *text)
-{
-    while (*text && at < end)
-        *at++ = *text++;
-    return at;
-}
-
-/* "Gambling: not available here. Code K7Q-M2F9. Ask …": RFC 8914 section 4.16, blocked by the
- * operator. */
-static size_t denial_option(struct pipeline *pipeline, struct ruling ruling, uint64_t number,
-                            uint8_t options[ANSWER_OPTIONS_MAX])
-{
-    const char *title = policy_category_title(pipeline->world->policy, ruling.category);
-    const char *contact = pipeline->world->config->contact;
-    char text[ANSWER_OPTIONS_MAX - 6], code[CASE_TEXT_MAX];
-    char *at = text, *end = text + sizeof text - 1;
-
-    at = text_append(at, end, *title ? title : "This site");
-    at = text_append(at, end, ": not available here.");
-    if (number) {
-        at = text_append(at, end, " Code ");
-        at = text_append(at, end, denials_case_text(number, code));
-        at = text_append(at, end, ".");
-    }
-    if (contact) {
-        at = text_append(at, end, " ");
-        at = text_append(at, end, contact);
-    }
-    *at = '\0';
-    return dns_option_ede(options, ANSWER_OPTIONS_MAX, DNS_EDE_BLOCKED, text);
-}
-
-/* The records of a denied answer in its form; none: the answer is negative. */
-static bool write_denied_addresses(struct dns_writer *writer, const struct query *query,
-                                   const struct config_answer *form, uint32_t ttl_s)
-{
-    static const uint8_t null_address[16];
-    unsigned type = query->question.type;
-    bool any = false;
-
-    if (type != DNS_A && type != DNS_AAAA)
-        return false;
-    if (form->kind == ANSWER_NULL) {
-        dns_write_record(writer, 1, type, ttl_s, null_address, type == DNS_A ? 4 : 16);
-        return true;
-    }
-    for (size_t i = 0; form->kind == ANSWER_ADDRESSES && i < form->address_count; i++) {
-        const struct address *address = &form->addresses[i];
-        if (address_is_v4(address) != (type == DNS_A))
-            continue;
-        dns_write_record(writer, 1, type, ttl_s, address->bytes + (type == DNS_A ? 12 : 0),
-                         type == DNS_A ? 4 : 16);
-        any = true;
-    }
-    return any;
-}
-
-static unsigned denied_rcode(enum answer_kind kind)
-{
-    if (kind == ANSWER_NXDOMAIN)
-        return DNS_NXDOMAIN;
-    return kind == ANSWER_REFUSED ? DNS_REFUSED : DNS_NOERROR;
-}
-
-enum query_next answer_denied(struct pipeline *pipeline, struct query *query, struct ruling ruling,
-                              const struct denial_match *match)
-{
-    const struct config_answer *form = policy_answer(pipeline->world->policy, ruling.answer);
-    uint32_t ttl_s = pipeline->world->config->deny_ttl, limit_s = ttl_limit(pipeline, query);
-    unsigned rcode = denied_rcode(form->kind);
-    uint8_t options[ANSWER_OPTIONS_MAX];
-    size_t options_len = 0;
-    struct dns_writer writer;
-    uint64_t number;
-
-    if (ttl_s > limit_s)
-        ttl_s = limit_s;
-    COUNT(pipeline->counters, denied);
-    if (match->via != VIA_QUESTION && match->via != VIA_RULE)
-        COUNT(pipeline->counters, denied_answers);
-    number = record(pipeline, query, ruling, match, false);
-    if (query->question.has_edns)
-        options_len = denial_option(pipeline, ruling, number, options);
-    answer_start(query, &writer, rcode);
-    if (!write_denied_addresses(&writer, query, form, ttl_s) && form->kind != ANSWER_REFUSED)
-        dns_write_soa(&writer, ttl_s);
     return answer_end(pipeline, query, &writer, rcode, options, options_len);
 }

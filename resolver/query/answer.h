@@ -12,11 +12,15 @@ struct answer_source {
     size_t ttl_count;
     uint32_t age_s;
     bool authentic;
+    bool has_ech;
     bool stale; /* every TTL becomes ANSWER_STALE_TTL_S, RFC 8767 section 4, with EDE 3 */
 };
 
-enum { ANSWER_STALE_TTL_S = 30, ANSWER_OPTIONS_MAX = 256 };
+enum { ANSWER_STALE_TTL_S = 30, ANSWER_ALIAS_TTL_S = 300, ANSWER_OPTIONS_MAX = 256 };
 
+/* In the client's case, its TTLs counted down; for a question that stage rewrite turned into
+ * another one as an alias of that. Groups that are filtered get no `ech`: with it a browser hides
+ * from the network which site it is at. */
 enum query_next answer_message(struct pipeline *pipeline, struct query *query,
                                const struct answer_source *source);
 

@@ -1,9 +1,10 @@
 #include <string.h>
 
 #include "resolver/denials/denial.h"
+#include "resolver/query/rebinding.h"
 #include "resolver/query/reply.h"
 
-enum { SVCB_IPV4HINT = 4, SVCB_IPV6HINT = 6 };
+enum { SVCB_IPV4HINT = 4, SVCB_ECH = 5, SVCB_IPV6HINT = 6 };
 
 static void fact_add(struct reply_facts *facts, bl_fact fact, size_t at, unsigned via,
                      unsigned matched)
@@ -37,6 +38,10 @@ static void look_up_name(const struct bl_store *store, const uint8_t *message, s
 static void look_up_address(const struct bl_store *store, const uint8_t *message, size_t at,
                             size_t size, struct reply_facts *facts)
 {
+    if (address_is_private(message + at, size))
+        facts->has_private = true;
+    if (!bl_store_has_addresses(store))
+        return;
     facts->subjects++;
     /* `matched` tells the family, so that the address can be found again for the record. */
     fact_add(facts, bl_store_find_address(store, message + at, size, NULL), at, VIA_ADDRESS,
@@ -60,7 +65,9 @@ static void look_up_service(const struct bl_store *store, const uint8_t *message
         at += 4;
         if (end - at < size)
             return;
-        if (bl_store_has_addresses(store) && (key == SVCB_IPV4HINT || key == SVCB_IPV6HINT))
+        if (key == SVCB_ECH)
+            facts->has_ech = true;
+        if (key == SVCB_IPV4HINT || key == SVCB_IPV6HINT)
             for (size_t hint = 0; hint + step <= size; hint += step)
                 look_up_address(store, message, at + hint, step, facts);
         at += size;
@@ -70,12 +77,11 @@ static void look_up_service(const struct bl_store *store, const uint8_t *message
 void reply_look_up(const struct bl_store *store, const uint8_t *message, size_t len,
                    struct reply_facts *out_facts)
 {
-    bool has_addresses = bl_store_has_addresses(store);
     struct dns_record record;
     struct dns_walk walk;
 
     out_facts->count = out_facts->subjects = 0;
-    out_facts->too_many = false;
+    out_facts->too_many = out_facts->has_ech = out_facts->has_private = false;
     if (dns_walk_start(&walk, message, len) < 0)
         return;
     while (dns_walk_next(&walk, &record) > 0 && record.section == 1) {
@@ -83,8 +89,8 @@ void reply_look_up(const struct bl_store *store, const uint8_t *message, size_t 
             look_up_name(store, message, len, record.data, VIA_CNAME, out_facts);
         else if (record.type == DNS_HTTPS || record.type == DNS_SVCB)
             look_up_service(store, message, &record, out_facts);
-        else if (has_addresses && ((record.type == DNS_A && record.data_len == 4) ||
-                                   (record.type == DNS_AAAA && record.data_len == 16)))
+        else if ((record.type == DNS_A && record.data_len == 4) ||
+                 (record.type == DNS_AAAA && record.data_len == 16))
             look_up_address(store, message, record.data, record.data_len, out_facts);
     }
 }

@@ -36,16 +36,16 @@ enum query_next forward_begin(struct pipeline *pipeline, struct query *query)
 {
     struct exchanges *exchanges = pipeline->exchanges;
     int64_t now_ms = pipeline->moment.mono_ms;
-    struct exchange *exchange = exchange_find(exchanges, &query->question);
+    struct exchange *exchange = exchange_find(exchanges, query->sought);
     bool joined = exchange != NULL;
 
-    if (!joined && exchange_failed_lately(exchanges, &query->question, now_ms))
+    if (!joined && exchange_failed_lately(exchanges, query->sought, now_ms))
         return forward_failed(pipeline, query, false);
     if (!pipeline_client_may_wait(pipeline, query))
         return answer_overload(pipeline, query);
     if (!joined) {
         COUNT(pipeline->counters, cache_misses);
-        exchange = exchange_begin(exchanges, &query->question, now_ms, &pipeline->random);
+        exchange = exchange_begin(exchanges, query->sought, now_ms, &pipeline->random);
         if (!exchange)
             return answer_overload(pipeline, query);
         if (!exchange_try_next(exchanges, exchange, false, now_ms, &pipeline->random)) {

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "resolver/query/rebinding.h"
+
 static bool question_was_allowed(const struct query *query)
 {
     return query->ruling.verdict == VERDICT_ALLOW &&
@@ -61,6 +63,12 @@ bool judge_message(struct pipeline *pipeline, struct query *query,
 {
     bool only_sealed = question_was_allowed(query);
 
+    if (message->has_private &&
+        rebinding_refuses(pipeline, query, message->message, message->len, address)) {
+        *out_ruling = policy_own_ruling(&pipeline->now, query->group, RULE_REBINDING);
+        *out_match = (struct denial_match){.via = VIA_RULE, .address = address};
+        return true;
+    }
     for (size_t i = 0; i < message->fact_count; i++) {
         const struct cache_fact *fact = &message->facts[i];
         struct ruling ruling = policy_judge_fact(&pipeline->now, query->group, fact->fact);

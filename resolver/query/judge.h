@@ -11,7 +11,7 @@ struct judged_message {
     size_t len;
     const struct cache_fact *facts;
     size_t fact_count;
-    bool has_targets;
+    bool has_targets, has_private;
 };
 
 /* Whether anything in the message is denied to the query's group. A question that is allowed by a

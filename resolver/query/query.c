@@ -9,6 +9,7 @@
 #include "resolver/query/local.h"
 #include "resolver/query/recall.h"
 #include "resolver/query/reply.h"
+#include "resolver/query/rewrite.h"
 
 /* Bytes that are no question we serve: an rcode or silence, as the RFCs say. */
 static enum query_next answer_not_a_question(struct pipeline *pipeline, struct query *query,
@@ -62,6 +63,14 @@ static void judge_question(struct pipeline *pipeline, struct query *query)
                                  query->found.fact);
 }
 
+/* A search engine that has no safe form, where safe search is strict. */
+static enum query_next answer_unsafe(struct pipeline *pipeline, struct query *query)
+{
+    struct ruling ruling = policy_own_ruling(&pipeline->now, query->group, RULE_SAFE_SEARCH);
+
+    return answer_denied(pipeline, query, ruling, &(struct denial_match){.via = VIA_RULE});
+}
+
 static struct denial_match question_match(const struct query *query)
 {
     return (struct denial_match){
@@ -93,10 +102,12 @@ enum query_next query_begin(struct pipeline *pipeline, struct query *query)
     if (query->ruling.verdict == VERDICT_OBSERVE)
         answer_observed(pipeline, query, query->ruling, &match);
 
+    if (rewrite_question(pipeline, query) == REWRITE_DENY)
+        return answer_unsafe(pipeline, query);
     next = recall_answer(pipeline, query, false);
     if (next != QUERY_WAIT)
         return next;
-    if (local_answer(pipeline, query))
+    if (!rewrite_is_on(query) && local_answer(pipeline, query))
         return QUERY_ANSWER;
     if (!is_forwardable(&query->question))
         return answer_error(pipeline, query, DNS_REFUSED, -1, NULL);
@@ -143,12 +154,14 @@ static enum query_next finish_answered(struct pipeline *pipeline, struct query *
                                     .len = reply->len,
                                     .facts = reply->facts.items,
                                     .fact_count = reply->facts.count,
-                                    .has_targets = reply->has_targets};
+                                    .has_targets = reply->has_targets,
+                                    .has_private = reply->facts.has_private};
     struct answer_source source = {.message = reply->message,
                                    .len = reply->len,
                                    .ttls = reply->ttls,
                                    .ttl_count = reply->ttl_count,
-                                   .authentic = reply->authentic};
+                                   .authentic = reply->authentic,
+                                   .has_ech = reply->facts.has_ech};
     struct denial_match match;
     struct ruling ruling;
     struct bl_name name;
@@ -159,6 +172,12 @@ static enum query_next finish_answered(struct pipeline *pipeline, struct query *
     if (judge_message(pipeline, query, &judged, &ruling, &match, &name, address))
         return answer_denied(pipeline, query, ruling, &match);
     return answer_message(pipeline, query, &source);
+}
+
+static bool is_answer_to(const struct exchange *exchange, const struct dns_question *sought)
+{
+    return exchange->name_len == sought->asked_len &&
+           memcmp(exchange->name, sought->name, sought->asked_len) == 0;
 }
 
 enum query_next query_finish(struct pipeline *pipeline, struct query *query)
@@ -181,6 +200,10 @@ enum query_next query_finish(struct pipeline *pipeline, struct query *query)
         struct denial_match match = question_match(query);
         answer_observed(pipeline, query, query->ruling, &match);
     }
+    if (rewrite_question(pipeline, query) == REWRITE_DENY)
+        return answer_unsafe(pipeline, query);
+    if (!is_answer_to(exchange, query->sought)) /* safe search went on or off meanwhile */
+        return answer_error(pipeline, query, DNS_SERVFAIL, -1, NULL);
     if (exchange->state == EXCHANGE_ANSWERED)
         return finish_answered(pipeline, query);
     return forward_failed(pipeline, query, exchange->unreachable);

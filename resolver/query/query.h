@@ -77,6 +77,10 @@ struct query {
     /* Written by stage parse. */
     struct dns_question question; /* id, flags, the name as asked and lower-cased, type, EDNS */
 
+    /* Written by stage rewrite. */
+    const struct dns_question *sought; /* what upstreams and cache are asked: the question, or what
+                                          stands for it; holds for the call */
+
     /* Written by stage client. */
     uint16_t group;
 
@@ -102,7 +106,8 @@ struct pipeline {
     struct exchanges *exchanges;
     struct journal *journal; /* NULL: denials are counted only (self-test, `why`) */
     struct counters *counters;
-    struct reply *reply; /* scratch: the reply at hand, until its waiters are finished */
+    struct dns_question sought; /* scratch: stage rewrite's */
+    struct reply *reply;        /* scratch: the reply at hand, until its waiters are finished */
     struct random_pool random;
     struct query *pool, *free;
     size_t pool_used, pool_size;

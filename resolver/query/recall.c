@@ -32,7 +32,7 @@ static bool facts_are_current(struct pipeline *pipeline, struct cache_entry *ent
 
 enum query_next recall_answer(struct pipeline *pipeline, struct query *query, bool stale)
 {
-    struct cache_key key = recall_key(&query->question);
+    struct cache_key key = recall_key(query->sought);
     struct cache_entry *entry = cache_find(pipeline->cache, &key);
     struct answer_source source;
     struct judged_message judged;
@@ -53,8 +53,9 @@ enum query_next recall_answer(struct pipeline *pipeline, struct query *query, bo
                                      .len = entry->message_len,
                                      .facts = cache_facts(entry),
                                      .fact_count = entry->fact_count,
-                                     .has_targets = entry->has_targets};
-    if ((judged.fact_count || judged.has_targets) &&
+                                     .has_targets = entry->has_targets,
+                                     .has_private = entry->has_private};
+    if ((judged.fact_count || judged.has_targets || judged.has_private) &&
         judge_message(pipeline, query, &judged, &ruling, &match, &name, address))
         return answer_denied(pipeline, query, ruling, &match);
     source = (struct answer_source){.message = judged.message,
@@ -63,6 +64,7 @@ enum query_next recall_answer(struct pipeline *pipeline, struct query *query, bo
                                     .ttl_count = entry->ttl_count,
                                     .age_s = (uint32_t)age_s,
                                     .authentic = (judged.message[3] & DNS_AD) != 0,
+                                    .has_ech = entry->has_ech,
                                     .stale = stale && age_s >= (int64_t)entry->ttl_s};
     if (source.stale)
         COUNT(pipeline->counters, cache_stale);
@@ -89,6 +91,8 @@ void recall_store(struct pipeline *pipeline, const struct reply_question *questi
         .ttl_s = reply->ttl_s,
         .generation = bl_store_generation(pipeline->world->store),
         .has_targets = reply->has_targets,
+        .has_ech = facts->has_ech,
+        .has_private = facts->has_private,
     };
 
     if (reply->ttl_s > 0 && !facts->too_many)

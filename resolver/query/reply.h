@@ -31,6 +31,9 @@ struct reply_facts {
     size_t count;
     size_t subjects; /* how many things were looked up */
     bool too_many;   /* more than fit: what cannot be judged whole is not handed out */
+    /* What does not depend on the lists. */
+    bool has_ech;     /* keys for encrypted client hello, RFC 9460 section 14.3.2 */
+    bool has_private; /* an address that means something only inside: rebinding.h */
 };
 
 struct reply_limits {

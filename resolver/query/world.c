@@ -5,6 +5,7 @@
 
 #include "blocklists/lists.h"
 #include "resolver/query/local.h"
+#include "resolver/query/safe_search.h"
 
 static int legend_of(const struct config *config, const struct bl_store *store, uint32_t version,
                      struct legend **out_legend)
@@ -43,6 +44,7 @@ static int legend_of(const struct config *config, const struct bl_store *store, 
 static void world_free(struct world *world)
 {
     legend_free(world->legend);
+    safe_search_free(world->safe_search);
     local_free(world->local);
     policy_free(world->policy);
     bl_store_close(world->store);
@@ -70,6 +72,10 @@ static int world_fill(struct world *world, uint32_t version, struct world **out_
     if (code < 0)
         goto fail;
     code = policy_build(config, world->store, version, &world->policy, error);
+    if (code < 0)
+        goto fail;
+    code = safe_search_create(safe_search_shipped, safe_search_shipped_len, &world->safe_search,
+                              error);
     if (code < 0)
         goto fail;
     code = bl_error_set(error, -ENOMEM, "no memory for the policy");

@@ -17,6 +17,7 @@
 #include "resolver/policy/policy.h"
 
 struct local_names;
+struct safe_search;
 
 struct world {
     struct config *config;
@@ -25,7 +26,8 @@ struct world {
     struct policy *policy;
     struct legend *legend;
     struct local_names *local; /* names that are answered here */
-    unsigned references;       /* atomic; world.c only */
+    struct safe_search *safe_search;
+    unsigned references; /* atomic; world.c only */
 };
 
 /* Takes `config` (also on failure) and opens the generation in force under config->state. */

@@ -1,0 +1,209 @@
+#include <string.h>
+
+#include "resolver/query/answer.h"
+
+static uint64_t record(struct pipeline *pipeline, const struct query *query, struct ruling ruling,
+                       const struct denial_match *match, bool observed)
+{
+    struct denial denial;
+
+    if (!pipeline->journal)
+        return 0;
+    denial = (struct denial){
+        .wall_ms = pipeline->moment.wall_ms,
+        .client = query->client,
+        .group = query->group,
+        .category = ruling.category,
+        .qtype = query->question.type,
+        .rule = ruling.rule,
+        .via = match->via,
+        .transport = query->transport,
+        .observed = observed,
+        .policy_version = policy_version(pipeline->world->policy),
+        .generation = bl_store_generation(pipeline->world->store),
+        .qname = query->question.name,
+        .matched = match->name,
+        .address = match->address,
+    };
+    return journal_append(pipeline->journal, &denial);
+}
+
+void answer_observed(struct pipeline *pipeline, struct query *query, struct ruling ruling,
+                     const struct denial_match *match)
+{
+    COUNT(pipeline->counters, observed);
+    record(pipeline, query, ruling, match, true);
+}
+
+/* Text that never leaves its room. */
+struct text {
+    char *at, *end; /* `end` keeps a place for the NUL */
+};
+
+static void text_add(struct text *text, const char *more)
+{
+    while (*more && text->at < text->end)
+        *text->at++ = *more++;
+}
+
+/* What was cut off in the middle of a UTF-8 character loses that character. */
+static void text_end(struct text *text, const char *begin)
+{
+    if (text->at == text->end) {
+        while (text->at > begin && (text->at[-1] & 0xc0) == 0x80)
+            text->at--;
+        if (text->at > begin && text->at[-1] & 0x80)
+            text->at--;
+    }
+    *text->at = '\0';
+}
+
+static const char *denial_subject(const struct pipeline *pipeline, struct ruling ruling)
+{
+    const char *title = policy_category_title(pipeline->world->policy, ruling.category);
+
+    if (*title)
+        return title;
+    if (ruling.rule == RULE_SAFE_SEARCH)
+        return "A search engine without safe search";
+    if (ruling.rule == RULE_REBINDING)
+        return "A public name with an address inside the school";
+    return "This site";
+}
+
+/* "Gambling: not available here. Code K7Q-M2F9." */
+static void reason_add(struct text *text, const struct pipeline *pipeline, struct ruling ruling,
+                       uint64_t number)
+{
+    char code[CASE_TEXT_MAX];
+
+    text_add(text, denial_subject(pipeline, ruling));
+    text_add(text, ": not available here.");
+    if (number) {
+        text_add(text, " Code ");
+        text_add(text, denials_case_text(number, code));
+        text_add(text, ".");
+    }
+}
+
+/* A JSON string: what is not plain is escaped, RFC 8259 section 7; UTF-8 stays. */
+static void json_add(struct text *text, const char *more)
+{
+    for (; *more; more++) {
+        char octets[3] = {*more};
+        if (*more == '"' || *more == '\\')
+            octets[0] = '\\', octets[1] = *more;
+        else if ((unsigned char)*more < ' ')
+            octets[0] = ' ';
+        text_add(text, octets);
+    }
+}
+
+/* draft-ietf-dnsop-structured-dns-error section 4: whom to turn to, and why, for programs. False,
+ * and nothing of use written, when it does not fit: half of it would be no JSON. */
+static bool structured_add(struct text *text, const struct pipeline *pipeline, struct ruling ruling,
+                           uint64_t number)
+{
+    char reason[ANSWER_OPTIONS_MAX];
+    struct text plain = {reason, reason + sizeof reason - 1};
+
+    reason_add(&plain, pipeline, ruling, number);
+    *plain.at = '\0';
+    text_add(text, "{\"c\":[\"");
+    json_add(text, pipeline->world->config->contact_uri);
+    text_add(text, "\"],\"j\":\"");
+    json_add(text, reason);
+    text_add(text, "\",\"s\":5}"); /* the policy of whoever runs this network */
+    return text->at < text->end;
+}
+
+/* RFC 8914 section 4.16, blocked by the operator, with what people and programs can make of it. */
+static size_t denial_option(const struct pipeline *pipeline, const struct query *query,
+                            struct ruling ruling, uint64_t number,
+                            uint8_t options[ANSWER_OPTIONS_MAX])
+{
+    const struct config *config = pipeline->world->config;
+    char buffer[ANSWER_OPTIONS_MAX - 6];
+    struct text text = {buffer, buffer + sizeof buffer - 1};
+
+    if (!query->question.wants_ede || !config->contact_uri ||
+        !structured_add(&text, pipeline, ruling, number)) {
+        text.at = buffer;
+        reason_add(&text, pipeline, ruling, number);
+        if (config->contact) {
+            text_add(&text, " ");
+            text_add(&text, config->contact);
+        }
+    }
+    text_end(&text, buffer);
+    return dns_option_ede(options, ANSWER_OPTIONS_MAX, DNS_EDE_BLOCKED, buffer);
+}
+
+/* The records of a denied answer in its form; none: the answer is negative. */
+static bool write_denied_addresses(struct dns_writer *writer, const struct query *query,
+                                   const struct config_answer *form, uint32_t ttl_s)
+{
+    static const uint8_t null_address[16];
+    unsigned type = query->question.type;
+    bool any = false;
+
+    if (type != DNS_A && type != DNS_AAAA)
+        return false;
+    if (form->kind == ANSWER_NULL) {
+        dns_write_record(writer, 1, type, ttl_s, null_address, type == DNS_A ? 4 : 16);
+        return true;
+    }
+    for (size_t i = 0; form->kind == ANSWER_ADDRESSES && i < form->address_count; i++) {
+        const struct address *address = &form->addresses[i];
+        if (address_is_v4(address) != (type == DNS_A))
+            continue;
+        dns_write_record(writer, 1, type, ttl_s, address->bytes + (type == DNS_A ? 12 : 0),
+                         type == DNS_A ? 4 : 16);
+        any = true;
+    }
+    return any;
+}
+
+static unsigned denied_rcode(enum answer_kind kind)
+{
+    if (kind == ANSWER_NXDOMAIN)
+        return DNS_NXDOMAIN;
+    return kind == ANSWER_REFUSED ? DNS_REFUSED : DNS_NOERROR;
+}
+
+static const struct config_answer *denial_form(const struct pipeline *pipeline,
+                                               struct ruling ruling)
+{
+    static const struct config_answer no_data = {.kind = ANSWER_NODATA, .set = true};
+
+    /* The name is there and may have other addresses: only this answer is held back. */
+    if (ruling.rule == RULE_REBINDING)
+        return &no_data;
+    return policy_answer(pipeline->world->policy, ruling.answer);
+}
+
+enum query_next answer_denied(struct pipeline *pipeline, struct query *query, struct ruling ruling,
+                              const struct denial_match *match)
+{
+    const struct config_answer *form = denial_form(pipeline, ruling);
+    uint32_t ttl_s = pipeline->world->config->deny_ttl;
+    uint32_t limit_s = policy_ttl_limit(&pipeline->now, query->group, pipeline->moment);
+    unsigned rcode = denied_rcode(form->kind);
+    uint8_t options[ANSWER_OPTIONS_MAX];
+    size_t options_len = 0;
+    struct dns_writer writer;
+    uint64_t number;
+
+    if (ttl_s > limit_s)
+        ttl_s = limit_s;
+    COUNT(pipeline->counters, denied);
+    if (match->via != VIA_QUESTION && match->via != VIA_RULE)
+        COUNT(pipeline->counters, denied_answers);
+    number = record(pipeline, query, ruling, match, false);
+    if (query->question.has_edns)
+        options_len = denial_option(pipeline, query, ruling, number, options);
+    answer_start(query, &writer, rcode);
+    if (!write_denied_addresses(&writer, query, form, ttl_s) && form->kind != ANSWER_REFUSED)
+        dns_write_soa(&writer, ttl_s);
+    return answer_end(pipeline, query, &writer, rcode, options, options_len);
+}

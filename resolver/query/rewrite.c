@@ -1,0 +1,46 @@
+#include "resolver/query/rewrite.h"
+
+#include <string.h>
+
+#include "resolver/query/safe_search.h"
+
+/* The types that lead a browser to a server. Others of these names (mail, keys, proofs of
+ * ownership) are answered as they are. */
+static bool leads_to_server(const struct dns_question *question)
+{
+    return question->class == DNS_CLASS_IN &&
+           (question->type == DNS_A || question->type == DNS_AAAA || question->type == DNS_HTTPS);
+}
+
+static void seek(struct pipeline *pipeline, struct query *query, const struct bl_name *host)
+{
+    struct dns_question *sought = &pipeline->sought;
+
+    sought->flags = query->question.flags;
+    sought->type = query->question.type;
+    sought->class = query->question.class;
+    sought->wants_dnssec = query->question.wants_dnssec;
+    sought->asked_len = host->len;
+    memcpy(sought->name, host->wire, host->len);
+    query->sought = sought;
+}
+
+enum rewrite rewrite_question(struct pipeline *pipeline, struct query *query)
+{
+    const struct world *world = pipeline->world;
+    const struct config_group *group = &world->config->groups[query->group];
+    const struct dns_question *question = &query->question;
+    struct safe_form form;
+
+    query->sought = question;
+    if (group->safe_search == SAFE_SEARCH_OFF ||
+        !safe_search_find(world->safe_search, question->name, question->asked_len,
+                          (enum config_safe_search)group->safe_search, &form))
+        return REWRITE_NONE;
+    if (!form.host)
+        return REWRITE_DENY;
+    if (!leads_to_server(question))
+        return REWRITE_NONE;
+    seek(pipeline, query, form.host);
+    return REWRITE_ALIAS;
+}
