@@ -1,0 +1,305 @@
+#include "tools/denial_show.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "blocklists/name.h"
+#include "resolver/denials/denial.h"
+#include "resolver/denials/journal.h"
+#include "resolver/policy/policy.h"
+#include "tools/table.h"
+
+static void local_of(int64_t wall_ms, struct tm *out)
+{
+    time_t seconds = (time_t)(wall_ms / 1000);
+
+    memset(out, 0, sizeof(*out));
+    localtime_r(&seconds, out);
+}
+
+char *show_time(int64_t wall_ms, char out[SHOW_TIME_MAX])
+{
+    struct tm local;
+    char zone[8];
+
+    local_of(wall_ms, &local);
+    strftime(zone, sizeof(zone), "%z", &local);
+    snprintf(out, SHOW_TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%03d%.3s:%s", local.tm_year + 1900,
+             local.tm_mon + 1, local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec,
+             (int)(wall_ms % 1000), zone, zone + 3);
+    return out;
+}
+
+char *show_day(int64_t wall_ms, char out[SHOW_TIME_MAX])
+{
+    static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                       "Thursday", "Friday", "Saturday"};
+    static const char *const months[] = {"January",   "February", "March",    "April",
+                                         "May",       "June",     "July",     "August",
+                                         "September", "October",  "November", "December"};
+    struct tm local;
+
+    local_of(wall_ms, &local);
+    snprintf(out, SHOW_TIME_MAX, "%s %d %s %d", days[local.tm_wday], local.tm_mday,
+             months[local.tm_mon], local.tm_year + 1900);
+    return out;
+}
+
+char *show_type(uint16_t type, char out[SHOW_TYPE_MAX])
+{
+    static const struct {
+        uint16_t type;
+        const char *text;
+    } known[] = {{1, "A"},     {2, "NS"},     {5, "CNAME"}, {6, "SOA"},
+                 {12, "PTR"},  {15, "MX"},    {16, "TXT"},  {28, "AAAA"},
+                 {33, "SRV"},  {35, "NAPTR"}, {43, "DS"},   {48, "DNSKEY"},
+                 {64, "SVCB"}, {65, "HTTPS"}, {255, "ANY"}, {257, "CAA"}};
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (known[i].type == type)
+            return strcpy(out, known[i].text);
+    snprintf(out, SHOW_TYPE_MAX, "TYPE%u", type);
+    return out;
+}
+
+char *show_count(uint64_t count, char out[32])
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof(digits), "%" PRIu64, count), at = 0;
+
+    for (int i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0)
+            out[at++] = ',';
+        out[at++] = digits[i];
+    }
+    out[at] = '\0';
+    return out;
+}
+
+const char *show_via(uint8_t via)
+{
+    static const char *const words[] = {"question", "cname", "service", "address", "rule"};
+
+    return via < sizeof(words) / sizeof(words[0]) ? words[via] : "";
+}
+
+const char *show_transport(uint8_t transport)
+{
+    static const char *const words[] = {"udp", "tcp", "tls"};
+
+    return transport < sizeof(words) / sizeof(words[0]) ? words[transport] : "";
+}
+
+const char *show_severity(uint8_t severity)
+{
+    static const char *const words[] = {"low", "medium", "high", "urgent"};
+
+    return severity < sizeof(words) / sizeof(words[0]) ? words[severity] : "";
+}
+
+const char *show_rule(uint8_t rule)
+{
+    static const char *const words[] = {[RULE_CATEGORY] = "category",
+                                        [RULE_SEALED] = "sealed",
+                                        [RULE_LIST_ALLOW] = "list-allow",
+                                        [RULE_EXCEPTION] = "exception",
+                                        [RULE_UNFILTERED] = "unfiltered"};
+
+    return rule < sizeof(words) / sizeof(words[0]) && words[rule] != NULL ? words[rule] : "";
+}
+
+void show_csv_cell(FILE *out, const char *text)
+{
+    bool formula = text[0] != '\0' && strchr("=+-@\t\r", text[0]) != NULL;
+
+    if (!formula && strpbrk(text, ",\"\r\n") == NULL) {
+        fputs(text, out);
+        return;
+    }
+    fputs(formula ? "\"'" : "\"", out);
+    for (; *text != '\0'; text++) {
+        if (*text == '"')
+            fputc('"', out);
+        fputc(*text, out);
+    }
+    fputc('"', out);
+}
+
+void show_html(FILE *out, const char *text)
+{
+    char safe[2048];
+
+    for (const char *at = text_safe(text, safe, sizeof(safe)); *at != '\0'; at++)
+        switch (*at) {
+        case '&':
+            fputs("&amp;", out);
+            break;
+        case '<':
+            fputs("&lt;", out);
+            break;
+        case '>':
+            fputs("&gt;", out);
+            break;
+        case '"':
+            fputs("&quot;", out);
+            break;
+        case '\'':
+            fputs("&#39;", out);
+            break;
+        default:
+            fputc(*at, out);
+        }
+}
+
+/* What matched, as text: a name of a list, an address, or "". */
+static char *match_text(const struct denial_record *record, char out[BL_NAME_TEXT_MAX])
+{
+    struct address address = {0};
+
+    out[0] = '\0';
+    if (record->matched != NULL) {
+        bl_name_text(record->matched, out);
+    } else if (record->address != NULL) {
+        memcpy(address.bytes, record->address, 16);
+        address_text(&address, out);
+    }
+    return out;
+}
+
+void denial_csv_head(FILE *out)
+{
+    fputs("time,case,group,category,severity,client,name,type,matched,via,transport,observed,count,"
+          "rule,policy-version,generation\r\n",
+          out);
+}
+
+void denial_csv(FILE *out, const struct denial_record *record)
+{
+    char time[SHOW_TIME_MAX], code[CASE_TEXT_MAX], client[ADDRESS_TEXT_MAX];
+    char name[BL_NAME_TEXT_MAX], match[BL_NAME_TEXT_MAX], type[SHOW_TYPE_MAX];
+
+    bl_name_text(record->qname, name);
+    const char *cells[] = {show_time(record->wall_ms, time),
+                           denials_case_text(record->case_number, code),
+                           record->group,
+                           record->category,
+                           show_severity(record->severity),
+                           address_text(&record->client, client),
+                           name,
+                           show_type(record->qtype, type),
+                           match_text(record, match),
+                           show_via(record->via),
+                           show_transport(record->transport)};
+    for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
+        show_csv_cell(out, cells[i]);
+        fputc(',', out);
+    }
+    fprintf(out, "%s,%" PRIu32 ",%s,%" PRIu32 ",%" PRIu64 "\r\n", record->observed ? "yes" : "no",
+            record->count, show_rule(record->rule), record->policy_version, record->generation);
+}
+
+json_t *denial_json(const struct denial_record *record)
+{
+    char time[SHOW_TIME_MAX], code[CASE_TEXT_MAX], client[ADDRESS_TEXT_MAX];
+    char name[BL_NAME_TEXT_MAX], match[BL_NAME_TEXT_MAX], type[SHOW_TYPE_MAX];
+    char group[1024], category[1024], title[1024];
+
+    bl_name_text(record->qname, name);
+    /* Words of a damaged journal may be no UTF-8, which jansson refuses. */
+    return json_pack(
+        "{ss,ss,ss,ss,ss,ss,ss,ss,ss,ss,ss,ss,sb,sI,ss,sI,sI}", "time",
+        show_time(record->wall_ms, time), "case", denials_case_text(record->case_number, code),
+        "group", text_safe(record->group, group, sizeof(group)), "category",
+        text_safe(record->category, category, sizeof(category)), "title",
+        text_safe(record->title, title, sizeof(title)), "severity", show_severity(record->severity),
+        "client", address_text(&record->client, client), "name", name, "type",
+        show_type(record->qtype, type), "matched", match_text(record, match), "via",
+        show_via(record->via), "transport", show_transport(record->transport), "observed",
+        (int)record->observed, "count", (json_int_t)record->count, "rule", show_rule(record->rule),
+        "policy-version", (json_int_t)record->policy_version, "generation",
+        (json_int_t)record->generation);
+}
+
+enum { GROUP_MAX = 12, CATEGORY_MAX = 16, CLIENT_MAX = 25, CASE_WIDTH = 8, NAME_MIN = 20 };
+
+void denial_widths_init(struct denial_widths *widths, FILE *out)
+{
+    struct winsize size;
+
+    *widths = (struct denial_widths){.group = 5, .category = 8, .client = 6, .line = 80};
+    if (ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col >= 60)
+        widths->line = size.ws_col;
+}
+
+static void width_see(int *width, size_t len, int most)
+{
+    if ((int)len > *width)
+        *width = (int)len < most ? (int)len : most;
+}
+
+void denial_widths_see(struct denial_widths *widths, const struct denial_record *record)
+{
+    char client[ADDRESS_TEXT_MAX];
+
+    width_see(&widths->group, strlen(record->group), GROUP_MAX);
+    width_see(&widths->category, strlen(record->category) + (record->observed ? 1 : 0),
+              CATEGORY_MAX);
+    width_see(&widths->client, strlen(address_text(&record->client, client)), CLIENT_MAX);
+}
+
+/* `text` in `width` columns, its beginning left out where it is too long (the end of a name says
+ * most), or its end. */
+static void cell(FILE *out, const char *text, int width, bool keep_end)
+{
+    int len = (int)strlen(text);
+
+    if (len <= width)
+        fprintf(out, "%-*s ", width, text);
+    else if (keep_end)
+        fprintf(out, "…%s ", text + len - width + 1);
+    else
+        fprintf(out, "%.*s… ", width - 1, text);
+}
+
+static int name_width(const struct denial_widths *widths)
+{
+    int width = widths->line - 9 - widths->group - 1 - widths->category - 1 - widths->client - 1 -
+                1 - CASE_WIDTH;
+
+    return width < NAME_MIN ? NAME_MIN : width;
+}
+
+void denial_line_head(FILE *out, const struct denial_widths *widths)
+{
+    cell(out, "Time", 8, false);
+    cell(out, "Group", widths->group, false);
+    cell(out, "Category", widths->category, false);
+    cell(out, "Device", widths->client, false);
+    cell(out, "Name", name_width(widths), false);
+    fputs("Case\n", out);
+}
+
+void denial_line(FILE *out, const struct denial_widths *widths, const struct denial_record *record)
+{
+    char client[ADDRESS_TEXT_MAX], code[CASE_TEXT_MAX], word[256], text[256];
+    char name[BL_NAME_TEXT_MAX + 64], match[BL_NAME_TEXT_MAX];
+    struct tm local;
+
+    local_of(record->wall_ms, &local);
+    fprintf(out, "%02d:%02d:%02d ", local.tm_hour, local.tm_min, local.tm_sec);
+    cell(out, text_safe(record->group, word, sizeof(word)), widths->group, false);
+    snprintf(text, sizeof(text), "%s%s", record->observed ? "~" : "",
+             text_safe(record->category, word, sizeof(word)));
+    cell(out, text, widths->category, false);
+    cell(out, address_text(&record->client, client), widths->client, false);
+    size_t len = bl_name_text(record->qname, name);
+    if (record->via != VIA_QUESTION && match_text(record, match)[0] != '\0')
+        len += (size_t)snprintf(name + len, sizeof(name) - len, " > %s", match);
+    if (record->count > 1 && len < sizeof(name))
+        snprintf(name + len, sizeof(name) - len, " x%" PRIu32, record->count);
+    cell(out, name, name_width(widths), true);
+    fprintf(out, "%s\n", denials_case_text(record->case_number, code));
+}

@@ -1,0 +1,215 @@
+/* `chalkgate report`: what the filter refused in a day or any other span, in plain English. */
+#include "tools/report.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/denial_show.h"
+#include "tools/verb.h"
+
+enum format { FORMAT_TEXT, FORMAT_CSV, FORMAT_JSON };
+
+struct report_arguments {
+    struct report_options options;
+    const char *day;
+    enum format format;
+    const char *output;
+    int64_t now_s;
+};
+
+static void time_option(struct argp_state *state, const char *value, int64_t *out_ms)
+{
+    struct report_arguments *arguments = state->input;
+    struct bl_error error = {""};
+    int64_t wall_s;
+
+    if (time_parse(value, arguments->now_s, &wall_s, &error) < 0)
+        argp_error(state, "%s", error.text);
+    else
+        *out_ms = wall_s * 1000;
+}
+
+static int word_option(struct argp_state *state, const char *what, const char *value,
+                       const char *const *words)
+{
+    char all[128] = "";
+
+    for (int i = 0; words[i] != NULL; i++) {
+        if (strcmp(value, words[i]) == 0)
+            return i;
+        strcat(all, i > 0 ? ", " : "");
+        strcat(all, words[i]);
+    }
+    argp_error(state, "there is no %s \"%s\"; there are %s", what, value, all);
+    return 0;
+}
+
+/* The span that was asked for: a day, from when to when, or today so far. */
+static void span_settle(struct argp_state *state, struct report_arguments *arguments)
+{
+    struct report_options *options = &arguments->options;
+    int64_t moment_ms = arguments->now_s * 1000;
+    struct day day;
+
+    if (arguments->day != NULL && (options->since_ms != 0 || options->until_ms != 0))
+        argp_error(state, "please give either --day, or --since and --until");
+    if (arguments->day != NULL)
+        time_option(state, arguments->day, &moment_ms);
+    day_of(moment_ms, &day);
+    if (options->since_ms == 0 && options->until_ms == 0) {
+        options->since_ms = day.start_ms;
+        options->until_ms = day.end_ms;
+    }
+    if (options->until_ms == 0)
+        options->until_ms = day.end_ms;
+    if (options->since_ms >= options->until_ms)
+        argp_error(state, "the time ends before it begins");
+}
+
+static error_t options_parse(int key, char *value, struct argp_state *state)
+{
+    static const char *const audiences[] = {"dsl", "head", "governors", NULL};
+    static const char *const formats[] = {"text", "csv", "json", NULL};
+    struct report_arguments *arguments = state->input;
+
+    switch (key) {
+    case 'd':
+        arguments->day = value;
+        return 0;
+    case 's':
+        time_option(state, value, &arguments->options.since_ms);
+        return 0;
+    case 'u':
+        time_option(state, value, &arguments->options.until_ms);
+        return 0;
+    case 'a':
+        arguments->options.audience =
+            (enum report_audience)word_option(state, "audience", value, audiences);
+        return 0;
+    case 'F':
+        arguments->format = (enum format)word_option(state, "format", value, formats);
+        return 0;
+    case 'o':
+        arguments->output = value;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "\"%s\" is not understood; a day goes behind --day", value);
+        return 0;
+    case ARGP_KEY_END:
+        span_settle(state, arguments);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options_table[] = {
+    {"day", 'd', "DAY", 0, "this day: 2026-11-23, yesterday, -7d; today where it is not said", 0},
+    {"since", 's', "TIME", 0, "from then on", 0},
+    {"until", 'u', "TIME", 0, "up to then; the end of today where it is not said", 0},
+    {"audience", 'a', "WHO", 0, "dsl (the default), head or governors", 0},
+    {"format", 'F', "FORMAT", 0, "text (the default), csv or json", 0},
+    {"output", 'o', "FILE", 0, "write to this file, whole or not at all", 0},
+    {0},
+};
+
+static const struct argp options_argp = {
+    .options = options_table,
+    .parser = options_parse,
+    .doc = "Shows what was refused in a day or another span: by group, category, name, device and "
+           "hour.",
+};
+
+static int report_write(const struct report_arguments *arguments, const struct report *report,
+                        FILE *out)
+{
+    int code = 0;
+
+    if (arguments->format == FORMAT_TEXT)
+        report_text(report, out);
+    else if (arguments->format == FORMAT_CSV)
+        report_csv(report, out);
+    else
+        code = report_json(report, out);
+    if (code == 0 && (fflush(out) != 0 || ferror(out)))
+        code = errno != 0 ? -errno : -EIO;
+    return code;
+}
+
+/* Under another name first: whoever reads the file meets a whole report. */
+static int file_write(const struct report_arguments *arguments, const struct report *report)
+{
+    char path[PATH_MAX];
+    int code = 0;
+
+    if (snprintf(path, sizeof(path), "%s.XXXXXX", arguments->output) >= (int)sizeof(path))
+        return -ENAMETOOLONG;
+    int fd = mkstemp(path);
+    if (fd < 0)
+        return -errno;
+    FILE *out = fchmod(fd, 0640) == 0 ? fdopen(fd, "w") : NULL;
+    if (out == NULL) {
+        code = -errno;
+        close(fd);
+    } else {
+        code = report_write(arguments, report, out);
+        if (code == 0 && fsync(fd) < 0)
+            code = -errno;
+        if (fclose(out) != 0 && code == 0)
+            code = -errno;
+    }
+    if (code == 0 && rename(path, arguments->output) < 0)
+        code = -errno;
+    if (code < 0)
+        unlink(path);
+    return code;
+}
+
+static enum exit_code nothing(const struct report_arguments *arguments, const struct report *report)
+{
+    if (report->since_ms > arguments->now_s * 1000)
+        return command_fail(EXIT_NOTHING, "%s is still to come", report->title);
+    return command_fail(EXIT_NOTHING, "nothing was refused on %s, or its records are kept no more",
+                        report->title);
+}
+
+static enum exit_code run(struct command *command, int argc, char **argv)
+{
+    struct report_arguments arguments = {.now_s = time(NULL)};
+    struct bl_error error = {""};
+    struct report *report;
+    int code = verb_parse(&options_argp, argc, argv, &arguments);
+
+    if (code != 0)
+        return (enum exit_code)(code - 1);
+    if (command->json)
+        arguments.format = FORMAT_JSON;
+    arguments.options.state = command_state(command);
+    if (arguments.options.state == NULL)
+        return EXIT_USAGE;
+    code = report_make(&arguments.options, &report, &error);
+    if (code < 0)
+        return command_fail(code == -EACCES ? EXIT_NOT_ALLOWED : EXIT_FAILED, "%s", error.text);
+    for (size_t i = 0; i < report->warning_count; i++)
+        command_fail(EXIT_DONE, "%s", report->warnings[i]);
+    enum exit_code result = EXIT_DONE;
+    if (report->denied + report->observed + report->counted == 0)
+        result = nothing(&arguments, report);
+    code = result != EXIT_DONE        ? 0
+           : arguments.output != NULL ? file_write(&arguments, report)
+                                      : report_write(&arguments, report, stdout);
+    if (code < 0)
+        result = command_fail(EXIT_FAILED, "%s: %s",
+                              arguments.output != NULL ? arguments.output : "the report",
+                              strerror(-code));
+    report_free(report);
+    return result;
+}
+
+const struct verb verb_report = {
+    "report", "what was refused in a day or another span, in plain English", run};

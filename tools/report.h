@@ -1,0 +1,71 @@
+/* A report's figures: gathered once from the state folder, then written as text, CSV, JSON or HTML.
+ *
+ * Sums come from roll-ups of whole hours; a span that begins or ends within an hour is summed from
+ * the records. One thread; strings live until report_free().
+ */
+#ifndef TOOLS_REPORT_H
+#define TOOLS_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "blocklists/error.h"
+#include "resolver/base/address.h"
+#include "resolver/denials/day.h"
+
+enum report_audience { REPORT_DSL, REPORT_HEAD, REPORT_GOVERNORS };
+
+/* A word with its count: a group, category, registrable domain or device. */
+struct report_sum {
+    char *name;
+    char *title;                        /* of a category; "" elsewhere */
+    uint8_t severity;                   /* of a category; of a name or device the highest met */
+    uint64_t denied, observed, counted; /* counted: not itemised, not among denied */
+    uint64_t others; /* of a name: how many devices asked; of a device: how many names */
+    char *category;  /* of a name: the category most of it was in; of a device likewise */
+    uint64_t category_count;
+};
+
+struct report_sums {
+    struct report_sum *items; /* most first once gathered */
+    size_t count;
+};
+
+struct report_day {
+    struct day day;
+    uint64_t denied, observed;
+};
+
+struct report {
+    int64_t since_ms, until_ms;
+    int64_t made_ms;
+    enum report_audience audience;
+    const char *school; /* or "" */
+    char title[96];     /* "Monday 23 November 2026" */
+
+    uint64_t denied, observed, counted;
+    struct report_sums groups, categories, names, devices;
+    struct report_day *days;
+    size_t day_count;
+    uint64_t hours[24]; /* by what the clock showed */
+    char **warnings;
+    size_t warning_count;
+};
+
+struct report_options {
+    const char *state;
+    int64_t since_ms, until_ms;
+    enum report_audience audience;
+};
+
+int report_make(const struct report_options *options, struct report **out_report,
+                struct bl_error *error);
+void report_free(struct report *report);
+
+void report_text(const struct report *report, FILE *out);
+void report_csv(const struct report *report, FILE *out);
+int report_json(const struct report *report, FILE *out); /* 0 or -ENOMEM */
+
+#endif

@@ -1,0 +1,361 @@
+/* Gathering a report's figures. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "blocklists/name.h"
+#include "resolver/denials/records.h"
+#include "tools/denial_show.h"
+#include "tools/report.h"
+#include "tools/tally.h"
+
+enum { NOBODY = UINT32_MAX };
+
+/* Numbers of the words of the day that is being read, so that most sums cost no hashing of strings.
+ */
+struct remembered {
+    uint32_t *numbers; /* by the day's own number; NOBODY: not yet */
+    size_t size;
+};
+
+struct making {
+    struct report *report;
+    struct tally_words groups, categories, names, devices;
+    struct tally pairs;      /* (name, device): met */
+    struct tally name_kinds; /* (name, category): denied */
+    struct tally device_kinds;
+    struct remembered names_met, devices_met;
+    char day[DAY_TEXT_MAX];
+    size_t sums_room[4];
+};
+
+static void remembered_clear(struct remembered *remembered)
+{
+    if (remembered->size > 0)
+        memset(remembered->numbers, 0xff, remembered->size * sizeof(*remembered->numbers));
+}
+
+static uint32_t *remembered_at(struct remembered *remembered, uint32_t id)
+{
+    if (id >= remembered->size) {
+        size_t size = (size_t)id * 2 + 1024;
+        remembered->numbers =
+            tally_must(realloc(remembered->numbers, size * sizeof(*remembered->numbers)));
+        memset(remembered->numbers + remembered->size, 0xff,
+               (size - remembered->size) * sizeof(*remembered->numbers));
+        remembered->size = size;
+    }
+    return &remembered->numbers[id];
+}
+
+/* The sums that stand at a word's number. */
+static struct report_sum *sum_at(struct making *making, struct report_sums *sums, int which,
+                                 uint32_t number)
+{
+    if (number >= making->sums_room[which]) {
+        size_t room = (size_t)number * 2 + 64;
+        sums->items = tally_must(realloc(sums->items, room * sizeof(*sums->items)));
+        memset(sums->items + making->sums_room[which], 0,
+               (room - making->sums_room[which]) * sizeof(*sums->items));
+        making->sums_room[which] = room;
+    }
+    if (number >= sums->count)
+        sums->count = number + 1;
+    return &sums->items[number];
+}
+
+static void sum_add(struct report_sum *to, const struct denial_sum *sum)
+{
+    if (!sum->itemised)
+        to->counted += sum->count;
+    else if (sum->observed)
+        to->observed += sum->count;
+    else
+        to->denied += sum->count;
+    if (sum->severity > to->severity)
+        to->severity = sum->severity;
+}
+
+static char *copy(const char *text)
+{
+    return tally_must(strdup(text));
+}
+
+static uint32_t group_add(struct making *making, const struct denial_sum *sum)
+{
+    uint32_t number = tally_word(&making->groups, sum->group, strlen(sum->group));
+    struct report_sum *to = sum_at(making, &making->report->groups, 0, number);
+
+    if (to->name == NULL)
+        to->name = copy(sum->group[0] != '\0' ? sum->group : "(unknown)");
+    sum_add(to, sum);
+    return number;
+}
+
+static uint32_t category_add(struct making *making, const struct denial_sum *sum)
+{
+    uint32_t number = tally_word(&making->categories, sum->category, strlen(sum->category));
+    struct report_sum *to = sum_at(making, &making->report->categories, 1, number);
+
+    if (to->name == NULL) {
+        to->name = copy(sum->category[0] != '\0' ? sum->category : "(none)");
+        to->title = copy(sum->title[0] != '\0' ? sum->title : to->name);
+    }
+    sum_add(to, sum);
+    return number;
+}
+
+static uint32_t name_number(struct making *making, const struct denial_sum *sum)
+{
+    uint32_t *met =
+        sum->domain_id == NOBODY ? NULL : remembered_at(&making->names_met, sum->domain_id);
+    char text[BL_NAME_TEXT_MAX];
+
+    if (met != NULL && *met != NOBODY)
+        return *met;
+    uint32_t number = tally_word(&making->names, sum->domain, bl_name_length(sum->domain));
+    struct report_sum *to = sum_at(making, &making->report->names, 2, number);
+    if (to->name == NULL) {
+        bl_name_text(sum->domain, text);
+        to->name = copy(text);
+    }
+    if (met != NULL)
+        *met = number;
+    return number;
+}
+
+static uint32_t device_number(struct making *making, const struct denial_sum *sum)
+{
+    uint32_t *met =
+        sum->client_id == NOBODY ? NULL : remembered_at(&making->devices_met, sum->client_id);
+    char text[ADDRESS_TEXT_MAX];
+
+    if (met != NULL && *met != NOBODY)
+        return *met;
+    address_text(sum->client, text);
+    uint32_t number = tally_word(&making->devices, text, strlen(text));
+    struct report_sum *to = sum_at(making, &making->report->devices, 3, number);
+    if (to->name == NULL)
+        to->name = copy(text);
+    if (met != NULL)
+        *met = number;
+    return number;
+}
+
+/* Notes a sum of a name and a device, and under which category most of either stands. */
+static void kinds_add(struct making *making, uint32_t name, uint32_t device, uint32_t category,
+                      const struct denial_sum *sum)
+{
+    struct report *report = making->report;
+    uint64_t *pair = tally_at(&making->pairs, tally_key(name, device));
+    const char *kind = report->categories.items[category].name;
+
+    if (*pair == 0) {
+        report->names.items[name].others++;
+        report->devices.items[device].others++;
+    }
+    *pair += sum->count;
+    uint64_t *of_name = tally_at(&making->name_kinds, tally_key(name, category));
+    *of_name += sum->count;
+    if (*of_name > report->names.items[name].category_count) {
+        report->names.items[name].category_count = *of_name;
+        free(report->names.items[name].category);
+        report->names.items[name].category = copy(kind);
+    }
+    uint64_t *of_device = tally_at(&making->device_kinds, tally_key(device, category));
+    *of_device += sum->count;
+    if (*of_device > report->devices.items[device].category_count) {
+        report->devices.items[device].category_count = *of_device;
+        free(report->devices.items[device].category);
+        report->devices.items[device].category = copy(kind);
+    }
+}
+
+static struct report_day *day_at(struct making *making, const struct day *day)
+{
+    struct report *report = making->report;
+
+    if (strcmp(making->day, day->text) != 0) {
+        strcpy(making->day, day->text);
+        remembered_clear(&making->names_met);
+        remembered_clear(&making->devices_met);
+        report->days =
+            tally_must(realloc(report->days, (report->day_count + 1) * sizeof(*report->days)));
+        report->days[report->day_count++] = (struct report_day){.day = *day};
+    }
+    return &report->days[report->day_count - 1];
+}
+
+static int sum_take(void *user, const struct denial_sum *sum)
+{
+    struct making *making = user;
+    struct report *report = making->report;
+    struct report_day *day = day_at(making, sum->day);
+
+    group_add(making, sum);
+    uint32_t category = category_add(making, sum);
+    if (!sum->itemised) {
+        report->counted += sum->count;
+        return 0;
+    }
+    *(sum->observed ? &report->observed : &report->denied) += sum->count;
+    *(sum->observed ? &day->observed : &day->denied) += sum->count;
+    if (!sum->observed)
+        report->hours[day_hour_shown(sum->day, sum->hour) % 24] += sum->count;
+    uint32_t name = name_number(making, sum), device = device_number(making, sum);
+    sum_add(&report->names.items[name], sum);
+    sum_add(&report->devices.items[device], sum);
+    kinds_add(making, name, device, category, sum);
+    return 0;
+}
+
+static int record_take(void *user, const struct denial_record *record)
+{
+    struct day day;
+    struct denial_sum sum = {.day = &day,
+                             .group = record->group,
+                             .category = record->category,
+                             .title = record->title,
+                             .severity = record->severity,
+                             .observed = record->observed,
+                             .domain = record->domain,
+                             .client = &record->client,
+                             .itemised = true,
+                             .count = record->count,
+                             .domain_id = NOBODY,
+                             .client_id = NOBODY};
+
+    day_of(record->wall_ms, &day);
+    sum.hour = day_hour(&day, record->wall_ms);
+    return sum_take(user, &sum);
+}
+
+static void warning_keep(void *user, const char *sentence)
+{
+    struct making *making = user;
+    struct report *report = making->report;
+
+    report->warnings =
+        tally_must(realloc(report->warnings, (report->warning_count + 1) * sizeof(char *)));
+    report->warnings[report->warning_count++] = copy(sentence);
+}
+
+static int most_first(const void *a, const void *b)
+{
+    const struct report_sum *x = a, *y = b;
+    uint64_t of_x = x->denied + x->counted, of_y = y->denied + y->counted;
+
+    if (of_x != of_y)
+        return of_x > of_y ? -1 : 1;
+    if (x->observed != y->observed)
+        return x->observed > y->observed ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+static void sums_sort(struct report_sums *sums)
+{
+    if (sums->count > 0)
+        qsort(sums->items, sums->count, sizeof(*sums->items), most_first);
+}
+
+/* "Monday 23 November 2026", or from when to when. */
+static void title_make(struct report *report)
+{
+    char from[SHOW_TIME_MAX], to[SHOW_TIME_MAX];
+    struct day first;
+
+    day_of(report->since_ms, &first);
+    if (first.start_ms == report->since_ms && first.end_ms == report->until_ms) {
+        snprintf(report->title, sizeof(report->title), "%s", show_day(report->since_ms, from));
+        return;
+    }
+    struct day last;
+    day_of(report->until_ms, &last);
+    if (first.start_ms == report->since_ms && last.start_ms == report->until_ms) {
+        snprintf(report->title, sizeof(report->title), "%s to %s", show_day(report->since_ms, from),
+                 show_day(report->until_ms - 1, to));
+        return;
+    }
+    snprintf(report->title, sizeof(report->title), "%.16s to %.16s",
+             show_time(report->since_ms, from), show_time(report->until_ms, to));
+}
+
+/* Hours as roll-ups have them: since the day's start, which is not a whole hour of UTC everywhere.
+ */
+static bool is_whole_hour(int64_t wall_ms)
+{
+    struct day day;
+
+    day_of(wall_ms, &day);
+    return (wall_ms - day.start_ms) % 3600000 == 0;
+}
+
+static void making_free(struct making *making)
+{
+    tally_words_free(&making->groups);
+    tally_words_free(&making->categories);
+    tally_words_free(&making->names);
+    tally_words_free(&making->devices);
+    tally_free(&making->pairs);
+    tally_free(&making->name_kinds);
+    tally_free(&making->device_kinds);
+    free(making->names_met.numbers);
+    free(making->devices_met.numbers);
+}
+
+int report_make(const struct report_options *options, struct report **out_report,
+                struct bl_error *error)
+{
+    struct report *report = tally_must(calloc(1, sizeof(*report)));
+    struct making making = {.report = report};
+    struct denials_filter filter = {.since_ms = options->since_ms,
+                                    .until_ms = options->until_ms,
+                                    .warn = warning_keep,
+                                    .warn_user = &making};
+
+    report->since_ms = options->since_ms;
+    report->until_ms = options->until_ms;
+    report->made_ms = (int64_t)time(NULL) * 1000;
+    report->audience = options->audience;
+    title_make(report);
+    bool whole = is_whole_hour(options->since_ms) && is_whole_hour(options->until_ms);
+    int code = whole ? denials_sums(options->state, &filter, sum_take, &making, error)
+                     : denials_search(options->state, &filter, record_take, &making, error);
+    making_free(&making);
+    if (code < 0) {
+        report_free(report);
+        return code;
+    }
+    sums_sort(&report->groups);
+    sums_sort(&report->categories);
+    sums_sort(&report->names);
+    sums_sort(&report->devices);
+    *out_report = report;
+    return 0;
+}
+
+static void sums_free(struct report_sums *sums)
+{
+    for (size_t i = 0; i < sums->count; i++) {
+        free(sums->items[i].name);
+        free(sums->items[i].title);
+        free(sums->items[i].category);
+    }
+    free(sums->items);
+}
+
+void report_free(struct report *report)
+{
+    if (report == NULL)
+        return;
+    sums_free(&report->groups);
+    sums_free(&report->categories);
+    sums_free(&report->names);
+    sums_free(&report->devices);
+    for (size_t i = 0; i < report->warning_count; i++)
+        free(report->warnings[i]);
+    free(report->warnings);
+    free(report->days);
+    free(report);
+}
