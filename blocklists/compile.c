@@ -14,7 +14,7 @@
 enum { MEMORY_DEFAULT = 40 << 20 };
 
 struct bl_compile {
-    struct bl_compile_options options;
+    struct bl_compile_options options; /* its folder is ours */
     struct bl_runs *runs;
     struct bl_source *sources; /* the base's first; strings are ours */
     char **categories;         /* by source: its category's name */
@@ -84,6 +84,11 @@ int bl_compile_open(const struct bl_compile_options *options, struct bl_compile 
     if (!compile)
         return no_memory(error);
     compile->options = *options;
+    compile->options.folder = strdup(options->folder);
+    if (!compile->options.folder) {
+        bl_compile_close(compile);
+        return no_memory(error);
+    }
     while (compile->options.seed == 0)
         if (getrandom(&compile->options.seed, sizeof compile->options.seed, 0) < 0)
             compile->options.seed = (uint64_t)options->now | 1;
@@ -117,6 +122,7 @@ void bl_compile_close(struct bl_compile *compile)
     free(compile->categories);
     free(compile->dropped);
     bl_runs_destroy(compile->runs);
+    free((void *)(uintptr_t)compile->options.folder);
     free(compile);
 }
 
@@ -137,10 +143,10 @@ int bl_compile_source(struct bl_compile *compile, const struct bl_compile_source
         if (strcmp(compile->sources[i].location, source->location) != 0 ||
             strcmp(compile->categories[i], source->category) != 0)
             continue;
-        if (i >= compile->base_count)
+        if (i >= compile->base_count && !compile->dropped[i])
             return bl_error_set(error, -EEXIST, "%s is given twice for category %s",
                                 source->location, source->category);
-        compile->dropped[i] = true;
+        compile->dropped[i] = true; /* replaced */
     }
     return source_add(compile, &from, source->category, error);
 }
@@ -192,6 +198,34 @@ void bl_compile_source_end(struct bl_compile *compile, const struct bl_read_repo
     source->taken = report->taken;
     source->malformed = report->malformed;
     source->unused = report->unused;
+}
+
+unsigned bl_compile_mark(const struct bl_compile *compile)
+{
+    return compile->count;
+}
+
+/* The source of the base that this one is to replace, or base_count. */
+static unsigned replaced_find(const struct bl_compile *compile, unsigned source)
+{
+    unsigned i = 0;
+
+    while (i < compile->base_count &&
+           (strcmp(compile->sources[i].location, compile->sources[source].location) != 0 ||
+            strcmp(compile->categories[i], compile->categories[source]) != 0))
+        i++;
+    return i;
+}
+
+void bl_compile_rewind(struct bl_compile *compile, unsigned mark)
+{
+    for (unsigned source = mark; source < compile->count; source++) {
+        unsigned replaced = replaced_find(compile, source);
+
+        compile->dropped[source] = true;
+        if (replaced < compile->base_count)
+            compile->dropped[replaced] = false;
+    }
 }
 
 unsigned bl_compile_drop(struct bl_compile *compile, const char *category, const char *location)

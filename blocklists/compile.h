@@ -53,6 +53,12 @@ int bl_compile_source(struct bl_compile *compile, const struct bl_compile_source
 struct bl_sink bl_compile_sink(struct bl_compile *compile);
 void bl_compile_source_end(struct bl_compile *compile, const struct bl_read_report *report);
 
+/* Takes back all sources that were begun since bl_compile_mark(), entries and all; those of the
+ * base that they were to replace stay. For a source that turns out to be cut off half-way, where
+ * the others go on. */
+unsigned bl_compile_mark(const struct bl_compile *compile);
+void bl_compile_rewind(struct bl_compile *compile, unsigned mark);
+
 /* Leaves out the base's sources of a category, or (category NULL) at a location. Returns how many.
  */
 unsigned bl_compile_drop(struct bl_compile *compile, const char *category, const char *location);

@@ -228,21 +228,106 @@ int bl_diff(const struct bl_store *older, const struct bl_store *newer,
     return rc;
 }
 
-struct losses {
-    const struct bl_store *older;
-    uint64_t lost[BL_CATEGORY_MAX]; /* by category of the older */
+struct counting {
+    struct bl_diff_count *counts;
+    size_t count;
+    int (*each)(void *user, const struct bl_change *change);
+    void *user;
 };
 
-static int loss_count(void *user, const struct bl_change *change)
+static struct bl_diff_count *count_find(struct counting *counting, const char *category)
 {
-    struct losses *losses = user;
-    int category;
+    size_t low = 0, high = counting->count;
 
-    if (change->added || change->action != BL_BLOCK || change->still_covered)
-        return 0;
-    category = bl_store_category_find(losses->older, change->category);
-    if (category >= 0)
-        losses->lost[category]++;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = strcmp(counting->counts[middle].category, category);
+
+        if (order == 0)
+            return &counting->counts[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+static int change_count(void *user, const struct bl_change *change)
+{
+    struct counting *counting = user;
+    struct bl_diff_count *count = count_find(counting, change->category);
+
+    if (count && change->action == BL_ALLOW) {
+        count->allows_added += change->added;
+        count->allows_removed += !change->added;
+    } else if (count) {
+        count->added += change->added;
+        count->removed += !change->added;
+        count->lost += !change->added && !change->still_covered;
+    }
+    return counting->each ? counting->each(counting->user, change) : 0;
+}
+
+static int count_order(const void *a, const void *b)
+{
+    const struct bl_diff_count *left = a, *right = b;
+
+    return strcmp(left->category, right->category);
+}
+
+/* The categories of both, each once, sorted. */
+static void counts_fill(struct counting *counting, const struct bl_store *older,
+                        const struct bl_store *newer)
+{
+    size_t kept = 0;
+
+    for (unsigned side = 0; side < 2; side++) {
+        const struct bl_store *store = side ? newer : older;
+
+        for (unsigned i = 0; store && i < bl_store_category_count(store); i++) {
+            const struct bl_category *category = bl_store_category(store, i);
+            struct bl_diff_count *count = &counting->counts[counting->count++];
+
+            count->category = category->name;
+            *(side ? &count->after : &count->before) = category->names + category->addresses;
+        }
+    }
+    qsort(counting->counts, counting->count, sizeof *counting->counts, count_order);
+    for (size_t i = 0; i < counting->count; i++) {
+        struct bl_diff_count *count = &counting->counts[i];
+
+        if (kept > 0 && strcmp(counting->counts[kept - 1].category, count->category) == 0) {
+            counting->counts[kept - 1].before += count->before;
+            counting->counts[kept - 1].after += count->after;
+            continue;
+        }
+        counting->counts[kept++] = *count;
+    }
+    counting->count = kept;
+}
+
+int bl_diff_count(const struct bl_store *older, const struct bl_store *newer,
+                  int (*each)(void *user, const struct bl_change *change), void *user,
+                  struct bl_diff_count **out_counts, size_t *out_count, struct bl_error *error)
+{
+    struct counting counting = {.each = each, .user = user};
+    int rc;
+
+    counting.counts = calloc(2 * BL_CATEGORY_MAX + 1, sizeof *counting.counts);
+    if (!counting.counts)
+        return no_memory(error);
+    counts_fill(&counting, older, newer);
+    /* Of nothing, everything is new: no need to read it all. */
+    for (size_t i = 0; !older && !each && i < counting.count; i++)
+        counting.counts[i].added = counting.counts[i].after;
+    rc = older || each ? bl_diff(older, newer, change_count, &counting, error) : 0;
+    if (rc != 0) {
+        free(counting.counts);
+        return rc;
+    }
+    *out_counts = counting.counts;
+    *out_count = counting.count;
     return 0;
 }
 
@@ -258,44 +343,45 @@ static bool is_sealed(const struct bl_guard *guard, const char *category)
  */
 enum { FREE_LOSSES = 20 };
 
-static int loss_judge(const struct bl_guard *guard, const struct bl_category *category,
-                      uint64_t lost, struct bl_error *error)
+int bl_guard_judge(const struct bl_guard *guard, const struct bl_diff_count *counts, size_t count,
+                   struct bl_error *error)
 {
-    bool sealed = is_sealed(guard, category->name);
-    uint64_t had = category->names + category->addresses;
-    unsigned percent = sealed ? BL_SHRINK_SEALED_PERCENT : BL_SHRINK_PERCENT;
+    for (size_t i = 0; i < count; i++) {
+        bool sealed = is_sealed(guard, counts[i].category);
+        unsigned percent = sealed ? BL_SHRINK_SEALED_PERCENT : BL_SHRINK_PERCENT;
 
-    if (lost * 100 <= had * percent)
-        return 0;
-    if (sealed)
-        return bl_error_set(error, -EPERM,
-                            "category %s is sealed and would lose %" PRIu64 " of its %" PRIu64
-                            " entries; at most %u %% may go at a time, and nobody can allow more",
-                            category->name, lost, had, percent);
-    if (guard->allow_shrink || lost <= FREE_LOSSES)
-        return 0;
-    return bl_error_set(error, -EPERM,
-                        "category %s would lose %" PRIu64 " of its %" PRIu64
-                        " entries, more than %u %%. "
-                        "If that is right, please say --allow-shrink",
-                        category->name, lost, had, percent);
+        if (counts[i].lost * 100 <= counts[i].before * percent)
+            continue;
+        if (sealed)
+            return bl_error_set(
+                error, -EPERM,
+                "category %s is sealed and would lose %" PRIu64 " of its %" PRIu64
+                " entries; at most %u %% may go at a time, and nobody can allow more",
+                counts[i].category, counts[i].lost, counts[i].before, percent);
+        if (guard->allow_shrink || counts[i].lost <= FREE_LOSSES)
+            continue;
+        return bl_error_set(
+            error, -EPERM,
+            "category %s would lose %" PRIu64 " of its %" PRIu64
+            " entries, more than %u %%. If that is right, please say --allow-shrink",
+            counts[i].category, counts[i].lost, counts[i].before, percent);
+    }
+    return 0;
 }
 
 int bl_guard_check(const struct bl_guard *guard, const struct bl_store *older,
                    const struct bl_store *newer, struct bl_error *error)
 {
-    struct losses *losses;
+    struct bl_diff_count *counts;
+    size_t count;
     int rc;
 
     if (!older)
         return 0;
-    losses = calloc(1, sizeof *losses);
-    if (!losses)
-        return no_memory(error);
-    losses->older = older;
-    rc = bl_diff(older, newer, loss_count, losses, error);
-    for (unsigned i = 0; rc == 0 && i < bl_store_category_count(older); i++)
-        rc = loss_judge(guard, bl_store_category(older, i), losses->lost[i], error);
-    free(losses);
+    rc = bl_diff_count(older, newer, NULL, NULL, &counts, &count, error);
+    if (rc < 0)
+        return rc;
+    rc = bl_guard_judge(guard, counts, count, error);
+    free(counts);
     return rc;
 }

@@ -27,6 +27,20 @@ int bl_diff(const struct bl_store *older, const struct bl_store *newer,
             int (*each)(void *user, const struct bl_change *change), void *user,
             struct bl_error *error);
 
+/* How much changed, by category. Categories of either generation, sorted by name. */
+struct bl_diff_count {
+    const char *category;    /* borrowed from the stores */
+    uint64_t before, after;  /* names and prefixes that it blocks */
+    uint64_t added, removed; /* the same; an entry to allow counts in the next two */
+    uint64_t allows_added, allows_removed;
+    uint64_t lost; /* removed, and not covered by a parent either */
+};
+
+/* 0 and *out_counts (free() it), or a negative errno. `each` may be NULL. */
+int bl_diff_count(const struct bl_store *older, const struct bl_store *newer,
+                  int (*each)(void *user, const struct bl_change *change), void *user,
+                  struct bl_diff_count **out_counts, size_t *out_count, struct bl_error *error);
+
 /* A guard against lists that lose names: an upstream that was emptied, or a hand that should not.
  */
 struct bl_guard {
@@ -40,6 +54,8 @@ enum { BL_SHRINK_PERCENT = 20, BL_SHRINK_SEALED_PERCENT = 1 };
 /* 0 when `newer` may follow `older`; -EPERM with a sentence that names the category and the
  * numbers. A category that is gone has lost all. A handful of names is always free to go from one
  * that is not sealed. */
+int bl_guard_judge(const struct bl_guard *guard, const struct bl_diff_count *counts, size_t count,
+                   struct bl_error *error);
 int bl_guard_check(const struct bl_guard *guard, const struct bl_store *older,
                    const struct bl_store *newer, struct bl_error *error);
 

@@ -423,7 +423,8 @@ static int key_merge(struct work *work)
     }
     while (rc >= 0 && order >= 0 && work->has_next > 0 && work->next.key_len == work->key_len &&
            memcmp(work->next.key, work->key, work->key_len) == 0) {
-        rc = packed_add(work, work->next.source, work->next.flags, work->next.line);
+        if (!work->writer->dropped[work->next.source])
+            rc = packed_add(work, work->next.source, work->next.flags, work->next.line);
         if (rc >= 0)
             rc = next_new(work);
     }

@@ -126,6 +126,7 @@ int main(int argc, char **argv)
         code = (*verb)->run(&command, argc - arguments.verb_at, argv + arguments.verb_at);
     else
         code = fail_unknown(word);
+    command_fini(&command);
     if (fflush(stdout) != 0 || ferror(stdout))
         return (int)command_fail(EXIT_FAILED, "could not write the output: %m");
     return (int)code;

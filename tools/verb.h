@@ -41,6 +41,7 @@ struct verb {
 extern const struct verb *const verbs[];
 extern const struct verb verb_denials;
 extern const struct verb verb_flush;
+extern const struct verb verb_lists;
 extern const struct verb verb_reload;
 extern const struct verb verb_report;
 extern const struct verb verb_status;

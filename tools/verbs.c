@@ -1,9 +1,11 @@
 #include "tools/verb.h"
 
+/* One to a line, so that two branches add verbs side by side. */
 /* clang-format off */
 const struct verb *const verbs[] = {
     &verb_denials,
     &verb_flush,
+    &verb_lists,
     &verb_reload,
     &verb_report,
     &verb_status,

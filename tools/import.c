@@ -1,0 +1,400 @@
+#include "tools/import.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "blocklists/lists.h"
+#include "tools/ask.h"
+#include "tools/progress.h"
+
+static void out_of_memory(void)
+{
+    exit(command_fail(EXIT_FAILED, "there is not enough memory"));
+}
+
+static char *copy(const char *text)
+{
+    char *copied = strdup(text);
+
+    if (!copied)
+        out_of_memory();
+    return copied;
+}
+
+/* Who it is: the person who signed on, also behind sudo. */
+static void actor_find(char *actor, size_t size)
+{
+    unsigned login = (unsigned)-1;
+    FILE *file = fopen("/proc/self/loginuid", "re");
+    const struct passwd *entry;
+
+    if (file) {
+        if (fscanf(file, "%u", &login) != 1)
+            login = (unsigned)-1;
+        fclose(file);
+    }
+    entry = getpwuid(login == (unsigned)-1 ? getuid() : login);
+    if (entry)
+        snprintf(actor, size, "%s", entry->pw_name);
+    else
+        snprintf(actor, size, "%u", login == (unsigned)-1 ? (unsigned)getuid() : login);
+}
+
+/* Where runs and the result are written: beside the generations where that is ours, so that it is
+ * the same disk; else where temporary files go. /tmp is often memory, and lists are large. */
+static const char *folder_find(const char *state, char *path, size_t size)
+{
+    const char *temporary = getenv("TMPDIR");
+
+    if ((size_t)snprintf(path, size, "%s/lists", state) < size) {
+        if (access(state, W_OK) == 0)
+            (void)mkdir(path, 0755);
+        if (access(path, W_OK) == 0)
+            return path;
+    }
+    if (temporary && *temporary)
+        return temporary;
+    return access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp";
+}
+
+static enum exit_code base_open(struct import *import, const char *state)
+{
+    struct bl_error error = {""};
+    char path[BL_PATH_MAX];
+    uint64_t generation;
+    int rc = bl_lists_current(state, &generation, path, &error);
+
+    if (rc == -ENOENT)
+        return EXIT_DONE;
+    if (rc == 0)
+        rc = bl_store_open(path, &import->base, &error);
+    return rc == 0 ? EXIT_DONE
+                   : command_fail(EXIT_FAILED,
+                                  "%s. `chalkgate lists rollback` puts an older one in force",
+                                  error.text);
+}
+
+enum exit_code import_open(struct command *command, const struct import_options *options,
+                           struct import **out_import)
+{
+    const struct config *config = command_config(command);
+    const char *state = config ? command_state(command) : NULL;
+    struct bl_compile_options compile = {.now = (int64_t)time(NULL)};
+    struct bl_error error = {""};
+    struct import *import;
+    char path[BL_PATH_MAX];
+    enum exit_code code;
+
+    if (!state)
+        return EXIT_USAGE;
+    import = calloc(1, sizeof *import);
+    if (!import)
+        out_of_memory();
+    import->command = command;
+    import->options = *options;
+    import->fd = -1;
+    actor_find(import->actor, sizeof import->actor);
+    /* A disk quota or limit is an error to tell, not a signal to die of. */
+    signal(SIGXFSZ, SIG_IGN);
+    import->protect = import_protect(config);
+    if (!import->protect)
+        out_of_memory();
+    code = base_open(import, state);
+    compile.base = import->base;
+    compile.folder = folder_find(state, path, sizeof path);
+    compile.progress = progress_compiling;
+    if (code == EXIT_DONE && bl_compile_open(&compile, &import->compile, &error) < 0)
+        code = command_fail(EXIT_FAILED, "%s", error.text);
+    if (code != EXIT_DONE) {
+        import_close(import);
+        return code;
+    }
+    *out_import = import;
+    return EXIT_DONE;
+}
+
+void import_close(struct import *import)
+{
+    if (!import)
+        return;
+    for (size_t i = 0; i < import->part_count; i++) {
+        free(import->parts[i].location);
+        free(import->parts[i].category);
+    }
+    for (size_t i = 0; i < import->skipped_count; i++) {
+        free(import->skipped[i].location);
+        free(import->skipped[i].reason);
+    }
+    free(import->parts);
+    free(import->skipped);
+    free(import->changes);
+    if (import->fd >= 0)
+        close(import->fd);
+    bl_compile_close(import->compile);
+    bl_protect_destroy(import->protect);
+    bl_store_close(import->staged);
+    bl_store_close(import->base);
+    free(import);
+}
+
+static struct import_part *part_add(struct import *import, const char *location,
+                                    const char *category)
+{
+    struct import_part *part;
+
+    if (import->part_count == import->part_room) {
+        import->part_room = import->part_room ? 2 * import->part_room : 16;
+        import->parts = realloc(import->parts, import->part_room * sizeof *import->parts);
+        if (!import->parts)
+            out_of_memory();
+    }
+    part = &import->parts[import->part_count++];
+    memset(part, 0, sizeof *part);
+    part->location = copy(location);
+    part->category = copy(category);
+    return part;
+}
+
+static void part_skipped(void *user, const char *location, const char *reason)
+{
+    struct import *import = user;
+    struct import_skipped *skipped;
+
+    if (import->skipped_count == import->skipped_room) {
+        import->skipped_room = import->skipped_room ? 2 * import->skipped_room : 64;
+        import->skipped = realloc(import->skipped, import->skipped_room * sizeof *import->skipped);
+        if (!import->skipped)
+            out_of_memory();
+    }
+    skipped = &import->skipped[import->skipped_count++];
+    skipped->location = copy(location);
+    skipped->reason = copy(reason);
+}
+
+static bool is_category(void *user, const char *name)
+{
+    return config_category_find(user, name) >= 0;
+}
+
+/* What the protected names cost goes from "taken" to "not used". */
+static void refusals_note(struct import_part *part, const struct bl_protect_filter *filter)
+{
+    struct bl_read_report *report = &part->report;
+
+    part->refused = filter->refused;
+    part->refused_sample_count = filter->sample_count;
+    memcpy(part->refused_samples, filter->samples, sizeof part->refused_samples);
+    report->taken -= filter->refused;
+    report->unused += filter->refused;
+}
+
+static int part_read(void *user, const struct bl_part *list, const struct bl_input *input,
+                     struct bl_error *error)
+{
+    struct import *import = user;
+    const struct import_source *source = import->source;
+    struct bl_read_options options = {
+        .format = source->format,
+        .csv_column = source->csv_column,
+        .action = source->action == BL_ALLOW ? BL_ALLOW : list->action,
+        .allow_tld = source->allow_tld,
+        .forced = source->forced,
+    };
+    struct bl_compile_source begun = {.location = list->location,
+                                      .category = list->category,
+                                      .licence = list->licence,
+                                      .actor = import->actor,
+                                      .reason = import->options.reason,
+                                      .tier = source->tier,
+                                      .action = options.action};
+    struct progress_input counted = {.inner = input, .location = list->location};
+    struct bl_input progress = {progress_read, &counted};
+    struct bl_protect_filter filter = {.protect = import->protect};
+    struct bl_sink sink = bl_compile_sink(import->compile);
+    struct import_part *part;
+    int rc;
+
+    if (!list->category)
+        return bl_error_set(error, -EINVAL,
+                            "%s: which category is it of? Please name it with --category",
+                            list->location);
+    if (import->options.replace)
+        bl_compile_drop(import->compile, list->category, NULL);
+    rc = bl_compile_source(import->compile, &begun, error);
+    if (rc < 0)
+        return rc;
+    part = part_add(import, list->location, list->category);
+    if (!source->forced) {
+        filter.next = sink;
+        sink = bl_protect_sink(&filter);
+    }
+    rc = bl_read(&progress, &options, &sink, &part->report, error);
+    progress_clear();
+    refusals_note(part, &filter);
+    bl_compile_source_end(import->compile, &part->report);
+    return rc < 0 ? bl_error_wrap(error, rc, "%s", list->location) : 0;
+}
+
+/* A source without one good line is not an empty list but a wrong one: a page that says "not
+ * found", say. */
+static int source_check(const struct import *import, size_t first_part,
+                        const struct import_source *source, struct bl_error *error)
+{
+    uint64_t taken = 0, malformed = 0;
+    const struct bl_sample *sample = NULL;
+
+    for (size_t i = first_part; i < import->part_count; i++) {
+        const struct bl_read_report *report = &import->parts[i].report;
+
+        taken += report->taken;
+        malformed += report->malformed;
+        if (!sample && report->malformed_sample_count > 0)
+            sample = &report->malformed_samples[0];
+    }
+    if (taken > 0)
+        return 0;
+    if (import->part_count == first_part)
+        return bl_error_set(error, -ENODATA, "%s has no list in it", source->location);
+    if (sample)
+        return bl_error_set(error, -ENODATA,
+                            "%s has no usable line, and %llu malformed ones; line %llu, \"%s\": %s",
+                            source->location, (unsigned long long)malformed,
+                            (unsigned long long)sample->line, sample->text, sample->reason);
+    return bl_error_set(error, -ENODATA, "%s has no usable line", source->location);
+}
+
+int import_source(struct import *import, const struct import_source *source, struct bl_error *error)
+{
+    const struct bl_source_visitor visitor = {import, part_read, part_skipped};
+    struct bl_source_options options = {.sha256 = source->sha256,
+                                        .category = source->category,
+                                        .has_category = is_category,
+                                        .user = command_config(import->command),
+                                        .insecure = source->insecure,
+                                        .white_lists = source->action == BL_ALLOW,
+                                        .cache = source->cache};
+    unsigned mark = bl_compile_mark(import->compile);
+    size_t first_part = import->part_count;
+    /* The same list under another spelling of its path is the same source. */
+    char *path = realpath(source->location, NULL);
+    int rc;
+
+    import->source = source;
+    rc = bl_source_walk(path ? path : source->location, &options, &visitor, error);
+    free(path);
+    if (rc == 0)
+        rc = source_check(import, first_part, source, error);
+    if (rc == 0)
+        return 0;
+    bl_compile_rewind(import->compile, mark);
+    while (import->part_count > first_part) {
+        import->part_count--;
+        free(import->parts[import->part_count].location);
+        free(import->parts[import->part_count].category);
+    }
+    return rc;
+}
+
+/* The categories that the configuration seals. */
+static const char **sealed_find(const struct config *config, size_t *out_count)
+{
+    const char **sealed = calloc(config->category_count + 1, sizeof *sealed);
+    size_t count = 0;
+
+    if (!sealed)
+        out_of_memory();
+    for (size_t i = 0; i < config->category_count; i++)
+        if (config->categories[i].sealed)
+            sealed[count++] = config->categories[i].name;
+    *out_count = count;
+    return sealed;
+}
+
+static int guard_judge(const struct import *import, struct bl_error *error)
+{
+    struct bl_guard guard = {.allow_shrink = import->options.allow_shrink};
+    const char **sealed = sealed_find(import->command->config, &guard.sealed_count);
+    int rc;
+
+    guard.sealed = sealed;
+    rc = bl_guard_judge(&guard, import->changes, import->change_count, error);
+    free(sealed);
+    return rc;
+}
+
+static int stage(struct import *import, struct import_samples *samples, struct bl_error *error)
+{
+    struct bl_compile_result result;
+    char path[64];
+    int rc = bl_compile_finish(import->compile, &import->fd, &result, error);
+
+    progress_clear();
+    if (rc < 0)
+        return rc;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", import->fd);
+    rc = bl_store_open(path, &import->staged, error);
+    if (rc == 0)
+        rc = bl_diff_count(import->base, import->staged, samples ? import_samples_note : NULL,
+                           samples, &import->changes, &import->change_count, error);
+    return rc;
+}
+
+/* Nobody else answers for the state folder: then this command does, while it holds the lock. */
+static int adopt_here(struct import *import, struct bl_error *error)
+{
+    const char *state = command_state(import->command);
+    int lock, rc = bl_lists_lock(state, &lock, error);
+
+    if (rc < 0)
+        return rc;
+    rc = bl_lists_adopt(state, import->fd, import->command->config->keep_generations,
+                        &import->generation, error);
+    close(lock);
+    return rc;
+}
+
+static enum exit_code adopt(struct import *import, struct bl_error *error)
+{
+    json_t *reply = NULL;
+    json_t *arguments = json_pack("{s:s*, s:b}", "reason", import->options.reason, "allow-shrink",
+                                  import->options.allow_shrink);
+    enum exit_code code =
+        ask_daemon(import->command, "lists-adopt", arguments, import->fd, &reply, error);
+
+    if (code == EXIT_NOTHING)
+        return adopt_here(import, error) == 0 ? EXIT_DONE : EXIT_FAILED;
+    if (code == EXIT_DONE) {
+        import->generation = (uint64_t)json_integer_value(json_object_get(reply, "generation"));
+        json_decref(reply);
+    }
+    return code;
+}
+
+enum exit_code import_finish(struct import *import)
+{
+    struct import_samples *samples = import->options.preview ? import_samples_create() : NULL;
+    struct bl_error error = {""}, refusal = {""};
+    enum exit_code code = EXIT_DONE;
+
+    if (stage(import, samples, &error) < 0) {
+        import_samples_destroy(samples);
+        return command_fail(EXIT_FAILED, "%s. What is in force stays as it is", error.text);
+    }
+    if (guard_judge(import, &refusal) < 0)
+        code = EXIT_NOT_ALLOWED;
+    else if (!import->options.preview)
+        code = adopt(import, &refusal);
+    import_show(import, samples);
+    import_samples_destroy(samples);
+    if (code != EXIT_DONE)
+        command_fail(code, "%s. What is in force stays as it is", refusal.text);
+    return code;
+}

@@ -1,0 +1,89 @@
+/* Importing lists: what `lists import` and `lists update` share.
+ *
+ *   import_open → import_source for each → import_finish → import_close
+ *
+ * Everything is compiled on top of the generation in force. Where a daemon runs, it is asked to
+ * adopt the result; else the command does it itself, under the lock of the state folder. Nothing is
+ * in force before import_finish() has said so, and what fails changes nothing.
+ */
+#ifndef TOOLS_IMPORT_H
+#define TOOLS_IMPORT_H
+
+#include "blocklists/compile.h"
+#include "blocklists/diff.h"
+#include "blocklists/protect.h"
+#include "tools/verb.h"
+
+struct import_options {
+    bool preview;      /* tell what would change, and stop */
+    bool allow_shrink; /* a category may lose more than the guard lets it */
+    bool replace;      /* the categories read hold nothing but what is read now */
+    const char *reason;
+};
+
+/* How one source is to be read. */
+struct import_source {
+    const char *location, *category, *format, *csv_column, *sha256;
+    enum bl_tier tier;
+    enum bl_action action;
+    bool allow_tld, forced, insecure;
+    const char *cache; /* folder for copies of downloads, or NULL */
+};
+
+/* What became of one part of a source. */
+struct import_part {
+    char *location, *category;
+    struct bl_read_report report;
+    uint64_t refused; /* they would deny names that are protected */
+    struct bl_sample refused_samples[BL_SAMPLES_MAX];
+    unsigned refused_sample_count;
+};
+
+struct import_skipped {
+    char *location, *reason;
+};
+
+struct import {
+    struct command *command;
+    struct import_options options;
+    struct bl_store *base; /* the generation in force, or NULL */
+    struct bl_store *staged;
+    struct bl_compile *compile;
+    struct bl_protect *protect;
+    char actor[64];
+    struct import_part *parts;
+    size_t part_count, part_room;
+    struct import_skipped *skipped;
+    size_t skipped_count, skipped_room;
+    const struct import_source *source; /* being read */
+    struct bl_diff_count *changes;      /* by category; after compiling */
+    size_t change_count;
+    uint64_t generation; /* in force now, 0 where only previewed */
+    int fd;
+};
+
+enum exit_code import_open(struct command *command, const struct import_options *options,
+                           struct import **out_import);
+
+/* Reads a source, all its parts. 0, or a negative errno with a sentence; then nothing of it is in
+ * the import, what the base has of it stays, and the import may go on or be given up. -EINVAL: the
+ * command was wrong. */
+int import_source(struct import *import, const struct import_source *source,
+                  struct bl_error *error);
+
+/* Compiles, shows, and has the result adopted, unless it is a preview. */
+enum exit_code import_finish(struct import *import);
+void import_close(struct import *import);
+
+/* The report, in words or as JSON; import_finish() calls it. */
+struct import_samples;
+struct import_samples *import_samples_create(void);
+int import_samples_note(void *user, const struct bl_change *change); /* for bl_diff_count() */
+void import_samples_destroy(struct import_samples *samples);
+void import_show(const struct import *import, const struct import_samples *samples);
+
+/* Names that lists must not deny: of the configuration, and of this machine's clock and updates.
+ * NULL when out of memory. */
+struct bl_protect *import_protect(const struct config *config);
+
+#endif

@@ -1,0 +1,132 @@
+/* `chalkgate lists …`: the verbs behind it, and what they share. */
+#include "tools/lists.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "blocklists/lists.h"
+
+char *number_text(uint64_t number, char text[32])
+{
+    char digits[32];
+    size_t len = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, number), at = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (i && (len - i) % 3 == 0)
+            text[at++] = ',';
+        text[at++] = digits[i];
+    }
+    text[at] = '\0';
+    return text;
+}
+
+char *moment_text(int64_t wall_s, char text[32])
+{
+    time_t when = (time_t)wall_s;
+    struct tm parts;
+
+    if (!localtime_r(&when, &parts) || !strftime(text, 32, "%Y-%m-%d %H:%M", &parts))
+        snprintf(text, 32, "unknown");
+    return text;
+}
+
+char *entry_text(const struct bl_entry *entry, char *text, size_t size)
+{
+    char name[BL_NAME_TEXT_MAX];
+
+    if (entry->is_address) {
+        if (!inet_ntop(entry->prefix.family == 4 ? AF_INET : AF_INET6, entry->prefix.address, name,
+                       sizeof name))
+            name[0] = '\0';
+        snprintf(text, size, "%s/%u", name, entry->prefix.length);
+    } else {
+        bl_name_text(entry->name.wire, name);
+        snprintf(text, size, "%s%s", entry->scope == BL_BELOW ? "*." : "", name);
+    }
+    return text;
+}
+
+void json_print(json_t *object)
+{
+    json_dumpf(object, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(object);
+}
+
+json_t *diff_count_json(const struct bl_diff_count *count)
+{
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "category", count->category,
+                     "before", (json_int_t)count->before, "after", (json_int_t)count->after,
+                     "added", (json_int_t)count->added, "removed", (json_int_t)count->removed,
+                     "lost", (json_int_t)count->lost, "allows-added",
+                     (json_int_t)count->allows_added, "allows-removed",
+                     (json_int_t)count->allows_removed);
+}
+
+enum exit_code lists_open(struct command *command, uint64_t generation, struct bl_store **out_store)
+{
+    const char *state = command_state(command);
+    struct bl_error error = {""};
+    char path[BL_PATH_MAX];
+    uint64_t current;
+    int rc;
+
+    if (!state)
+        return EXIT_USAGE;
+    rc = bl_lists_current(state, &current, path, &error);
+    if (generation != 0 && (rc == 0 || rc == -EBADMSG)) {
+        rc = 0;
+        if ((size_t)snprintf(path, sizeof path, "%s/lists/%08" PRIu64 ".mdb", state, generation) >=
+            sizeof path)
+            rc = bl_error_set(&error, -ENAMETOOLONG, "the path of the state folder is too long");
+    }
+    if (rc == 0)
+        rc = bl_store_open(path, out_store, &error);
+    if (rc == -ENOENT && generation != 0)
+        return command_fail(EXIT_NOTHING, "generation %" PRIu64 " is not kept", generation);
+    return rc == 0 ? EXIT_DONE
+                   : command_fail(rc == -ENOENT ? EXIT_NOTHING : EXIT_FAILED, "%s", error.text);
+}
+
+static const struct {
+    const char *name;
+    enum exit_code (*run)(struct command *command, int argc, char **argv);
+} parts[] = {
+    {"import", lists_import_run},     {"show", lists_show_run},     {"diff", lists_diff_run},
+    {"rollback", lists_rollback_run}, {"export", lists_export_run},
+};
+
+static const char help[] =
+    "Usage: chalkgate lists import [OPTION...] SOURCE...\n"
+    "       chalkgate lists show [CATEGORY]\n"
+    "       chalkgate lists diff [A [B]]\n"
+    "       chalkgate lists rollback [GENERATION]\n"
+    "       chalkgate lists export CATEGORY\n"
+    "\n"
+    "The category lists: importing them, what is in force, what changed, and going back.\n"
+    "`chalkgate lists import --help` and the like tell more.\n";
+
+static enum exit_code lists_run(struct command *command, int argc, char **argv)
+{
+    char name[64];
+
+    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
+        fputs(help, stdout);
+        return EXIT_DONE;
+    }
+    for (size_t i = 0; argc >= 2 && i < sizeof parts / sizeof *parts; i++)
+        if (strcmp(argv[1], parts[i].name) == 0) {
+            snprintf(name, sizeof name, "lists %s", parts[i].name);
+            argv[1] = name;
+            return parts[i].run(command, argc - 1, argv + 1);
+        }
+    fputs(help, stderr);
+    return EXIT_USAGE;
+}
+
+const struct verb verb_lists = {"lists", "imports category lists, shows them, goes back",
+                                lists_run};

@@ -1,0 +1,31 @@
+/* What the `lists …` verbs share. */
+#ifndef TOOLS_LISTS_H
+#define TOOLS_LISTS_H
+
+#include <jansson.h>
+
+#include "blocklists/diff.h"
+#include "tools/verb.h"
+
+enum exit_code lists_import_run(struct command *command, int argc, char **argv);
+enum exit_code lists_show_run(struct command *command, int argc, char **argv);
+enum exit_code lists_diff_run(struct command *command, int argc, char **argv);
+enum exit_code lists_rollback_run(struct command *command, int argc, char **argv);
+enum exit_code lists_export_run(struct command *command, int argc, char **argv);
+
+/* Opens a kept generation; 0 is the one in force. EXIT_NOTHING where there is none; said why. */
+enum exit_code lists_open(struct command *command, uint64_t generation,
+                          struct bl_store **out_store);
+
+/* 1234567 as "1,234,567"; a moment as local "2026-11-23 11:15". */
+char *number_text(uint64_t number, char text[32]);
+char *moment_text(int64_t wall_s, char text[32]);
+
+/* A name, with "*." where it stands only for what is below; a prefix as 192.0.2.0/24. */
+char *entry_text(const struct bl_entry *entry, char *text, size_t size);
+
+/* Prints the object and frees it. */
+void json_print(json_t *object);
+json_t *diff_count_json(const struct bl_diff_count *count);
+
+#endif
