@@ -1,0 +1,62 @@
+#!/bin/bash
+# Writes manual pages from what the programs say of themselves with --help, so that the two cannot differ.
+#
+#   tools/manual.sh PROGRAMS-FOLDER OUT-FOLDER VERSION
+set -eu
+programs=$1 out=$2 version=$3
+
+# page NAME COMMAND...: the page of a command, from its --help.
+page() {
+    local name=$1 summary
+    shift
+    "$@" --help >"$out/$name.help"
+    summary=$(summary_of "$name")
+    awk -v name="$name" -v summary="$summary" -v version="$version" '
+        function text(line) { gsub(/\\/, "\\e", line); gsub(/-/, "\\-", line); return (line ~ /^[.\047]/ ? "\\&" : "") line }
+        function options_begin() { if (!options++) print ".SH OPTIONS" }
+        function filled() { if (plain) { print ".fi"; plain = 0 } }
+        BEGIN {
+            printf ".TH \"%s\" 8 \"\" \"Chalkgate %s\" \"System administration\"\n", toupper(name), version
+            printf ".SH NAME\n%s \\- %s\n", text(name), text(summary)
+        }
+        /^Usage: / { print ".SH SYNOPSIS\n.nf"; plain = 1; sub(/^Usage: /, ""); print text($0); next }
+        /^  or:  / { sub(/^  or:  /, ""); print text($0); next }
+        /^Mandatory or optional arguments|^for any corresponding short/ { next }
+        !described && plain && /^      / { print text($0); next }
+        !described && !/^$/ { filled(); print ".SH DESCRIPTION"; described = 1 }
+        /^ +-/ && match($0, /^ +-[^ ]+( [^ ]+)*/) {
+            filled()
+            term = substr($0, 1, RLENGTH); rest = substr($0, RLENGTH + 1)
+            sub(/^ +/, "", term); sub(/^ +/, "", rest)
+            options_begin()
+            printf ".TP\n.B %s\n", text(term)
+            if (rest != "") print text(rest)
+            next
+        }
+        /^                    / && options { sub(/^ +/, ""); print text($0); next }
+        /^ [A-Z].*:$/ { filled(); options_begin(); sub(/^ /, ""); sub(/:$/, ""); printf ".SS %s\n", text($0); next }
+        /^[A-Z][A-Za-z ]*:$/ { filled(); sub(/:$/, ""); printf ".SH %s\n", toupper(text($0)); next }
+        /^  / { if (!plain) { print ".nf"; plain = 1 } print text($0); next }
+        /^$/ { filled(); print ".PP"; next }
+        { filled(); print text($0) }
+        END { filled() }
+    ' "$out/$name.help" >"$out/$name.8"
+    rm "$out/$name.help"
+}
+
+# The line of the overview for a verb's page.
+summary_of() {
+    case $1 in
+    chalkgate) echo "filtering DNS for schools: lists, policy, denials and reports" ;;
+    chalkgated) echo "filtering DNS resolver for schools" ;;
+    *) "$programs/chalkgate" --help | awk -v verb="${1#chalkgate-}" '$1 == verb && /^  / { sub(/^ +[^ ]+ +/, ""); print; exit }' ;;
+    esac
+}
+
+mkdir -p "$out"
+page chalkgate "$programs/chalkgate"
+page chalkgated "$programs/chalkgated"
+"$programs/chalkgate" --help | awk '/^Verbs:/ { on = 1; next } on && /^$/ { on = 0 } on && /^  [a-z]/ { print $1 }' |
+    while read -r verb; do
+        page "chalkgate-$verb" "$programs/chalkgate" "$verb"
+    done
