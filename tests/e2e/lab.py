@@ -289,7 +289,7 @@ def _run_one(name, function):
     if fault:
         print(f"FAILED {name} ({took:.1f} s)\n{fault}", flush=True)
         for resolver in lab.resolvers:
-            print(f"--- {resolver.log_path.name}\n{resolver.log()[-4000:]}", flush=True)
+            print(f"--- {resolver.log_path.name}\n{resolver.log()[-1500:]}", flush=True)
         if os.environ.get("CHALKGATE_KEEP"):
             print(f"kept: {lab.folder}", flush=True)
             return "failed"

@@ -86,12 +86,11 @@ def has_ipv6():
     return pathlib.Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").exists()
 
 
-def resolver_in(place, server):
+def resolver_in(place, server, listen):
     """chalkgated on port 53 of the server, as an unprivileged user, and an upstream beside it."""
     server.start(sys.executable, HERE / "upstream.py", "--address", "127.0.0.1", "--port", "5300", log="upstream.log")
     place.port = 53
-    listen = [f"{SERVER4}:53"] + ([f"[{SERVER6}]:53"] if has_ipv6() else [])
-    place.configure(upstreams=["127.0.0.1:5300"], listen=listen,
+    place.configure(upstreams=["127.0.0.1:5300"], listen=listen, more="user: nobody\n",
                     groups={"pupils": ([f"{PREFIX4}.0/24", f"{PREFIX6}/64", "fe80::/10"], ["ads"])})
     place.command("lists", "import", "--category", "ads", "--reason", "x", place.list_of("ads", ["tracker.example"]))
     process = place.start(*server.inside(DAEMON, "--config", place.config_path), log="chalkgated.log")
@@ -142,7 +141,7 @@ def check(place, device, addresses, database, kind):
 
 def test_dhcp(place):
     router, server, namespace = network(place)
-    resolver_in(place, server)
+    resolver_in(place, server, [f"{SERVER4}:53"])
     router.start("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=br0", "--user=root",
                  f"--dhcp-range={PREFIX4}.100,{PREFIX4}.150,255.255.255.0,1h", f"--dhcp-option=option:dns-server,{SERVER4}",
                  f"--dhcp-leasefile={place.folder}/leases", f"--pid-file={place.folder}/dnsmasq.pid", "--log-facility=-",
@@ -202,7 +201,7 @@ def test_router_advertisement(place):
         done = end.run("ip", "-6", "address", "add", f"{address}/64", "dev", interface, "nodad", expect=None)
         if done.returncode:
             raise Skip("IPv6 addresses are not allowed in namespaces here: " + done.stderr.strip())
-    resolver_in(place, server)
+    resolver_in(place, server, [f"{SERVER4}:53", f"[{SERVER6}]:53"])
     router.start("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=br0", "--user=root",
                  "--enable-ra", f"--dhcp-range={PREFIX6},ra-stateless,64,1h", f"--dhcp-option=option6:dns-server,[{SERVER6}]",
                  f"--dhcp-leasefile={place.folder}/leases", f"--pid-file={place.folder}/dnsmasq.pid", "--log-facility=-",

@@ -98,8 +98,7 @@ def test_forgeries_do_not_end_the_wait(place):
 
 def test_wrong_case_is_not_used(place):
     _, resolver = opened(place)
-    answer = timed(resolver, "abcdefghij.wrongcase.example")
-    holds(FORGED not in answer.addresses, "a reply with another case was used")
+    right(resolver, "abcdefghij.wrongcase.example")
 
 
 def test_presents_are_not_kept(place):
@@ -134,8 +133,8 @@ def test_broken_replies(place):
     up, resolver = opened(place)
     names = ["a.header.example", "a.header-2.example", "a.rdlen.example", "a.count.example", "a.cut-1.example", "a.cut-11.example",
              "a.cut-30.example", "a.selfpointer.example", "a.forwardpointer.example", "a.rubbish.example", "a.empty.example"]
+    together(lambda name: failed(resolver, name), names)
     for name in names:
-        failed(resolver, name)
         holds(len(up.asked(name)) <= 12, f"{name}: {len(up.asked(name))} questions for one")
     right(resolver, "a.trailing.example")
     answer = timed(resolver, "a.nodata.example")
@@ -181,10 +180,10 @@ def test_silence_does_not_starve_others(place):
 
 def test_upstream_economy(place):
     up, resolver = opened(place)
-    for name in ["a.rcode-2.example", "a.rcode-5.example", "a.silent.example", "a.alwaystruncated.example", "a.tcpcloses.example",
-                 "a.tcphangs.example", "a.tcpcut.example", "a.onlywrongid.example", "a.loop.example", "a.selfalias.example",
-                 "e0.endless.example"]:
-        answer = timed(resolver, name)
+    names = ["a.rcode-2.example", "a.rcode-5.example", "a.silent.example", "a.alwaystruncated.example", "a.tcpcloses.example",
+             "a.tcphangs.example", "a.tcpcut.example", "a.onlywrongid.example", "a.loop.example", "a.selfalias.example",
+             "e0.endless.example"]
+    for name, answer in zip(names, together(lambda name: timed(resolver, name), names)):
         holds(not answer.addresses, f"{name}: {answer}")
         tries = len(up.asked(name))
         holds(tries <= 12, f"{name}: {tries} questions for one")
@@ -233,6 +232,7 @@ def test_truncation_goes_to_tcp(place):
 def test_edns_fallbacks(place):
     _, resolver = opened(place)
     right(resolver, "a.noedns.example")
+    timed(resolver, "a.noednsheader.example")
     right(resolver, "a.dropsedns.example")
 
 
@@ -263,8 +263,8 @@ def test_outage_and_recovery(place):
     up, resolver = opened(place)
     right(resolver, "cached.site.example")
     up.down = True
-    for at in range(6):
-        failed(resolver, f"away{at}.site.example")
+    together(lambda at: failed(resolver, f"away{at}.site.example"), range(6))
+    for _ in range(5):
         right(resolver, "cached.site.example")
     up.down = False
     begun = time.monotonic()

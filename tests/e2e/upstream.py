@@ -106,6 +106,9 @@ class Faults:
         return [Reply(self.good(message, question=wrong, address="11.6.6.6")), Reply(self.good(message), after=0.3)]
 
     def fault_wrongcase(self, message, number, tcp):
+        """Forged over UDP, where the case of letters is all that tells; right over TCP."""
+        if tcp:
+            return [Reply(self.good(message))]
         lower = dns.name_wire(message.name.swapcase()) + struct.pack(">HH", message.kind, message.klass)
         return [Reply(self.good(message, question=lower, address="11.6.6.6"))]
 
@@ -146,8 +149,12 @@ class Faults:
 
     def fault_noedns(self, message, number, tcp):
         if message.edns is not None:
-            return [Reply(header(message, 1, questions=0))]
+            return [Reply(header(message, 1) + self.question(message))]
         return [Reply(self.good(message))]
+
+    def fault_noednsheader(self, message, number, tcp):
+        """The same from a server that does not repeat the question."""
+        return [Reply(header(message, 1, questions=0))] if message.edns is not None else [Reply(self.good(message))]
 
     def fault_dropsedns(self, message, number, tcp):
         return [] if message.edns is not None else [Reply(self.good(message))]
