@@ -15,11 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "blocklists/lists.h"
 #include "resolver/base/log.h"
 #include "resolver/config/config.h"
 #include "resolver/control/control.h"
 #include "resolver/control/daemon.h"
-#include "resolver/control/lock.h"
 #include "resolver/control/notify.h"
 #include "resolver/control/privileges.h"
 #include "resolver/denials/journal.h"
@@ -149,7 +149,13 @@ static int start_privileged(struct run *run, struct bl_error *error)
         daemon->state = strdup(config->state);
     if (!daemon->state)
         return bl_error_set(error, -ENOMEM, "out of memory");
-    code = state_lock(daemon->state, &run->lock_fd, error);
+    code = bl_lists_lock(daemon->state, &run->lock_fd, error);
+    if (code == -EBUSY)
+        bl_error_set(
+            error, code,
+            "another chalkgated, or a command that changes the lists, has the state folder %s; "
+            "please wait for it or stop it, or give this one a `state` of its own",
+            daemon->state);
     if (code == 0)
         code = listeners_open(config, &daemon->listeners, error);
     if (code == 0)

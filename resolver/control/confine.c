@@ -236,8 +236,8 @@ int privileges_confine(struct bl_error *error)
     filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     if (!filter)
         return bl_error_set(error, -ENOMEM, "out of memory for the filter of system calls");
-    /* A tree instead of a list of comparisons, and no mitigation that slows every load of the process down
-     * for the sake of a sandbox that runs foreign code: there is none here. */
+    /* A tree instead of a list of comparisons, and no mitigation that slows every load of the
+     * process down for the sake of a sandbox that runs foreign code: there is none here. */
     (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
     code = rules_add(filter);

@@ -74,8 +74,9 @@ static int user_become(const char *user, struct bl_error *error)
 
     if (code < 0)
         return code;
-    if (uid != 0 &&
-        (initgroups(user, gid) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0))
+    /* Capabilities are kept for the moment: giving up the bounding set takes one. */
+    if (uid != 0 && (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || initgroups(user, gid) < 0 ||
+                     setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0))
         return bl_error_set(error, -errno, "cannot become the user \"%s\": %s", user,
                             strerror(errno));
     if (uid != 0 && setuid(0) == 0)
@@ -83,22 +84,37 @@ static int user_become(const char *user, struct bl_error *error)
     return 0;
 }
 
+static int capabilities_set(bool setpcap)
+{
+    static const cap_value_t SETPCAP = CAP_SETPCAP;
+    cap_t wanted = cap_init();
+    int code = 0;
+
+    if (!wanted ||
+        (setpcap && (cap_set_flag(wanted, CAP_PERMITTED, 1, &SETPCAP, CAP_SET) < 0 ||
+                     cap_set_flag(wanted, CAP_EFFECTIVE, 1, &SETPCAP, CAP_SET) < 0)) ||
+        cap_set_proc(wanted) < 0)
+        code = -errno;
+    cap_free(wanted);
+    return code;
+}
+
 /* No capability now, none to be had by executing anything. */
 static int capabilities_drop(struct bl_error *error)
 {
-    cap_t none = cap_init();
-    int code = 0;
+    int code;
 
-    /* Of the bounding set as much as we may: it needs CAP_SETPCAP, which an ordinary user lacks. */
-    for (cap_value_t value = 0; cap_get_bound(value) >= 0; value++)
-        (void)cap_drop_bound(value);
+    /* The bounding set as far as we may: that takes a capability which an ordinary user lacks. */
+    if (capabilities_set(true) == 0)
+        for (cap_value_t value = 0; cap_get_bound(value) >= 0; value++)
+            (void)cap_drop_bound(value);
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    if (!none || cap_set_proc(none) < 0)
-        code = bl_error_set(error, -errno, "cannot give up capabilities: %s", strerror(errno));
-    cap_free(none);
-    if (code == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        code = bl_error_set(error, -errno, "cannot forgo new privileges: %s", strerror(errno));
-    return code;
+    code = capabilities_set(false);
+    if (code < 0)
+        return bl_error_set(error, code, "cannot give up capabilities: %s", strerror(-code));
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return bl_error_set(error, -errno, "cannot forgo new privileges: %s", strerror(errno));
+    return 0;
 }
 
 int privileges_drop(const char *user, struct bl_error *error)
@@ -109,12 +125,7 @@ int privileges_drop(const char *user, struct bl_error *error)
         log_warning(
             "running as root, though without its powers; please name an ordinary user under "
             "`user` in the configuration, such as \"chalkgate\"");
-    if (geteuid() == 0) {
-        /* Before the user changes: afterwards the bounding set is out of reach. */
-        for (cap_value_t value = 0; cap_get_bound(value) >= 0; value++)
-            if (value != CAP_SETPCAP && value != CAP_SETUID && value != CAP_SETGID)
-                (void)cap_drop_bound(value);
-        code = user ? user_become(user, error) : 0;
-    }
+    if (geteuid() == 0 && user)
+        code = user_become(user, error);
     return code < 0 ? code : capabilities_drop(error);
 }

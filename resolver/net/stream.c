@@ -354,6 +354,26 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out_buffer)
     *out_buffer = uv_buf_init((char *)streams->in + s->pending_len, STREAM_READ);
 }
 
+static void on_read(uv_stream_t *tcp, ssize_t len, const uv_buf_t *buffer);
+
+/* Octets of whole questions may wait for their turn in `pending`: then there is no room for more.
+ */
+static bool wants_more(const struct stream *s)
+{
+    return may_ask(s) && !s->ended && s->pending_len < 2 + STREAM_QUESTION_MAX;
+}
+
+static void reading_set(struct stream *s, bool reading)
+{
+    if (s->reading == reading)
+        return;
+    s->reading = reading;
+    if (!reading)
+        uv_read_stop((uv_stream_t *)&s->tcp);
+    else if (uv_read_start((uv_stream_t *)&s->tcp, on_room, on_read) < 0)
+        stream_close(s);
+}
+
 static void on_read(uv_stream_t *tcp, ssize_t len, const uv_buf_t *buffer)
 {
     struct stream *s = (struct stream *)tcp;
@@ -369,17 +389,10 @@ static void on_read(uv_stream_t *tcp, ssize_t len, const uv_buf_t *buffer)
         stream_close(s);
     else
         stream_process(s, s->streams->in, s->pending_len + (size_t)len);
-}
-
-static void reading_set(struct stream *s, bool reading)
-{
-    if (s->reading == reading)
-        return;
-    s->reading = reading;
-    if (!reading)
-        uv_read_stop((uv_stream_t *)&s->tcp);
-    else if (uv_read_start((uv_stream_t *)&s->tcp, on_room, on_read) < 0)
-        stream_close(s);
+    /* At once: the loop reads on, with room for one more question only, until it is told to stop.
+     */
+    if (!s->closing)
+        reading_set(s, wants_more(s));
 }
 
 /* Something has changed: goes on where a limit had stopped it, or ends. */
