@@ -7,6 +7,8 @@
 #ifndef RESOLVER_NET_LIMITS_H
 #define RESOLVER_NET_LIMITS_H
 
+#include "resolver/query/query.h"
+
 enum {
     /* Datagrams. */
     BATCH = 64,           /* of one recvmmsg or sendmmsg */
@@ -18,8 +20,8 @@ enum {
     /* Connections of clients (RFC 7766 section 6.2). Counts are for the whole daemon. */
     STREAMS_MAX = 4096,
     STREAMS_PER_CLIENT = 100,
-    STREAM_IDLE_MS =
-        10 * 1000, /* since the last whole question, so that trickled octets win nothing */
+    STREAM_IDLE_MS = QUERY_STREAM_IDLE_MS, /* since the last whole question, so that trickled octets
+                                              win nothing */
     STREAM_QUERIES_MAX = 100, /* in flight on one connection; then we stop reading from it */
     STREAM_QUESTION_MAX = 4096,
     STREAM_UNSENT_MAX = 64 * 1024, /* answers that the client does not take; then we stop reading */

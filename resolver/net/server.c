@@ -26,13 +26,25 @@ struct tour {
     unsigned left;
 };
 
+/* Workers share the secret of cookies: a client's next question may come to another one. */
+static void seed_fill(uint8_t seed[SIPHASH_KEY])
+{
+    struct random_pool random;
+
+    random_init(&random);
+    for (size_t i = 0; i < SIPHASH_KEY; i += 2)
+        dns_put_16(seed + i, random_16(&random));
+}
+
 int server_create(struct listeners *listeners, struct world *world, struct journal **journals,
                   struct server **out_server, struct bl_error *error)
 {
     struct server *server = calloc(1, sizeof *server);
     unsigned workers = listeners->workers;
+    uint8_t seed[SIPHASH_KEY];
     int code = -ENOMEM;
 
+    seed_fill(seed);
     if (server) {
         pthread_mutex_init(&server->lock, NULL);
         server->workers = calloc(workers, sizeof(struct worker *));
@@ -47,7 +59,8 @@ int server_create(struct listeners *listeners, struct world *world, struct journ
         for (unsigned i = 0; i < workers && code == 0; i++) {
             struct pipeline_options options = {.world = world,
                                                .journal = journals ? journals[i] : NULL,
-                                               .counters = &server->counters[i]};
+                                               .counters = &server->counters[i],
+                                               .cookie_seed = seed};
             code = worker_create(server, i, listeners, &options, &server->workers[i], error);
             server->count += code == 0;
         }

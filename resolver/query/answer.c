@@ -6,6 +6,8 @@
 #include "resolver/query/recompose.h"
 #include "resolver/query/rewrite.h"
 
+enum { OPTIONS_REPLIED_MAX = 4 + COOKIE_WHOLE + 6 };
+
 /* What fits this client: RFC 6891 section 6.2.5, and never so much that it would be fragmented. */
 static size_t answer_limit(const struct query *query)
 {
@@ -37,16 +39,54 @@ static void truncate(struct pipeline *pipeline, struct query *query, struct dns_
     COUNT(pipeline->counters, truncated);
 }
 
+/* What answers options of the client's: a cookie, and how long a connection is kept. Returns the
+ * octets written. */
+static size_t options_write(const struct pipeline *pipeline, const struct query *query,
+                            uint8_t options[OPTIONS_REPLIED_MAX])
+{
+    const struct dns_question *question = &query->question;
+    size_t len = 0;
+
+    if (question->cookie_len) { /* RFC 7873 section 5.2 */
+        dns_put_16(options, DNS_OPTION_COOKIE);
+        dns_put_16(options + 2, COOKIE_WHOLE);
+        cookies_answer(&pipeline->cookies, question->cookie, question->cookie_len, &query->client,
+                       (uint32_t)(pipeline->moment.wall_ms / 1000), options + 4);
+        len = 4 + COOKIE_WHOLE;
+    }
+    if (question->wants_keepalive && query->transport != OVER_UDP) { /* RFC 7828 section 3.3.2 */
+        dns_put_16(options + len, DNS_OPTION_KEEPALIVE);
+        dns_put_16(options + len + 2, 2);
+        dns_put_16(options + len + 4, QUERY_STREAM_IDLE_MS / 100);
+        len += 6;
+    }
+    return len;
+}
+
 enum query_next answer_end(struct pipeline *pipeline, struct query *query,
                            struct dns_writer *writer, unsigned rcode, const uint8_t *options,
                            size_t options_len)
 {
-    size_t opt_len = query->question.has_edns ? 11 + options_len : 0;
+    uint8_t all[OPTIONS_REPLIED_MAX + ANSWER_OPTIONS_MAX];
+    size_t limit = answer_limit(query), len = 0, opt_len = 0;
 
-    if (writer->failed || writer->len + opt_len > answer_limit(query))
+    if (query->question.has_edns) {
+        len = options_write(pipeline, query, all);
+        opt_len = 11 + len + options_len;
+    }
+    if (writer->failed || writer->len + opt_len > limit) {
         truncate(pipeline, query, writer, rcode);
-    if (query->question.has_edns)
-        dns_write_opt(writer, &query->question, rcode, options, options_len);
+        if (writer->len + opt_len > limit) /* a long name and a long reason: RFC 8914 section 3 */
+            options_len = 0;
+    }
+    if (query->question.has_edns) {
+        if (len) {
+            if (options_len)
+                memcpy(all + len, options, options_len);
+            options = all;
+        }
+        dns_write_opt(writer, &query->question, rcode, options, len + options_len);
+    }
     if (!EXPECT(!writer->failed))
         return QUERY_DROP;
     query->answer_len = writer->len;

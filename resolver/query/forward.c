@@ -108,7 +108,18 @@ enum query_next forward_accept(struct pipeline *pipeline, struct exchange *excha
     struct reply *reply = pipeline->reply;
     int64_t now_ms = pipeline->moment.mono_ms;
     int code = reply_read(reply, bytes, len, &question, &limits);
+    enum exchange_fit fit = code < 0
+                                ? EXCHANGE_FITS
+                                : exchange_check_cookie(pipeline->exchanges, exchange,
+                                                        bytes + reply->cookie, reply->cookie_len);
 
+    if (fit != EXCHANGE_FITS) {
+        COUNT(pipeline->counters, replies_refused);
+        return fit == EXCHANGE_OTHER ? QUERY_WAIT : forward_over_tcp(pipeline, exchange);
+    }
+    /* RFC 7873 section 5.3: it gave a cookie that counts from now on; TCP needs none. */
+    if (code == 0 && reply->rcode == DNS_BADCOOKIE)
+        return forward_over_tcp(pipeline, exchange);
     if (code == 0 && (reply->rcode == DNS_NOERROR || reply->rcode == DNS_NXDOMAIN)) {
         exchange_served(pipeline->exchanges, exchange, true, now_ms);
         reply->authentic = reply->authentic && is_trusted(exchange);

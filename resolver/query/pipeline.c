@@ -36,6 +36,15 @@ int pipeline_enter(struct pipeline *pipeline, struct world *world)
     return enter(pipeline, world);
 }
 
+static void cookies_start(struct pipeline *pipeline, const uint8_t *seed)
+{
+    uint8_t own[SIPHASH_KEY];
+
+    for (size_t i = 0; i < sizeof own; i += 2)
+        dns_put_16(own + i, random_16(&pipeline->random));
+    cookies_init(&pipeline->cookies, seed ? seed : own, pipeline->moment.mono_ms);
+}
+
 int pipeline_create(const struct pipeline_options *options, struct moment moment,
                     struct pipeline **out_pipeline, struct bl_error *error)
 {
@@ -51,6 +60,7 @@ int pipeline_create(const struct pipeline_options *options, struct moment moment
     pipeline->pool_size = most;
     random_init(&pipeline->random);
     pipeline->client_salt = random_64(&pipeline->random);
+    cookies_start(pipeline, options->cookie_seed);
     /* Fresh pages: only what was ever in use is resident. */
     pipeline->pool = calloc(most, sizeof *pipeline->pool);
     pipeline->reply = malloc(sizeof *pipeline->reply);
@@ -92,6 +102,7 @@ void pipeline_destroy(struct pipeline *pipeline)
 void pipeline_wake(struct pipeline *pipeline, struct moment moment)
 {
     pipeline->moment = moment;
+    cookies_wake(&pipeline->cookies, moment.mono_ms);
     if (moment.wall_ms >= pipeline->now.until_wall_ms ||
         moment.wall_ms < pipeline->now.since_wall_ms)
         policy_now_update(&pipeline->now, moment);

@@ -48,6 +48,7 @@
 #include "resolver/base/random.h"
 #include "resolver/cache/cache.h"
 #include "resolver/denials/journal.h"
+#include "resolver/dns/cookie.h"
 #include "resolver/dns/message.h"
 #include "resolver/policy/policy.h"
 #include "resolver/query/counters.h"
@@ -94,6 +95,9 @@ struct query {
     size_t answer_len;
 };
 
+/* How long a client may leave its connection idle: told to those who ask, RFC 7828. */
+enum { QUERY_STREAM_IDLE_MS = 10 * 1000 };
+
 enum { PIPELINE_QUERIES = 16384, PIPELINE_CLIENT_COUNTERS = 4096 };
 
 struct reply;
@@ -109,6 +113,7 @@ struct pipeline {
     struct dns_question sought; /* scratch: stage rewrite's */
     struct reply *reply;        /* scratch: the reply at hand, until its waiters are finished */
     struct random_pool random;
+    struct cookies cookies; /* for clients */
     struct query *pool, *free;
     size_t pool_used, pool_size;
     uint64_t client_salt;
@@ -117,10 +122,11 @@ struct pipeline {
 };
 
 struct pipeline_options {
-    struct world *world;       /* a reference is taken */
-    struct journal *journal;   /* borrowed; may be NULL */
-    struct counters *counters; /* borrowed: shared with status, written by this worker only */
-    size_t max_queries;        /* in flight; 0 for PIPELINE_QUERIES */
+    struct world *world;        /* a reference is taken */
+    struct journal *journal;    /* borrowed; may be NULL */
+    struct counters *counters;  /* borrowed: shared with status, written by this worker only */
+    size_t max_queries;         /* in flight; 0 for PIPELINE_QUERIES */
+    const uint8_t *cookie_seed; /* SIPHASH_KEY octets, the same for all workers; NULL: one's own */
 };
 
 int pipeline_create(const struct pipeline_options *options, struct moment moment,

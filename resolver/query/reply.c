@@ -51,7 +51,7 @@ static int records_read(struct rewrite *rewrite)
     }
 }
 
-static void ede_read(struct reply *reply, const uint8_t *bytes, const struct dns_record *opt)
+static void options_read(struct reply *reply, const uint8_t *bytes, const struct dns_record *opt)
 {
     size_t at = opt->data, end = at + opt->data_len;
 
@@ -61,6 +61,10 @@ static void ede_read(struct reply *reply, const uint8_t *bytes, const struct dns
             return;
         if (dns_read_16(bytes + at) == DNS_OPTION_EDE && size >= 2 && reply->ede < 0)
             reply->ede = dns_read_16(bytes + at + 4);
+        if (dns_read_16(bytes + at) == DNS_OPTION_COOKIE && !reply->cookie_len) {
+            reply->cookie = (uint16_t)(at + 4);
+            reply->cookie_len = (uint16_t)size;
+        }
         at += 4 + size;
     }
 }
@@ -256,6 +260,19 @@ static int alias_target(const struct rewrite *rewrite, size_t index, struct bl_n
     return after == record->data + record->data_len ? 0 : -EBADMSG;
 }
 
+/* The signatures of the set that begins with record `index`, whose owner is `name`. */
+static int write_signatures(struct rewrite *rewrite, const struct bl_name *name, size_t index)
+{
+    uint32_t hash = name_hash(name->wire, name->len);
+
+    for (size_t i = 0; rewrite->question->wants_dnssec && i < rewrite->reply->record_count; i++)
+        if (rewrite->reply->records[i].section == 1 &&
+            is_signature_of(rewrite, i, rewrite->reply->records[index].type) &&
+            owner_is(rewrite, i, name, hash) && write_record(rewrite, i, 1) < 0)
+            return -EBADMSG;
+    return 0;
+}
+
 /* A DNAME above `name` (RFC 6672): writes it and, where the upstream left it out, the alias that
  * follows from it. 1 and the new name, 0 when there is none. */
 static int follow_dname(struct rewrite *rewrite, struct bl_name *name)
@@ -277,7 +294,7 @@ static int follow_dname(struct rewrite *rewrite, struct bl_name *name)
         memcpy(alias.wire, name->wire, kept);
         memcpy(alias.wire + kept, target.wire, target.len);
         alias.len = (uint8_t)(kept + target.len);
-        if (write_record(rewrite, i, 1) < 0)
+        if (write_record(rewrite, i, 1) < 0 || write_signatures(rewrite, &owner, i) < 0)
             return -EBADMSG;
         write_head(rewrite, name, DNS_CNAME, ttl_limited(rewrite->limits, record->ttl), 1);
         dns_write_16(&rewrite->writer, alias.len);
@@ -392,6 +409,7 @@ int reply_read(struct reply *reply, const uint8_t *bytes, size_t len,
     reply->ttl_s = 0;
     reply->has_targets = false;
     reply->ede = -1;
+    reply->cookie_len = 0;
     if (records_read(&rewrite) < 0)
         return -EBADMSG;
     flags = dns_read_16(bytes + 2);
@@ -399,7 +417,7 @@ int reply_read(struct reply *reply, const uint8_t *bytes, size_t len,
     reply->authentic = (flags & DNS_AD) != 0;
     for (size_t i = 0; i < reply->record_count; i++)
         if (reply->records[i].section == 3 && reply->records[i].type == DNS_OPT) {
-            ede_read(reply, bytes, &reply->records[i]);
+            options_read(reply, bytes, &reply->records[i]);
             reply->rcode |= reply->records[i].ttl >> 24 << 4;
         }
     write_start(&rewrite, flags);

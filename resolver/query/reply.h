@@ -47,10 +47,11 @@ struct reply {
     size_t ttl_count;
     uint32_t ttl_s; /* how long it may be kept; 0: not at all */
     unsigned rcode;
-    bool authentic;           /* AD was set */
-    bool has_targets;         /* names beyond the question's */
-    int ede;                  /* the first extended error that came with it, or −1 */
-    struct reply_facts facts; /* written by reply_look_up() for the list generation at hand */
+    bool authentic;              /* AD was set */
+    bool has_targets;            /* names beyond the question's */
+    uint16_t cookie, cookie_len; /* where in the upstream's bytes; length 0: it sent none */
+    int ede;                     /* the first extended error that came with it, or −1 */
+    struct reply_facts facts;    /* written by reply_look_up() for the list generation at hand */
 
     /* reply_read()'s scratch. */
     struct dns_record records[REPLY_RECORDS_MAX];

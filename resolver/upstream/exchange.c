@@ -274,14 +274,34 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dns_qu
     return exchange;
 }
 
-static void write_packet(struct exchange *exchange)
+/* RFC 7873 section 5.1 and RFC 9018 section 3: over UDP, where replies could be forged. */
+static void write_edns(struct dns_writer *writer, struct exchange *exchange,
+                       const struct upstream *upstream)
+{
+    struct dns_question edns = {.wants_dnssec = exchange->dnssec & 1};
+    struct exchange_try *try = &exchange->tries[exchange->try_count - 1];
+    uint8_t option[4 + COOKIE_MAX];
+    size_t len = 0;
+
+    if (exchange->transport == TRANSPORT_UDP && upstream->cookie_len) {
+        dns_put_16(option, DNS_OPTION_COOKIE);
+        dns_put_16(option + 2, upstream->cookie_len);
+        memcpy(option + 4, upstream->cookie, upstream->cookie_len);
+        len = 4u + upstream->cookie_len;
+        memcpy(try->cookie, upstream->cookie, COOKIE_CLIENT);
+        try->has_cookie = 1;
+    }
+    dns_write_opt(writer, &edns, 0, option, len);
+}
+
+static void write_packet(struct exchange *exchange, const struct upstream *upstream)
 {
     struct dns_writer writer = {.message = exchange->packet, .room = sizeof exchange->packet};
     uint8_t head[DNS_HEADER] = {[5] = 1};
-    struct dns_question edns = {.wants_dnssec = exchange->dnssec & 1};
 
     dns_put_16(head, exchange->id);
-    dns_put_16(head + 2, DNS_RD | (exchange->dnssec & 2 ? DNS_CD : 0u));
+    /* AD: we understand it in the reply, RFC 6840 section 5.7. */
+    dns_put_16(head + 2, DNS_RD | DNS_AD | (exchange->dnssec & 2 ? DNS_CD : 0u));
     dns_write_bytes(&writer, head, sizeof head);
     dns_write_bytes(&writer,
                     exchange->transport == TRANSPORT_UDP ? exchange->cased : exchange->name,
@@ -289,8 +309,16 @@ static void write_packet(struct exchange *exchange)
     dns_write_16(&writer, exchange->type);
     dns_write_16(&writer, exchange->class);
     if (!exchange->without_edns)
-        dns_write_opt(&writer, &edns, 0, NULL, 0);
+        write_edns(&writer, exchange, upstream);
     exchange->packet_len = (uint16_t)writer.len;
+}
+
+static void choose_cookie(struct upstream *upstream, struct random_pool *random)
+{
+    uint64_t cookie = random_64(random);
+
+    memcpy(upstream->cookie, &cookie, COOKIE_CLIENT);
+    upstream->cookie_len = COOKIE_CLIENT;
 }
 
 static void start_try(struct exchanges *exchanges, struct exchange *exchange, unsigned server,
@@ -314,7 +342,9 @@ static void start_try(struct exchanges *exchanges, struct exchange *exchange, un
                                  .server = (uint8_t)server,
                                  .transport = (uint8_t)transport};
     upstream->sent++;
-    write_packet(exchange);
+    if (!upstream->cookie_len)
+        choose_cookie(upstream, random);
+    write_packet(exchange, upstream);
     exchange_set_deadline(exchanges, exchange,
                           now_ms + patience_ms < end_ms ? now_ms + patience_ms : end_ms);
 }
@@ -483,6 +513,36 @@ enum exchange_fit exchange_compare(const struct exchange *exchange, const uint8_
     if (exchange->matched->transport == TRANSPORT_UDP &&
         memcmp(bytes, exchange->cased, exchange->name_len) != 0)
         return EXCHANGE_OTHER_CASE;
+    return EXCHANGE_FITS;
+}
+
+enum exchange_fit exchange_check_cookie(struct exchanges *exchanges, struct exchange *exchange,
+                                        const uint8_t *cookie, size_t len)
+{
+    const struct exchange_try *try = exchange->matched;
+    struct upstream *upstream =
+        try->server < exchanges->upstreams.count ? &exchanges->upstreams.items[try->server] : NULL;
+
+    if (!try->has_cookie)
+        return EXCHANGE_FITS;
+    /* A new configuration may have put another server in this place: nothing is known of it. */
+    if (upstream && memcmp(upstream->cookie, try->cookie, COOKIE_CLIENT) != 0)
+        upstream = NULL;
+    if (len == 0) {
+        if (!upstream || !upstream->sends_cookie)
+            return EXCHANGE_FITS;
+        upstream->sends_cookie = 0; /* perhaps it no longer does: this once it is asked over TCP */
+        return EXCHANGE_OTHER_CASE;
+    }
+    if (len < COOKIE_CLIENT || memcmp(cookie, try->cookie, COOKIE_CLIENT) != 0)
+        return EXCHANGE_OTHER;
+    /* A server's half has 8 to 32 octets; one that sends ours back alone knows nothing of cookies.
+     */
+    if (upstream && len >= COOKIE_CLIENT + 8 && len <= COOKIE_MAX) {
+        memcpy(upstream->cookie, cookie, len);
+        upstream->cookie_len = (uint8_t)len;
+        upstream->sends_cookie = 1;
+    }
     return EXCHANGE_FITS;
 }
 

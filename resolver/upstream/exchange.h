@@ -34,7 +34,7 @@
 #include "resolver/upstream/health.h"
 
 enum {
-    EXCHANGE_PACKET_MAX = DNS_HEADER + BL_NAME_MAX + 4 + 11,
+    EXCHANGE_PACKET_MAX = DNS_HEADER + BL_NAME_MAX + 4 + 11 + 4 + COOKIE_MAX,
     EXCHANGE_TRIES = 3,
     EXCHANGE_LIFE_MS = 4500,    /* an answer or SERVFAIL within 5 s, whatever upstreams do */
     EXCHANGE_WAITERS_MAX = 512, /* queries that share one question */
@@ -56,6 +56,8 @@ struct exchange_try {
     uint16_t id;
     uint8_t server;
     uint8_t transport;
+    uint8_t has_cookie;
+    uint8_t cookie[COOKIE_CLIENT]; /* our half, as it went out */
 
     /* Set by net: what it went out on, until the exchange ends. */
     void *carrier;
@@ -157,6 +159,12 @@ struct exchange *exchange_match(struct exchanges *exchanges, const void *channel
  * over UDP), type and class. */
 enum exchange_fit exchange_compare(const struct exchange *exchange, const uint8_t *bytes,
                                    size_t len);
+
+/* What a reply's COOKIE option says of it (`len` 0: it has none). A right one's other half is kept
+ * for the next question. EXCHANGE_OTHER: a forgery. EXCHANGE_OTHER_CASE: it lacks what this server
+ * used to send; over TCP it will do without. */
+enum exchange_fit exchange_check_cookie(struct exchanges *exchanges, struct exchange *exchange,
+                                        const uint8_t *cookie, size_t len);
 
 /* The matched try's server did well, or not (SERVFAIL, REFUSED …); then its try is over. */
 void exchange_served(struct exchanges *exchanges, struct exchange *exchange, bool well,

@@ -17,6 +17,7 @@
 #include "blocklists/name.h"
 #include "resolver/base/random.h"
 #include "resolver/config/config.h"
+#include "resolver/dns/cookie.h"
 
 enum { UPSTREAMS_MAX = 32 };
 
@@ -29,6 +30,10 @@ struct upstream {
     uint32_t latency_us;             /* smoothed; 0: not known yet */
     uint32_t failed_in_row;
     int64_t aside_until_ms; /* monotonic; 0: in use */
+    /* RFC 7873 section 5.1: our half, chosen by chance for this server, and the one it gave us. */
+    uint8_t cookie[COOKIE_MAX];
+    uint8_t cookie_len;   /* 0: not chosen yet; COOKIE_CLIENT: the server gave none yet */
+    uint8_t sends_cookie; /* its replies have ours in them: one without is not believed */
     uint64_t sent, answered, failed;
 };
 

@@ -71,6 +71,10 @@ static bool asking_flag(struct asking *asking, const char *word)
         option_add(asking, 8, "\0\1\30\0\300\0\2", 7);
     else if (strcmp(word, "cookie") == 0) /* RFC 7873: the client's half */
         option_add(asking, 10, "\1\2\3\4\5\6\7\10", 8);
+    else if (strcmp(word, "keepalive") == 0) /* RFC 7828 */
+        option_add(asking, 11, "", 0);
+    else if (strcmp(word, "wants-ede") == 0) /* the structured form of extended errors */
+        option_add(asking, 15, "\0\0", 2);
     else
         return strcmp(word, "tcp") == 0;
     return true;
@@ -164,6 +168,7 @@ struct replying {
     unsigned rcode, flags;
     const char *name; /* where no record names the question */
     bool wrong_id, wrong_name, wrong_type, header_only, noedns;
+    enum { COOKIE_NONE, COOKIE_RIGHT, COOKIE_WRONG, COOKIE_ECHOED } cookie;
     size_t cut;
 };
 
@@ -189,6 +194,14 @@ static bool replying_word(struct replying *replying, const char *word)
         replying->header_only = true;
     else if (strcmp(word, "noedns") == 0)
         replying->noedns = true;
+    else if (strcmp(word, "badcookie") == 0) /* 23, of which the header has the low four bits */
+        replying->rcode = 23, replying->cookie = COOKIE_RIGHT;
+    else if (strcmp(word, "cookie") == 0)
+        replying->cookie = COOKIE_RIGHT;
+    else if (strcmp(word, "wrong-cookie") == 0)
+        replying->cookie = COOKIE_WRONG;
+    else if (strcmp(word, "echoes-cookie") == 0)
+        replying->cookie = COOKIE_ECHOED;
     else
         return false;
     return true;
@@ -241,6 +254,27 @@ static void record_add(ldns_pkt *reply, char *part)
     ldns_pkt_push_rr(reply, section, record);
 }
 
+/* The COOKIE option of a server: the half that the packet has, and one of its own (or none). */
+static void cookie_add(ldns_pkt *reply, const uint8_t *packet, size_t len,
+                       const struct replying *replying)
+{
+    size_t at = 12;
+    uint8_t option[4 + 24] = {0, 10, 0, 24};
+    while (packet[at])
+        at += packet[at] + 1u;
+    at += 5 + 11;
+    if (len < at + 12 || get_16(packet + at) != 10)
+        script_fail("what went upstream has no cookie");
+    memcpy(option + 4, packet + at + 4, 8);
+    memset(option + 12, 'S', 16);
+    if (replying->cookie == COOKIE_WRONG)
+        option[4] ^= 1;
+    if (replying->cookie == COOKIE_ECHOED)
+        option[3] = 8;
+    ldns_pkt_set_edns_data(reply,
+                           ldns_rdf_new_frm_data(LDNS_RDF_TYPE_UNKNOWN, 4u + option[3], option));
+}
+
 /* The reply as ldns composes it, names compressed as a real server's are. */
 static size_t reply_compose(const uint8_t *packet, size_t packet_len,
                             const struct replying *replying, char *records, uint8_t out[WIRE_MAX])
@@ -255,6 +289,9 @@ static size_t reply_compose(const uint8_t *packet, size_t packet_len,
         record_add(reply, part);
     if (!replying->noedns)
         ldns_pkt_set_edns_udp_size(reply, 1232);
+    ldns_pkt_set_edns_extended_rcode(reply, (uint8_t)(replying->rcode >> 4));
+    if (replying->cookie != COOKIE_NONE)
+        cookie_add(reply, packet, packet_len, replying);
 
     uint8_t *wire = NULL;
     size_t len = 0;
@@ -298,8 +335,8 @@ struct told {
     char aliases[4096]; /* targets of CNAME and DNAME records, each with a space before and after */
     char data[8192];    /* of all other records, spaces inside turned into commas */
     int64_t ttl;        /* the least of the answer, or the negative answer's; −1: none */
-    unsigned records, ede;
-    bool soa, edns, has_ede;
+    unsigned records, ede, keepalive, cookie; /* the cookie's octets */
+    bool soa, edns, has_ede, has_keepalive;
     unsigned flags;
     char ede_text[512];
     size_t len;
@@ -346,6 +383,12 @@ static void told_options(struct told *told, const ldns_rdf *options)
         size_t size = get_16(at + 2);
         if (size > len - 4)
             script_fail("the answer's EDNS options are broken");
+        if (code == 10)
+            told->cookie = (unsigned)size;
+        if (code == 11 && size == 2) {
+            told->has_keepalive = true;
+            told->keepalive = get_16(at + 4);
+        }
         if (code == 15 && size >= 2 && !told->has_ede) {
             told->has_ede = true;
             told->ede = get_16(at + 4);
@@ -435,6 +478,12 @@ static int told_value(const struct told *told, const char *word)
         return list_has(told->data, value);
     if ((value = word_value(word, "records")))
         return number_is(value, told->records);
+    if ((value = word_value(word, "cookie")))
+        return number_is(value, told->cookie);
+    if ((value = word_value(word, "keepalive")))
+        return strcmp(value, "none") == 0
+                   ? !told->has_keepalive
+                   : told->has_keepalive && number_is(value, told->keepalive);
     if ((value = word_value(word, "size")))
         return told->len <= strtoul(value, NULL, 10);
     return -1;
@@ -446,9 +495,13 @@ static int told_flag(const struct told *told, const char *word)
         const char *word;
         unsigned flag;
     } flags[] = {{"tc", 0x0200}, {"aa", 0x0400}, {"ad", 0x0020}, {"cd", 0x0010}, {"ra", 0x0080}};
-    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        bool is_set = (told->flags & flags[i].flag) != 0;
         if (strcmp(word, flags[i].word) == 0)
-            return (told->flags & flags[i].flag) != 0;
+            return is_set;
+        if (strncmp(word, "no", 2) == 0 && strcmp(word + 2, flags[i].word) == 0)
+            return !is_set;
+    }
     if (strcmp(word, "soa") == 0)
         return told->soa;
     if (strcmp(word, "edns") == 0)
