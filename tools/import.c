@@ -82,6 +82,22 @@ static enum exit_code base_open(struct import *import, const char *state)
                                   error.text);
 }
 
+const char *const *import_bootstrap_find(const struct config *config,
+                                         struct import_bootstrap *out_bootstrap)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < config->upstream_count && count < IMPORT_BOOTSTRAP_MAX; i++) {
+        if (config->upstreams[i].transport == TRANSPORT_TLS)
+            continue;
+        out_bootstrap->servers[count] =
+            address_text_port(&config->upstreams[i].address, out_bootstrap->text[count]);
+        count++;
+    }
+    out_bootstrap->servers[count] = NULL;
+    return count > 0 ? out_bootstrap->servers : NULL;
+}
+
 enum exit_code import_open(struct command *command, const struct import_options *options,
                            struct import **out_import)
 {
@@ -136,6 +152,7 @@ void import_close(struct import *import)
     free(import->parts);
     free(import->skipped);
     free(import->changes);
+    json_decref(import->downloads);
     if (import->fd >= 0)
         close(import->fd);
     bl_compile_close(import->compile);
@@ -274,13 +291,17 @@ static int source_check(const struct import *import, size_t first_part,
 int import_source(struct import *import, const struct import_source *source, struct bl_error *error)
 {
     const struct bl_source_visitor visitor = {import, part_read, part_skipped};
-    struct bl_source_options options = {.sha256 = source->sha256,
-                                        .category = source->category,
-                                        .has_category = is_category,
-                                        .user = command_config(import->command),
-                                        .insecure = source->insecure,
-                                        .white_lists = source->action == BL_ALLOW,
-                                        .cache = source->cache};
+    struct bl_source_options options = {
+        .sha256 = source->sha256,
+        .category = source->category,
+        .has_category = is_category,
+        .user = command_config(import->command),
+        .insecure = source->insecure,
+        .white_lists = source->action == BL_ALLOW,
+        .cache = source->cache,
+        .offline = source->offline,
+        .bootstrap = import_bootstrap_find(import->command->config, &import->bootstrap),
+        .ca_file = source->ca_file};
     unsigned mark = bl_compile_mark(import->compile);
     size_t first_part = import->part_count;
     /* The same list under another spelling of its path is the same source. */

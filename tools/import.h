@@ -9,9 +9,12 @@
 #ifndef TOOLS_IMPORT_H
 #define TOOLS_IMPORT_H
 
+#include <jansson.h>
+
 #include "blocklists/compile.h"
 #include "blocklists/diff.h"
 #include "blocklists/protect.h"
+#include "resolver/base/address.h"
 #include "tools/verb.h"
 
 struct import_options {
@@ -27,7 +30,9 @@ struct import_source {
     enum bl_tier tier;
     enum bl_action action;
     bool allow_tld, forced, insecure;
-    const char *cache; /* folder for copies of downloads, or NULL */
+    bool offline;        /* read the copy in `cache`, fetched before */
+    const char *cache;   /* folder for copies of downloads, or NULL */
+    const char *ca_file; /* certificates to trust for downloads, or NULL */
 };
 
 /* What became of one part of a source. */
@@ -43,6 +48,19 @@ struct import_skipped {
     char *location, *reason;
 };
 
+/* Where servers of lists are looked up: the configuration's upstreams, as bl_fetch_all() wants
+ * them. So a machine whose own resolver is chalkgated can fetch lists while that does not run. */
+enum { IMPORT_BOOTSTRAP_MAX = 16 };
+
+struct import_bootstrap {
+    char text[IMPORT_BOOTSTRAP_MAX][ADDRESS_TEXT_MAX];
+    const char *servers[IMPORT_BOOTSTRAP_MAX + 1]; /* NULL last */
+};
+
+/* The list of servers, or NULL where the configuration has none that answer a plain question. */
+const char *const *import_bootstrap_find(const struct config *config,
+                                         struct import_bootstrap *out_bootstrap);
+
 struct import {
     struct command *command;
     struct import_options options;
@@ -51,6 +69,7 @@ struct import {
     struct bl_compile *compile;
     struct bl_protect *protect;
     char actor[64];
+    struct import_bootstrap bootstrap;
     struct import_part *parts;
     size_t part_count, part_room;
     struct import_skipped *skipped;
@@ -59,6 +78,7 @@ struct import {
     struct bl_diff_count *changes;      /* by category; after compiling */
     size_t change_count;
     uint64_t generation; /* in force now, 0 where only previewed */
+    json_t *downloads;   /* for the report, or NULL; import_close() frees it */
     int fd;
 };
 

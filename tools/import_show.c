@@ -396,11 +396,12 @@ static void json_show(const struct import *import, const struct import_samples *
             json_array_append_new(changes, change_json(&import->changes[i], samples));
     if (samples)
         overlaps_find(import, overlaps);
-    json_print(json_pack("{s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "preview",
+    json_print(json_pack("{s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:O*}", "preview",
                          import->options.preview, "generation", (json_int_t)import->generation,
                          "names", (json_int_t)bl_store_name_count(import->staged), "categories",
                          (json_int_t)bl_store_category_count(import->staged), "sources", parts,
-                         "skipped", skipped, "changes", changes, "overlaps", overlaps));
+                         "skipped", skipped, "changes", changes, "overlaps", overlaps, "downloads",
+                         import->downloads));
 }
 
 void import_show(const struct import *import, const struct import_samples *samples)

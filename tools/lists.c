@@ -96,8 +96,9 @@ static const struct {
     const char *name;
     enum exit_code (*run)(struct command *command, int argc, char **argv);
 } parts[] = {
-    {"import", lists_import_run},     {"show", lists_show_run},     {"diff", lists_diff_run},
-    {"rollback", lists_rollback_run}, {"export", lists_export_run},
+    {"import", lists_import_run},       {"show", lists_show_run},     {"diff", lists_diff_run},
+    {"rollback", lists_rollback_run},   {"export", lists_export_run}, {"update", lists_update_run},
+    {"catalogue", lists_catalogue_run},
 };
 
 static const char help[] =
@@ -106,6 +107,8 @@ static const char help[] =
     "       chalkgate lists diff [A [B]]\n"
     "       chalkgate lists rollback [GENERATION]\n"
     "       chalkgate lists export CATEGORY\n"
+    "       chalkgate lists update [OPTION...] [CATEGORY...]\n"
+    "       chalkgate lists catalogue [CATEGORY|NAME]\n"
     "\n"
     "The category lists: importing them, what is in force, what changed, and going back.\n"
     "`chalkgate lists import --help` and the like tell more.\n";

@@ -12,6 +12,8 @@ enum exit_code lists_show_run(struct command *command, int argc, char **argv);
 enum exit_code lists_diff_run(struct command *command, int argc, char **argv);
 enum exit_code lists_rollback_run(struct command *command, int argc, char **argv);
 enum exit_code lists_export_run(struct command *command, int argc, char **argv);
+enum exit_code lists_update_run(struct command *command, int argc, char **argv);
+enum exit_code lists_catalogue_run(struct command *command, int argc, char **argv);
 
 /* Opens a kept generation; 0 is the one in force. EXIT_NOTHING where there is none; said why. */
 enum exit_code lists_open(struct command *command, uint64_t generation,

@@ -16,7 +16,8 @@ enum {
     OPTION_REPLACE,
     OPTION_COLUMN,
     OPTION_SHA256,
-    OPTION_HTTP
+    OPTION_HTTP,
+    OPTION_CA_FILE
 };
 
 struct import_arguments {
@@ -104,6 +105,9 @@ static error_t import_parse(int key, char *value, struct argp_state *state)
     case OPTION_HTTP:
         arguments->source.insecure = true;
         return 0;
+    case OPTION_CA_FILE:
+        arguments->source.ca_file = value;
+        return 0;
     case ARGP_KEY_ARGS:
         arguments->locations = state->argv + state->next;
         arguments->location_count = state->argc - state->next;
@@ -134,6 +138,7 @@ static const struct argp_option import_table[] = {
     {"csv-column", OPTION_COLUMN, "HEADING", 0, "the column of a CSV file that has the names", 0},
     {"sha256", OPTION_SHA256, "SUM", 0, "what the source must hash to", 0},
     {"insecure", OPTION_HTTP, NULL, 0, "fetch over plain http as well", 0},
+    {"ca-file", OPTION_CA_FILE, "FILE", 0, "certificates to trust, instead of the machine's", 0},
     {0},
 };
 

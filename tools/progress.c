@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "blocklists/fetch.h"
+
 enum { EVERY_MS = 200, WIDTH = 79 };
 
 static struct {
@@ -78,6 +80,22 @@ void progress_compiling(void *user, uint64_t done, uint64_t total)
                  (unsigned)(done * 100 / total), rate / 1e6, (double)(total - done) / rate);
     else
         snprintf(line, sizeof line, "Compiling: %u %%", (unsigned)(done * 100 / total));
+    line_show(line);
+}
+
+void progress_fetching(void *user, size_t index, uint64_t bytes, uint64_t expected)
+{
+    const struct bl_fetch *fetch = (const struct bl_fetch *)user + index;
+    size_t len = strlen(fetch->url);
+    char line[160];
+
+    if (bytes == 0 || !is_due())
+        return;
+    snprintf(line, sizeof line, "Fetching %s: %.1f MiB", fetch->url + (len > 48 ? len - 48 : 0),
+             (double)bytes / 1048576);
+    if (expected > 0)
+        snprintf(line + strlen(line), sizeof line - strlen(line), " of %.1f",
+                 (double)expected / 1048576);
     line_show(line);
 }
 

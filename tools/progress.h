@@ -17,6 +17,9 @@ ssize_t progress_read(void *user, void *buffer, size_t len, struct bl_error *err
 /* For the compiler: names merged, of how many. */
 void progress_compiling(void *user, uint64_t done, uint64_t total);
 
+/* For downloads: `user` is the array of struct bl_fetch. */
+void progress_fetching(void *user, size_t index, uint64_t bytes, uint64_t expected);
+
 /* Takes the line away. */
 void progress_clear(void);
 

@@ -42,6 +42,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     counts = {}  # how often each path was asked for
     content = {}  # path -> bytes, put there by POST
+    becomes = {}  # path -> the path whose behaviour it has, put there by POST to PATH:become
 
     def log_message(self, *args):
         pass
@@ -59,13 +60,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send(b"<html>moved</html>", status, Location=target)
 
     def do_POST(self):
-        self.content[self.path] = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        path, _, change = self.path.partition(":")
+        if change == "become":
+            self.becomes[path] = body.decode()
+        else:
+            self.content[path] = body
+            self.becomes.pop(path, None)
         self.send(b"")
 
     def do_GET(self):
         Handler.counts[self.path] = Handler.counts.get(self.path, 0) + 1
         try:
-            name = self.path.strip("/").replace("-", "_").split(".")[0]
+            name = self.becomes.get(self.path, self.path).strip("/").replace("-", "_").split(".")[0]
             getattr(self, "get_" + name, self.get_posted)()
         except (BrokenPipeError, ConnectionResetError):
             pass
@@ -76,7 +83,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if self.headers["If-None-Match"] == tag:
                 return self.send(b"", 304, ETag=tag)
             return self.send(self.content[self.path], ETag=tag)
-        return self.send(b"no such list\n", 404)
+        return self.get_nothing()
+
+    def get_nothing(self):
+        self.send(b"no such list\n", 404)
 
     def get_good(self):
         if self.headers["If-None-Match"] == '"v1"':
