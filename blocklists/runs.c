@@ -23,6 +23,7 @@ enum {
     MEMORY_MIN = 64 * RECORD_MAX,
     RUNS_MAX = 256,       /* of 40 MiB each: some 200 million names */
     RUN_BUFFER = 1 << 17, /* octets read of a run at a time */
+    AHEAD = 16,           /* records asked for before they are needed */
     SMALL = 12,           /* groups up to this are sorted by insertion */
     LEVELS_MAX = BL_KEY_MAX / 8 + 3,
 };
@@ -337,6 +338,9 @@ static int block_spill(struct bl_runs *runs, struct bl_error *error)
     for (size_t i = 0; i < runs->items; i++) {
         const uint8_t *at = runs->block + items[i].offset;
 
+        /* Records lie in the order of adding: each is somewhere else. */
+        if (i + AHEAD < runs->items)
+            __builtin_prefetch(runs->block + items[i + AHEAD].offset);
         record_read(at, &record);
         if (is_repeat(runs, &record, &before))
             continue;

@@ -366,29 +366,6 @@ void bl_store_close(struct bl_store *store)
     free(store);
 }
 
-/* The fact behind a hash, or 0. Buckets fill from their first slot and spill to the next bucket, so
- * a free slot ends the search. */
-static bl_fact table_find(const struct bl_store *store, uint64_t hash)
-{
-    uint32_t bucket = bl_hash_bucket(hash, store->bucket_count);
-    uint64_t tag = bl_hash_tag(hash);
-
-    for (uint32_t tried = 0; tried < store->bucket_count; tried++) {
-        const uint8_t *slots = store->buckets + bucket * (size_t)BL_BUCKET_SIZE;
-
-        for (unsigned i = 0; i < BL_BUCKET_SLOTS; i++) {
-            uint64_t slot = bl_get64(slots + (size_t)8 * i);
-
-            if ((slot ^ tag) <= UINT16_MAX && slot != 0)
-                return (bl_fact)slot;
-            if (slot == 0)
-                return BL_FACT_NONE;
-        }
-        bucket = bucket + 1 == store->bucket_count ? 0 : bucket + 1;
-    }
-    return BL_FACT_NONE;
-}
-
 struct bl_found bl_store_find(const struct bl_store *store, const uint8_t *wire, size_t len)
 {
     uint8_t starts[BL_LABELS_MAX + 1];
@@ -409,7 +386,7 @@ struct bl_found bl_store_find(const struct bl_store *store, const uint8_t *wire,
                                bl_hash_bucket(hash, store->bucket_count) * (size_t)BL_BUCKET_SIZE);
     }
     for (unsigned n = most; n >= store->labels_min && n > 0; n--) {
-        bl_fact fact = table_find(store, hashes[n]);
+        bl_fact fact = bl_table_find(store, hashes[n]);
         uint32_t form;
 
         /* A number out of bounds can only come from a damaged disk: nothing is said by it. */

@@ -6,6 +6,7 @@
 
 #include <lmdb.h>
 
+#include "blocklists/hash.h"
 #include "blocklists/key.h"
 #include "blocklists/seal.h"
 #include "blocklists/store.h"
@@ -42,6 +43,29 @@ struct bl_store {
     char *path;
 };
 
+/* The fact behind a hash, or 0. Buckets fill from their first slot and spill to the next bucket, so
+ * a free slot ends the search. */
+static inline bl_fact bl_table_find(const struct bl_store *store, uint64_t hash)
+{
+    uint32_t bucket = bl_hash_bucket(hash, store->bucket_count);
+    uint64_t tag = bl_hash_tag(hash);
+
+    for (uint32_t tried = 0; tried < store->bucket_count; tried++) {
+        const uint8_t *slots = store->buckets + bucket * (size_t)BL_BUCKET_SIZE;
+
+        for (unsigned i = 0; i < BL_BUCKET_SLOTS; i++) {
+            uint64_t slot = bl_get64(slots + (size_t)8 * i);
+
+            if ((slot ^ tag) <= UINT16_MAX && slot != 0)
+                return (bl_fact)slot;
+            if (slot == 0)
+                return BL_FACT_NONE;
+        }
+        bucket = bucket + 1 == store->bucket_count ? 0 : bucket + 1;
+    }
+    return BL_FACT_NONE;
+}
+
 /* All keys and values of the entries tree, in order. */
 struct bl_cursor {
     const struct bl_store *store;
@@ -66,6 +90,13 @@ struct bl_packed_entry {
 };
 
 bool bl_packed_next(const uint8_t **at, const uint8_t *end, struct bl_packed_entry *out_entry);
+
+/* The entry that a key is about, nothing else of it set; and all entries of one value. -EBADMSG
+ * where they cannot be read. */
+int bl_key_entry(const uint8_t *key, size_t key_len, struct bl_entry *out_entry);
+int bl_value_walk(const struct bl_store *store, const MDB_val *value, struct bl_entry *entry,
+                  int (*each)(void *user, unsigned source, const struct bl_entry *entry),
+                  void *user);
 
 /* An LMDB error as ours: -EBADMSG for what a damaged file gives, else the system's. */
 int bl_lmdb_error(struct bl_error *error, const char *path, const char *what, int rc);
