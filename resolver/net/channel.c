@@ -4,14 +4,6 @@
 
 #include "resolver/net/worker.h"
 
-bool channel_has_id(const struct channel *channel, uint16_t id)
-{
-    for (const struct exchange_try *try = channel->tries; try; try = try->carrier_next)
-        if (try->id == id)
-            return true;
-    return false;
-}
-
 static void try_link(struct exchange_try *try, struct exchange_try **list)
 {
     try->carrier_next = *list;

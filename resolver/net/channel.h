@@ -19,10 +19,6 @@ struct channel {
     void (*idle)(struct worker *worker, struct channel *channel);
 };
 
-/* Whether a try of this id is on the channel already: then their replies could not be told apart.
- */
-bool channel_has_id(const struct channel *channel, uint16_t id);
-
 /* The exchange's current try is on the channel. */
 void channel_attach(struct worker *worker, struct channel *channel, struct exchange *exchange);
 

@@ -49,9 +49,9 @@ enum {
     LINK_UNSENT_MAX = 256 * 1024,
 
     UPSTREAM_EVENTS = 64, /* sockets read in one turn */
-    UPSTREAM_TURNS = 8,
-    SWEEP_MS = 1000, /* how often deadlines of connections are looked at */
-    STOP_MS = 4000,  /* how long questions in flight may take to be answered at the end */
+    UPSTREAM_SIZE = 2112, /* octets of a reply; we ask for at most 1232 */
+    SWEEP_MS = 1000,      /* how often deadlines of connections are looked at */
+    STOP_MS = 4000,       /* how long questions in flight may take to be answered at the end */
 };
 
 #endif

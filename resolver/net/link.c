@@ -458,14 +458,14 @@ static struct upstream_peer *peer_find(struct links *links, const struct exchang
     return peer;
 }
 
-static struct link *link_least(struct upstream_peer *peer, uint16_t id)
+static struct link *link_least(struct links *links, struct upstream_peer *peer, uint16_t id)
 {
     struct link *found = NULL;
 
     for (struct link *link = peer->links; link; link = link->next)
         if (link->channel.in_flight < LINK_QUERIES_MAX &&
             (!found || link->channel.in_flight < found->channel.in_flight) &&
-            !channel_has_id(&link->channel, id))
+            !exchange_id_is_taken(links->worker->pipeline->exchanges, &link->channel, id))
             found = link;
     return found;
 }
@@ -482,7 +482,7 @@ int links_send(struct links *links, struct exchange *exchange)
     if (now_ms < peer->hold_until_ms && peer->count == 0)
         return -EHOSTDOWN;
     peer->used_ms = now_ms;
-    link = link_least(peer, exchange->id);
+    link = link_least(links, peer, exchange->id);
     if (!link || (link->channel.in_flight >= LINK_QUERIES_SPREAD && link->state == LINK_OPEN &&
                   peer->count < LINKS_PER_UPSTREAM)) {
         struct link *fresh = NULL;

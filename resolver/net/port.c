@@ -11,20 +11,28 @@
 #include "resolver/base/check.h"
 
 struct port {
-    struct channel channel; /* first: exchange->channel is this */
-    int fd;
-    unsigned uses_left;
+    struct channel channel; /* first: exchange_try->channel is this */
+    int fd;                 /* −1 once closed */
+    int uses_left;
     int64_t opened_ms;
     struct pool *pool;
-    struct port **slot; /* NULL once retired: closed when its last exchange has left */
+    struct port **slot; /* NULL once retired: closed when its last try has left */
     struct port *retired_next, **retired_link;
 };
 
+/* The ports towards one upstream, and the questions of this turn that are still to be sent. */
 struct pool {
     struct address server;
     int64_t used_ms;
     size_t open;
     struct port *slots[PORTS_PER_UPSTREAM];
+    struct port *current; /* by which the batch leaves */
+    struct pool *unsent_next;
+    bool is_unsent;
+    unsigned count;
+    struct mmsghdr messages[BATCH];
+    struct iovec vectors[BATCH];
+    uint8_t bytes[BATCH][EXCHANGE_PACKET_MAX];
 };
 
 struct ports {
@@ -33,23 +41,42 @@ struct ports {
     uv_poll_t poll;
     size_t open, limit;
     struct port *retired;
+    struct port *closed; /* in this turn: others may still point to them */
+    struct pool *unsent;
     size_t pool_count;
     struct pool *pools[POOLS_MAX];
+    struct mmsghdr messages[BATCH];
+    struct iovec vectors[BATCH];
+    uint8_t bytes[BATCH][UPSTREAM_SIZE];
 };
 
 static void port_close(struct ports *ports, struct port *port)
 {
     close(port->fd); /* leaves the epoll set by itself */
+    port->fd = -1;
     ports->open--;
     if (port->slot) {
         *port->slot = NULL;
         port->pool->open--;
+        if (port->pool->current == port)
+            port->pool->current = NULL;
     } else {
         *port->retired_link = port->retired_next;
         if (port->retired_next)
             port->retired_next->retired_link = port->retired_link;
     }
-    free(port);
+    port->retired_next = ports->closed;
+    ports->closed = port;
+}
+
+static void closed_free(struct ports *ports)
+{
+    struct port *port;
+
+    while ((port = ports->closed)) {
+        ports->closed = port->retired_next;
+        free(port);
+    }
 }
 
 /* Out of its slot; it stays open for as long as a reply may come. */
@@ -64,7 +91,6 @@ static void port_retire(struct ports *ports, struct port *port)
     *port->slot = NULL;
     port->slot = NULL;
     port->pool->open--;
-    port->pool = NULL;
     port->retired_next = ports->retired;
     port->retired_link = &ports->retired;
     if (port->retired_next)
@@ -76,7 +102,7 @@ static void port_idle(struct worker *worker, struct channel *channel)
 {
     struct port *port = (struct port *)channel;
 
-    if (!port->slot || port->uses_left == 0)
+    if (!port->slot)
         port_close(worker->ports, port);
 }
 
@@ -147,7 +173,8 @@ static int port_open(struct ports *ports, struct pool *pool, struct port **slot)
     }
     port->fd = fd;
     port->channel.idle = port_idle;
-    port->uses_left = PORT_USES_MIN + random_below(&ports->worker->pipeline->random, PORT_USES_MIN);
+    port->uses_left =
+        PORT_USES_MIN + (int)random_below(&ports->worker->pipeline->random, PORT_USES_MIN);
     port->opened_ms = ports->worker->now.mono_ms;
     port->pool = pool;
     port->slot = slot;
@@ -170,6 +197,10 @@ static struct pool *pool_find(struct ports *ports, const struct address *server)
     if (!pool)
         return NULL;
     pool->server = *server;
+    for (unsigned i = 0; i < BATCH; i++) {
+        pool->vectors[i].iov_base = pool->bytes[i];
+        pool->messages[i].msg_hdr = (struct msghdr){.msg_iov = &pool->vectors[i], .msg_iovlen = 1};
+    }
     ports->pools[ports->pool_count++] = pool;
     return pool;
 }
@@ -185,19 +216,71 @@ static struct port *port_any(struct pool *pool, size_t from)
     return NULL;
 }
 
+/* Sends the batch by the port that was drawn for it. */
+static void pool_flush(struct ports *ports, struct pool *pool)
+{
+    struct port *port = pool->current;
+    unsigned count = pool->count, at = 0;
+    bool broken = false;
+
+    pool->current = NULL;
+    pool->count = 0;
+    while (port && at < count) {
+        int sent = sendmmsg(port->fd, pool->messages + at, count - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent > 0) {
+            at += (unsigned)sent;
+        } else if (errno == EAGAIN || errno == ENOBUFS) {
+            break; /* lost as in a full network: their deadlines find them */
+        } else if (errno != EINTR) {
+            broken = true; /* perhaps the refusal of an earlier question */
+            break;
+        }
+    }
+    if (!port)
+        return;
+    port->uses_left -= (int)count;
+    if (broken || port->uses_left <= 0)
+        port_retire(ports, port);
+    if (broken && port->fd >= 0)
+        channel_break(ports->worker, &port->channel, false);
+}
+
+void ports_flush(struct ports *ports)
+{
+    struct pool *pool;
+
+    while (ports && (pool = ports->unsent)) {
+        ports->unsent = pool->unsent_next;
+        pool->is_unsent = false;
+        pool_flush(ports, pool);
+    }
+    if (ports)
+        closed_free(ports);
+}
+
+static struct port *port_draw(struct ports *ports, struct pool *pool, int *out_code)
+{
+    size_t index = random_below(&ports->worker->pipeline->random, PORTS_PER_UPSTREAM);
+
+    if (pool->slots[index])
+        return pool->slots[index];
+    *out_code = port_open(ports, pool, &pool->slots[index]);
+    return *out_code == 0 ? pool->slots[index] : port_any(pool, index);
+}
+
+/* The port of this turn's batch, on which the id is free. */
 static struct port *port_choose(struct ports *ports, struct pool *pool, uint16_t id, int *out_code)
 {
+    const struct exchanges *exchanges = ports->worker->pipeline->exchanges;
+
     for (unsigned i = 0; i < PORT_TRIES; i++) {
-        size_t index = random_below(&ports->worker->pipeline->random, PORTS_PER_UPSTREAM);
-        struct port *port = pool->slots[index];
-        if (!port) {
-            *out_code = port_open(ports, pool, &pool->slots[index]);
-            port = *out_code == 0 ? pool->slots[index] : port_any(pool, index);
-            if (!port)
-                return NULL;
-        }
-        if (!channel_has_id(&port->channel, id))
-            return port;
+        if (!pool->current)
+            pool->current = port_draw(ports, pool, out_code);
+        if (!pool->current)
+            return NULL;
+        if (!exchange_id_is_taken(exchanges, &pool->current->channel, id))
+            return pool->current;
+        pool_flush(ports, pool);
     }
     *out_code = -EBUSY;
     return NULL;
@@ -212,40 +295,56 @@ int ports_send(struct ports *ports, struct exchange *exchange)
     if (!pool)
         return code;
     pool->used_ms = ports->worker->now.mono_ms;
+    if (pool->count == BATCH)
+        pool_flush(ports, pool);
     port = port_choose(ports, pool, exchange->id, &code);
     if (!port)
         return code;
-    if (send(port->fd, exchange->packet, exchange->packet_len, MSG_NOSIGNAL) < 0) {
-        /* A refusal of an earlier question is told to the next one: this one was not sent. */
-        if (errno != ECONNREFUSED ||
-            send(port->fd, exchange->packet, exchange->packet_len, MSG_NOSIGNAL) < 0)
-            return -errno;
+    memcpy(pool->bytes[pool->count], exchange->packet, exchange->packet_len);
+    pool->vectors[pool->count++].iov_len = exchange->packet_len;
+    if (!pool->is_unsent) {
+        pool->is_unsent = true;
+        pool->unsent_next = ports->unsent;
+        ports->unsent = pool;
     }
     channel_attach(ports->worker, &port->channel, exchange);
-    if (port->uses_left > 0 && --port->uses_left == 0)
-        port_retire(ports, port);
     return 0;
 }
 
-static void port_read(struct ports *ports, struct port *port)
+static void reply_read(struct ports *ports, struct port *port, const struct mmsghdr *message)
 {
     struct worker *worker = ports->worker;
-    ssize_t len = recv(port->fd, worker->scratch, sizeof worker->scratch, 0);
-    struct exchange *exchange;
+    const uint8_t *bytes = message->msg_hdr.msg_iov->iov_base;
+    struct exchange *exchange = NULL;
 
-    if (len < 0) {
-        if (errno != EAGAIN && errno != EINTR)
-            channel_break(worker, &port->channel, false);
-        return;
-    }
-    exchange =
-        exchange_match(worker->pipeline->exchanges, &port->channel, worker->scratch, (size_t)len);
+    /* Longer than anything we ask for: not to be had whole, so not at all. */
+    if (!(message->msg_hdr.msg_flags & MSG_TRUNC))
+        exchange =
+            exchange_match(worker->pipeline->exchanges, &port->channel, bytes, message->msg_len);
     if (!exchange) {
         COUNT(worker->counters, replies_refused);
         return;
     }
     worker_follow(worker, exchange,
-                  query_resume(worker->pipeline, exchange, worker->scratch, (size_t)len));
+                  query_resume(worker->pipeline, exchange, bytes, message->msg_len));
+}
+
+static void port_read(struct ports *ports, struct port *port)
+{
+    int count;
+
+    if (port->fd < 0)
+        return; /* closed in this turn */
+    count = recvmmsg(port->fd, ports->messages, BATCH, MSG_DONTWAIT, NULL);
+    if (count < 0) {
+        if (errno != EAGAIN && errno != EINTR)
+            channel_break(ports->worker, &port->channel, false);
+        return;
+    }
+    /* The port may be closed by the last reply that it waited for; its memory stays for this turn.
+     */
+    for (int i = 0; i < count; i++)
+        reply_read(ports, port, &ports->messages[i]);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)
@@ -257,14 +356,9 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     worker_wake(ports->worker);
-    for (unsigned turn = 0; turn < UPSTREAM_TURNS; turn++) {
-        count = epoll_wait(ports->epoll_fd, ready, UPSTREAM_EVENTS, 0);
-        /* A port in this list is closed by its own reply only, so the pointers after it hold. */
-        for (int i = 0; i < count; i++)
-            port_read(ports, ready[i].data.ptr);
-        if (count < UPSTREAM_EVENTS)
-            break;
-    }
+    count = epoll_wait(ports->epoll_fd, ready, UPSTREAM_EVENTS, 0);
+    for (int i = 0; i < count; i++)
+        port_read(ports, ready[i].data.ptr);
 }
 
 /* A share of the process's descriptors that leaves room for clients' connections, lists and
@@ -300,6 +394,11 @@ int ports_create(struct worker *worker, struct ports **out_ports)
         free(ports);
         return code;
     }
+    for (unsigned i = 0; i < BATCH; i++) {
+        ports->vectors[i] = (struct iovec){ports->bytes[i], UPSTREAM_SIZE};
+        ports->messages[i].msg_hdr =
+            (struct msghdr){.msg_iov = &ports->vectors[i], .msg_iovlen = 1};
+    }
     ports->poll.data = ports;
     CHECK(uv_poll_start(&ports->poll, UV_READABLE, on_ready) == 0);
     *out_ports = ports;
@@ -320,7 +419,7 @@ void ports_sweep(struct ports *ports)
         for (size_t j = 0; pool->open && j < PORTS_PER_UPSTREAM; j++)
             if (pool->slots[j] && port_is_old(pool->slots[j], now_ms))
                 port_retire(ports, pool->slots[j]);
-        if (pool->open == 0 && now_ms - pool->used_ms >= POOL_IDLE_MS) {
+        if (pool->open == 0 && !pool->is_unsent && now_ms - pool->used_ms >= POOL_IDLE_MS) {
             ports->pools[i] = ports->pools[--ports->pool_count];
             free(pool);
         } else {
@@ -347,6 +446,7 @@ void ports_destroy(struct ports *ports)
                 port_close(ports, ports->pools[i]->slots[j]);
         free(ports->pools[i]);
     }
+    closed_free(ports);
     close(ports->epoll_fd);
     free(ports);
 }

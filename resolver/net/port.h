@@ -2,13 +2,16 @@
  * net/.
  *
  * A forger who cannot see our traffic has to guess the id and the port (RFC 5452 section 4). Each
- * upstream has PORTS_PER_UPSTREAM slots; a question takes a slot at random, and an empty slot is
- * filled with a socket bound to a port drawn from 1024 to 65535. A socket is given back after some
- * uses or some time, so the population of open ports moves on. Being connected, the kernel drops
- * datagrams from anybody else for us and tells when an upstream refuses.
+ * upstream has PORTS_PER_UPSTREAM slots; the questions of one turn of the loop go together by a
+ * slot drawn at random, and an empty slot is filled with a socket bound to a port drawn from 1024
+ * to 65535. To forge the answer to a given name both its port and its id are to be guessed,
+ * whatever else leaves by the same port. A socket is given back after some uses or some time, so
+ * the population of open ports moves on. Being connected, the kernel drops datagrams from anybody
+ * else for us and tells when an upstream refuses.
  *
- * All sockets are in one epoll set, itself watched by the loop: a turn costs one epoll_wait() and a
- * recv() for each reply, and a socket comes and goes without the loop's knowledge.
+ * All sockets are in one epoll set, itself watched by the loop: a turn costs one epoll_wait(), a
+ * sendmmsg() for what is asked and a recvmmsg() for each socket that has replies, and sockets come
+ * and go without the loop's knowledge.
  *
  * Failure modes: no descriptor or port to be had: any open socket of the upstream is used, else the
  * try fails.
@@ -22,8 +25,11 @@ int ports_create(struct worker *worker, struct ports **out_ports);
 void ports_close(struct ports *ports);   /* NULL is fine */
 void ports_destroy(struct ports *ports); /* after the loop has ended */
 
-/* Sends the exchange's packet: 0, or a negative errno and the exchange is on no channel. */
+/* Puts the exchange's packet with those of this turn: 0, or a negative errno and the exchange is on
+ * no channel. */
 int ports_send(struct ports *ports, struct exchange *exchange);
+
+void ports_flush(struct ports *ports); /* before the loop sleeps: sends what was collected */
 
 /* Once a second: gives back what is old. */
 void ports_sweep(struct ports *ports);

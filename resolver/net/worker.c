@@ -78,12 +78,16 @@ enum query_next worker_question(struct worker *worker, struct query *query)
 /* Sends what this turn has collected, and sets the timer to the next deadline of an exchange. */
 static void worker_settle(struct worker *worker)
 {
-    int64_t next = exchange_next_deadline(worker->pipeline->exchanges), wait;
+    int64_t next, wait;
 
+    /* What could not be sent upstream may be answered by that, so answers come last. */
+    streams_settle(worker->streams);
+    ports_flush(worker->ports);
+    links_flush(worker->links);
     for (size_t i = 0; i < worker->datagram_count; i++)
         datagrams_flush(worker->datagrams[i]);
     streams_settle(worker->streams);
-    links_flush(worker->links);
+    next = exchange_next_deadline(worker->pipeline->exchanges);
     if (next == worker->deadline_ms)
         return;
     worker->deadline_ms = next;

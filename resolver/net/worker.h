@@ -68,8 +68,6 @@ struct worker {
     struct world *next_world;
     struct visit *visits;
     bool stop_asked;
-
-    uint8_t scratch[65536 + 2]; /* bytes of one upstream message or one read */
 };
 
 /* 0 or a negative errno; sockets of `listeners` for this worker are taken. On the starting thread.

@@ -465,6 +465,16 @@ void exchange_sent(struct exchanges *exchanges, struct exchange *exchange, void 
     *head = try;
 }
 
+bool exchange_id_is_taken(const struct exchanges *exchanges, const void *channel, uint16_t id)
+{
+    const struct exchange_try *try =
+        exchanges->by_match[match_hash(channel, id) & exchanges->table_mask];
+
+    while (try && (try->channel != channel || try->id != id))
+        try = try->match_next;
+    return try != NULL;
+}
+
 bool exchange_lost(struct exchanges *exchanges, struct exchange_try *lost)
 {
     const struct exchange *exchange = lost->exchange;
