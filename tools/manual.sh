@@ -5,12 +5,11 @@
 set -eu
 programs=$1 out=$2 version=$3
 
-# page NAME COMMAND...: the page of a command, from its --help.
+# page NAME SUMMARY COMMAND...: the page of a command, from its --help.
 page() {
-    local name=$1 summary
-    shift
+    local name=$1 summary=$2
+    shift 2
     "$@" --help >"$out/$name.help"
-    summary=$(summary_of "$name")
     awk -v name="$name" -v summary="$summary" -v version="$version" '
         function text(line) { gsub(/\\/, "\\e", line); gsub(/-/, "\\-", line); return (line ~ /^[.\047]/ ? "\\&" : "") line }
         function options_begin() { if (!options++) print ".SH OPTIONS" }
@@ -22,7 +21,7 @@ page() {
         /^Usage: / { print ".SH SYNOPSIS\n.nf"; plain = 1; sub(/^Usage: /, ""); print text($0); next }
         /^  or:  / { sub(/^  or:  /, ""); print text($0); next }
         /^Mandatory or optional arguments|^for any corresponding short/ { next }
-        !described && plain && /^      / { print text($0); next }
+        !described && plain && /^      / { sub(/^ +/, ""); print text($0); next }
         !described && !/^$/ { filled(); print ".SH DESCRIPTION"; described = 1 }
         /^ +-/ && match($0, /^ +-[^ ]+( [^ ]+)*/) {
             filled()
@@ -44,19 +43,15 @@ page() {
     rm "$out/$name.help"
 }
 
-# The line of the overview for a verb's page.
-summary_of() {
-    case $1 in
-    chalkgate) echo "filtering DNS for schools: lists, policy, denials and reports" ;;
-    chalkgated) echo "filtering DNS resolver for schools" ;;
-    *) "$programs/chalkgate" --help | awk -v verb="${1#chalkgate-}" '$1 == verb && /^  / { sub(/^ +[^ ]+ +/, ""); print; exit }' ;;
-    esac
-}
-
 mkdir -p "$out"
-page chalkgate "$programs/chalkgate"
-page chalkgated "$programs/chalkgated"
-"$programs/chalkgate" --help | awk '/^Verbs:/ { on = 1; next } on && /^$/ { on = 0 } on && /^  [a-z]/ { print $1 }' |
-    while read -r verb; do
-        page "chalkgate-$verb" "$programs/chalkgate" "$verb"
+page chalkgate "filtering DNS for schools: lists, policy, denials and reports" "$programs/chalkgate"
+page chalkgated "filtering DNS resolver for schools" "$programs/chalkgated"
+"$programs/chalkgate" --help | awk '/^Verbs:/ { on = 1; next } on && /^$/ { on = 0 } on && /^  [a-z]/ { print }' |
+    while read -r verb summary; do
+        page "chalkgate-$verb" "$summary" "$programs/chalkgate" "$verb"
+        # A verb of several words, `lists import`, has a page for each of them.
+        "$programs/chalkgate" "$verb" --help | sed -n "s/^[^ ]* *chalkgate $verb \([a-z][a-z]*\).*/\1/p" | sort -u |
+            while read -r word; do
+                page "chalkgate-$verb-$word" "$summary" "$programs/chalkgate" "$verb" "$word"
+            done
     done

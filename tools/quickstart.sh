@@ -42,7 +42,9 @@ show() {
 install_packages "${run_packages[@]}" "${build_packages[@]}" "${demo_packages[@]}" || exit 1
 
 say "Building (build/release)"
-{ cmake --preset release >/dev/null && cmake --build --preset release; } || {
+quiet=()
+[ -t 1 ] || quiet=(-- --quiet)
+{ cmake --preset release >/dev/null && cmake --build --preset release "${quiet[@]}"; } || {
     echo "The build failed; why is above." >&2
     exit 1
 }
@@ -95,7 +97,8 @@ running=$!
 answering=''
 for _ in $(seq 100); do
     kill -0 "$running" 2>/dev/null || break
-    if kdig "@127.0.0.1" -p "$port" +timeout=1 +retry=0 +short welcome.school.internal 2>/dev/null | grep -q .; then
+    # Its own word first: another server may answer on this port.
+    if grep -q 'ready:' "$demo/log" && kdig "@127.0.0.1" -p "$port" +timeout=1 +retry=0 +short welcome.school.internal 2>/dev/null | grep -q .; then
         answering=yes
         break
     fi
@@ -110,11 +113,11 @@ echo "It answers."
 
 denied=www.$(grep -v '^#' blocklists/starter/gambling/domains | head -n 1)
 allowed=www.gov.uk
-ask() { show kdig "@127.0.0.1" -p "$port" +timeout=6 +retry=0 +noall +header +answer +comments "$@"; }
+ask() { show kdig "@127.0.0.1" -p "$port" +edns +timeout=6 +retry=0 +noall +header +answer +opt "$@"; }
 answer_of() { kdig "@127.0.0.1" -p "$port" +timeout=6 +retry=0 "$@" 2>/dev/null; }
 
 say "A pupil's device asks for a name on the gambling list: refused"
-ask "$denied" | grep -E '^\$|status:|EDE|[[:space:]]A[[:space:]]'
+ask "$denied" | grep -E '^\$|status:|EDE|EXTENDED|[[:space:]]A[[:space:]]'
 
 if answer_of "$allowed" | grep -q 'status: NOERROR'; then
     say "It asks for a name on no list: forwarded to ${upstreams:-the shipped upstreams}, and answered"

@@ -197,10 +197,10 @@ class Lab:
 
     # Running the programs.
 
-    def run(self, *arguments, expect=None, stdin=None, env=None, **more):
+    def run(self, *arguments, expect=None, stdin=None, env=None, timeout=300, **more):
         """Runs a program to its end. `expect`: the exit code it must have."""
         arguments = [str(one) for one in arguments]
-        done = subprocess.run(arguments, capture_output=True, text=True, errors="replace", timeout=300, check=False,
+        done = subprocess.run(arguments, capture_output=True, text=True, errors="replace", timeout=timeout, check=False,
                               input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
                               env={**os.environ, **(env or {})}, **more)
         if expect is not None and done.returncode != expect:

@@ -29,7 +29,7 @@ def test_usage(place):
     same(place.run(DAEMON, "--help").returncode, 0, "chalkgated --help")
     for arguments in ([], ["nosuchverb"], ["--nosuchoption"], ["why"], ["lists", "nosuchverb"], ["denials", "--nosuch"],
                       ["denials", "--since", "the day before"], ["why", "a..b"], ["why", "x" * 64 + ".example"]):
-        place.configure()
+        ready(place)
         told(place.command(*arguments, expect=2))
     told(place.run(DAEMON, "--nosuchoption", expect=2))
     told(place.run(DAEMON, "--config", place.config_path, "more", expect=2))

@@ -109,10 +109,10 @@ def test_clients_people_use(place):
     port = str(place.port)
     for tcp in (False, True):
         clients = {
-            "kdig": ["kdig", "@127.0.0.1", "-p", port] + (["+tcp"] if tcp else []),
+            "kdig": ["kdig", "+edns", "@127.0.0.1", "-p", port] + (["+tcp"] if tcp else []),
             "dig": ["dig", "@127.0.0.1", "-p", port] + (["+tcp"] if tcp else []),
             "drill": ["drill", "-p", port] + (["-t"] if tcp else []),
-            "kdig over IPv6": ["kdig", "@::1", "-p", port] + (["+tcp"] if tcp else []),
+            "kdig over IPv6": ["kdig", "+edns", "@::1", "-p", port] + (["+tcp"] if tcp else []),
         }
         for name, command in clients.items():
             at = ["@127.0.0.1"] if name == "drill" else []
