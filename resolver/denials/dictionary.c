@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INDEX_KEY_LEN = 9, PROBES_MAX = 64 };
-
 uint64_t dictionary_hash(uint64_t seed, const void *bytes, size_t len)
 {
     const uint64_t k1 = 0x9e3779b97f4a7c15u, k2 = 0xc2b2ae3d27d4eb4fu;
@@ -25,34 +23,32 @@ uint64_t dictionary_hash(uint64_t seed, const void *bytes, size_t len)
     return a ^ a >> 32;
 }
 
-int dictionary_init(struct dictionary *dictionary, enum segment_dictionary which, size_t cache_size)
+int dictionary_init(struct dictionary *dictionary, size_t slot_count, size_t cache_size,
+                    uint64_t seed)
 {
-    *dictionary = (struct dictionary){.which = which, .cache_size = cache_size};
+    *dictionary =
+        (struct dictionary){.slot_count = slot_count, .cache_size = cache_size, .seed = seed};
+    dictionary->slots = calloc(slot_count, sizeof(*dictionary->slots));
     dictionary->cache = calloc(cache_size, sizeof(*dictionary->cache));
-    return dictionary->cache == NULL ? -ENOMEM : 0;
+    return dictionary->slots == NULL || dictionary->cache == NULL ? -ENOMEM : 0;
 }
 
 void dictionary_fini(struct dictionary *dictionary)
 {
+    free(dictionary->slots);
     free(dictionary->cache);
-    dictionary->cache = NULL;
+    *dictionary = (struct dictionary){0};
 }
 
-void dictionary_forget(struct dictionary *dictionary, uint32_t next)
+static uint64_t hash_of(const struct dictionary *dictionary, const void *bytes, size_t len)
 {
-    dictionary->next = next;
-    memset(dictionary->cache, 0, dictionary->cache_size * sizeof(*dictionary->cache));
+    return dictionary_hash(dictionary->seed, bytes, len) | 1;
 }
 
-static struct dictionary_cached *cached_at(struct dictionary *dictionary, uint64_t hash)
+static void cache_put(struct dictionary *dictionary, uint64_t hash, const void *bytes, size_t len,
+                      uint32_t id, uint32_t attribute)
 {
-    return &dictionary->cache[hash & (dictionary->cache_size - 1)];
-}
-
-static void cached_put(struct dictionary *dictionary, uint64_t hash, const void *bytes, size_t len,
-                       uint32_t id, uint32_t attribute)
-{
-    struct dictionary_cached *cached = cached_at(dictionary, hash);
+    struct dictionary_cached *cached = &dictionary->cache[hash >> 8 & (dictionary->cache_size - 1)];
 
     if (len > sizeof(cached->bytes))
         return;
@@ -63,37 +59,70 @@ static void cached_put(struct dictionary *dictionary, uint64_t hash, const void 
     memcpy(cached->bytes, bytes, len);
 }
 
-static void index_key(const struct dictionary *dictionary, uint64_t hash,
-                      uint8_t key[INDEX_KEY_LEN])
+static struct dictionary_slot *slots_of(const struct dictionary *dictionary, uint64_t hash)
 {
-    key[0] = (uint8_t)dictionary->which;
-    memcpy(key + 1, &hash, 8);
+    return &dictionary->slots[hash >> 8 & (dictionary->slot_count - DICTIONARY_WAYS) &
+                              ~(uint64_t)(DICTIONARY_WAYS - 1)];
+}
+
+static void slot_put(struct dictionary *dictionary, uint64_t hash, uint32_t id)
+{
+    struct dictionary_slot *slots = slots_of(dictionary, hash);
+    unsigned way = 0;
+
+    while (way < DICTIONARY_WAYS && slots[way].id_plus_1 != 0)
+        way++;
+    if (way == DICTIONARY_WAYS)
+        way = id % DICTIONARY_WAYS; /* one of them is forgotten */
+    slots[way] = (struct dictionary_slot){.tag = (uint32_t)(hash >> 32), .id_plus_1 = id + 1};
+}
+
+int dictionary_load(struct dictionary *dictionary, MDB_txn *txn, MDB_dbi values, uint32_t next)
+{
+    uint32_t first = next > dictionary->slot_count ? next - (uint32_t)dictionary->slot_count : 0;
+    MDB_val key = {sizeof(first), &first}, value;
+    MDB_cursor *cursor;
+
+    dictionary->values = values;
+    dictionary->next = next;
+    memset(dictionary->slots, 0, dictionary->slot_count * sizeof(*dictionary->slots));
+    memset(dictionary->cache, 0, dictionary->cache_size * sizeof(*dictionary->cache));
+    int rc = mdb_cursor_open(txn, values, &cursor);
+    if (rc != 0)
+        return rc;
+    for (rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE); rc == 0;
+         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+        uint32_t id;
+        if (key.mv_size != sizeof(id) || value.mv_size < sizeof(struct segment_value))
+            continue;
+        memcpy(&id, key.mv_data, sizeof(id));
+        const uint8_t *bytes = (const uint8_t *)value.mv_data + sizeof(struct segment_value);
+        slot_put(dictionary,
+                 hash_of(dictionary, bytes, value.mv_size - sizeof(struct segment_value)), id);
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 int dictionary_find(struct dictionary *dictionary, MDB_txn *txn, const void *bytes, size_t len,
                     uint32_t *out_id, uint32_t *out_attribute)
 {
-    uint64_t hash = dictionary_hash(dictionary->seed, bytes, len) | 1;
-    const struct dictionary_cached *cached = cached_at(dictionary, hash);
+    uint64_t hash = hash_of(dictionary, bytes, len);
+    const struct dictionary_cached *cached =
+        &dictionary->cache[hash >> 8 & (dictionary->cache_size - 1)];
 
     if (cached->hash == hash && cached->len == len && memcmp(cached->bytes, bytes, len) == 0) {
         *out_id = cached->id;
         *out_attribute = cached->attribute;
         return 0;
     }
-    for (unsigned probe = 0; probe < PROBES_MAX; probe++) {
-        uint8_t key_bytes[INDEX_KEY_LEN];
-        index_key(dictionary, hash + probe, key_bytes);
-        MDB_val key = {sizeof(key_bytes), key_bytes}, value;
-        int rc = mdb_get(txn, dictionary->index, &key, &value);
-        if (rc != 0)
-            return rc;
-        uint32_t id;
-        if (value.mv_size != sizeof(id))
-            return MDB_CORRUPTED;
-        memcpy(&id, value.mv_data, sizeof(id));
-        MDB_val id_key = {sizeof(id), &id};
-        rc = mdb_get(txn, dictionary->values, &id_key, &value);
+    const struct dictionary_slot *slots = slots_of(dictionary, hash);
+    for (unsigned way = 0; way < DICTIONARY_WAYS; way++) {
+        if (slots[way].id_plus_1 == 0 || slots[way].tag != (uint32_t)(hash >> 32))
+            continue;
+        uint32_t id = slots[way].id_plus_1 - 1;
+        MDB_val key = {sizeof(id), &id}, value;
+        int rc = mdb_get(txn, dictionary->values, &key, &value);
         if (rc != 0)
             return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
         if (value.mv_size != len + sizeof(struct segment_value) ||
@@ -101,29 +130,16 @@ int dictionary_find(struct dictionary *dictionary, MDB_txn *txn, const void *byt
             continue;
         memcpy(out_attribute, value.mv_data, sizeof(*out_attribute));
         *out_id = id;
-        cached_put(dictionary, hash, bytes, len, id, *out_attribute);
+        cache_put(dictionary, hash, bytes, len, id, *out_attribute);
         return 0;
     }
     return MDB_NOTFOUND;
 }
 
-static int index_add(struct dictionary *dictionary, MDB_txn *txn, uint64_t hash, uint32_t id)
-{
-    for (unsigned probe = 0; probe < PROBES_MAX; probe++) {
-        uint8_t key_bytes[INDEX_KEY_LEN];
-        index_key(dictionary, hash + probe, key_bytes);
-        MDB_val key = {sizeof(key_bytes), key_bytes}, value = {sizeof(id), &id};
-        int rc = mdb_put(txn, dictionary->index, &key, &value, MDB_NOOVERWRITE);
-        if (rc != MDB_KEYEXIST)
-            return rc;
-    }
-    return 0; /* found by nobody, and harmless: the string gets another number next time */
-}
-
 int dictionary_add(struct dictionary *dictionary, MDB_txn *txn, const void *bytes, size_t len,
                    uint32_t attribute, uint32_t *out_id)
 {
-    uint64_t hash = dictionary_hash(dictionary->seed, bytes, len) | 1;
+    uint64_t hash = hash_of(dictionary, bytes, len);
     uint32_t id = dictionary->next;
     MDB_val key = {sizeof(id), &id}, value = {sizeof(attribute) + len, NULL};
 
@@ -134,11 +150,9 @@ int dictionary_add(struct dictionary *dictionary, MDB_txn *txn, const void *byte
         return rc;
     memcpy(value.mv_data, &attribute, sizeof(attribute));
     memcpy((uint8_t *)value.mv_data + sizeof(attribute), bytes, len);
-    rc = index_add(dictionary, txn, hash, id);
-    if (rc != 0)
-        return rc;
     dictionary->next++;
-    cached_put(dictionary, hash, bytes, len, id, attribute);
+    slot_put(dictionary, hash, id);
+    cache_put(dictionary, hash, bytes, len, id, attribute);
     *out_id = id;
     return 0;
 }

@@ -14,8 +14,13 @@
 
 enum { READERS_MAX = 512, LOCK_SIZE = 48 << 10 /* more than LMDB wants for as many readers */ };
 
-static const size_t cache_sizes[SEGMENT_DICTIONARIES] = {
-    [SEGMENT_WORDS] = 64, [SEGMENT_NAMES] = 4096, [SEGMENT_CLIENTS] = 1024, [SEGMENT_RULES] = 256};
+/* How many strings each dictionary remembers, and how many of them without asking LMDB. */
+static const struct {
+    size_t slots, cache;
+} dictionary_sizes[SEGMENT_DICTIONARIES] = {[SEGMENT_WORDS] = {1024, 64},
+                                            [SEGMENT_NAMES] = {131072, 4096},
+                                            [SEGMENT_CLIENTS] = {16384, 1024},
+                                            [SEGMENT_RULES] = {4096, 256}};
 
 uint32_t segment_block_check(const struct segment_block *block)
 {
@@ -46,13 +51,12 @@ int segment_tables_open(MDB_txn *txn, unsigned flags, struct segment_tables *out
         MDB_dbi *dbi;
     } all[] = {
         {"meta", 0, &tables.meta},
-        {"index", 0, &tables.index},
         {"words", MDB_INTEGERKEY, &tables.values[SEGMENT_WORDS]},
         {"names", MDB_INTEGERKEY, &tables.values[SEGMENT_NAMES]},
         {"clients", MDB_INTEGERKEY, &tables.values[SEGMENT_CLIENTS]},
         {"rules", MDB_INTEGERKEY, &tables.values[SEGMENT_RULES]},
         {"blocks", MDB_INTEGERKEY, &tables.blocks},
-        {"rollups", 0, &tables.rollups},
+        {"rollups", MDB_INTEGERKEY, &tables.rollups},
         {"counted", 0, &tables.counted},
         {"journals", 0, &tables.journals},
     };
@@ -66,7 +70,7 @@ int segment_tables_open(MDB_txn *txn, unsigned flags, struct segment_tables *out
     return 0;
 }
 
-static int meta_fresh(struct segment *segment)
+static void meta_fresh(struct segment *segment)
 {
     struct segment_meta meta = {.format = SEGMENT_FORMAT,
                                 .byte_order = SEGMENT_BYTE_ORDER,
@@ -74,11 +78,7 @@ static int meta_fresh(struct segment *segment)
                                 .end_ms = segment->day.end_ms};
 
     strcpy(meta.day, segment->day.text);
-    /* Names are chosen by pupils: without a secret seed they could be chosen to collide. */
-    if (getrandom(&meta.seed, sizeof(meta.seed), GRND_NONBLOCK) != sizeof(meta.seed))
-        meta.seed = (uint64_t)segment->day.start_ms * 0x9e3779b97f4a7c15u ^ (uintptr_t)segment;
     segment->meta = meta;
-    return 0;
 }
 
 static int meta_put(struct segment *segment)
@@ -150,13 +150,16 @@ static int environment_open(struct segment *segment)
 
 static int buffers_make(struct segment *segment)
 {
+    /* Names are chosen by pupils: without a secret seed they could be chosen to collide. */
+    if (getrandom(&segment->seed, sizeof(segment->seed), GRND_NONBLOCK) != sizeof(segment->seed))
+        segment->seed = (uint64_t)segment->day.start_ms * 0x9e3779b97f4a7c15u ^ (uintptr_t)segment;
     segment->pending = calloc(SEGMENT_BATCH, sizeof(*segment->pending));
     segment->folds = calloc(SEGMENT_BATCH, sizeof(*segment->folds));
     segment->same = calloc(SEGMENT_SAME_SIZE, sizeof(*segment->same));
     segment->rollups = calloc(SEGMENT_ROLLUP_SIZE, sizeof(*segment->rollups));
     for (int i = 0; i < SEGMENT_DICTIONARIES; i++)
-        if (dictionary_init(&segment->dictionaries[i], (enum segment_dictionary)i, cache_sizes[i]) <
-            0)
+        if (dictionary_init(&segment->dictionaries[i], dictionary_sizes[i].slots,
+                            dictionary_sizes[i].cache, segment->seed) < 0)
             return -ENOMEM;
     return segment->pending != NULL && segment->folds != NULL && segment->same != NULL &&
                    segment->rollups != NULL
@@ -164,15 +167,18 @@ static int buffers_make(struct segment *segment)
                : -ENOMEM;
 }
 
-static void dictionaries_bind(struct segment *segment)
+/* What the segment holds in memory besides the batch, learned from what it holds on disk. */
+static int memory_load(struct segment *segment)
 {
-    for (int i = 0; i < SEGMENT_DICTIONARIES; i++) {
-        struct dictionary *dictionary = &segment->dictionaries[i];
-        dictionary->values = segment->tables.values[i];
-        dictionary->index = segment->tables.index;
-        dictionary->seed = segment->meta.seed;
-        dictionary->next = segment->meta.next[i];
-    }
+    int rc = 0;
+
+    for (int i = 0; i < SEGMENT_DICTIONARIES && rc == 0; i++)
+        rc = dictionary_load(&segment->dictionaries[i], segment->txn, segment->tables.values[i],
+                             segment->meta.next[i]);
+    if (rc == 0)
+        rc = segment_rollups_load(segment);
+    segment->stale = rc != 0;
+    return rc;
 }
 
 int segment_open(const char *state, const struct day *day, struct segment **out_segment,
@@ -197,6 +203,10 @@ int segment_open(const char *state, const struct day *day, struct segment **out_
     int rc = environment_open(segment);
     code = rc == 0 ? meta_load(segment, error) : segment_failed(segment, rc, error);
     if (code == 0) {
+        rc = memory_load(segment);
+        code = rc == 0 ? 0 : segment_failed(segment, rc, error);
+    }
+    if (code == 0) {
         rc = mdb_txn_commit(segment->txn);
         segment->txn = NULL;
         code = rc == 0 ? 0 : segment_failed(segment, rc, error);
@@ -204,7 +214,6 @@ int segment_open(const char *state, const struct day *day, struct segment **out_
     if (code < 0)
         goto failed;
     segment->committed = segment->meta;
-    dictionaries_bind(segment);
     *out_segment = segment;
     return 0;
 
@@ -213,10 +222,29 @@ failed:
     return code;
 }
 
+/* The last roll-ups. Should this fail, readers and the next start sum them from the records. */
+static void rollups_finish(struct segment *segment)
+{
+    uint32_t number = segment->meta.blocks - 1;
+    MDB_val key = {sizeof(number), &number}, value;
+    struct segment_block head;
+
+    if (segment->rollup_count == 0 || segment->stale || segment_begin(segment, NULL) < 0 ||
+        mdb_get(segment->txn, segment->tables.blocks, &key, &value) != 0 ||
+        value.mv_size < sizeof(head))
+        return;
+    memcpy(&head, value.mv_data, sizeof(head));
+    if (segment_rollups_write(segment, head.count) == 0)
+        segment_commit(segment, NULL);
+}
+
 void segment_close(struct segment *segment)
 {
     if (segment == NULL)
         return;
+    segment_abort(segment);
+    if (segment->committed.blocks > 0)
+        rollups_finish(segment);
     if (segment->txn != NULL)
         mdb_txn_abort(segment->txn);
     if (segment->env != NULL)
@@ -239,7 +267,7 @@ const struct day *segment_day(const struct segment *segment)
 bool segment_is_full(const struct segment *segment)
 {
     return segment->pending_count >= SEGMENT_BATCH || segment->fold_count >= SEGMENT_BATCH ||
-           segment->rollup_count >= SEGMENT_ROLLUP_SIZE / 2;
+           segment->rollup_count >= SEGMENT_ROLLUP_SIZE / 2 + SEGMENT_BATCH;
 }
 
 int segment_begin(struct segment *segment, struct bl_error *error)
@@ -247,8 +275,14 @@ int segment_begin(struct segment *segment, struct bl_error *error)
     if (segment->txn != NULL)
         return 0;
     int rc = mdb_txn_begin(segment->env, NULL, 0, &segment->txn);
+    if (rc != 0)
+        segment->txn = NULL;
+    if (rc == 0 && segment->stale)
+        rc = memory_load(segment);
     if (rc == 0)
         return 0;
+    if (segment->txn != NULL)
+        mdb_txn_abort(segment->txn);
     segment->txn = NULL;
     return segment_failed(segment, rc, error);
 }
@@ -328,8 +362,7 @@ static void segment_reset(struct segment *segment)
         mdb_txn_abort(segment->txn);
     segment->txn = NULL;
     segment->meta = segment->committed;
-    for (int i = 0; i < SEGMENT_DICTIONARIES; i++)
-        dictionary_forget(&segment->dictionaries[i], segment->meta.next[i]);
+    segment->stale = true;
     segment_forget(segment);
     segment->drained_sequence = 0;
     segment->legend.sequence = 0;
@@ -337,8 +370,16 @@ static void segment_reset(struct segment *segment)
 
 void segment_abort(struct segment *segment)
 {
-    if (segment->txn != NULL)
+    bool changed =
+        segment->pending_count > 0 || segment->meta.counted != segment->committed.counted;
+
+    for (int i = 0; i < SEGMENT_DICTIONARIES; i++)
+        changed = changed || segment->dictionaries[i].next != segment->committed.next[i];
+    if (changed)
         segment_reset(segment);
+    else if (segment->txn != NULL)
+        mdb_txn_abort(segment->txn);
+    segment->txn = NULL;
 }
 
 int segment_commit(struct segment *segment, struct bl_error *error)

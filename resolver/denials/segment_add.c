@@ -180,7 +180,7 @@ static void record_hold(struct segment *segment, const struct segment_record *re
     uint32_t key[7] = {record->name,  record->client,
                        record->rule,  record->match,
                        record->qtype, (uint32_t)(record->case_number >> JOURNAL_INDEX_BITS)};
-    size_t at = dictionary_hash(segment->meta.seed, key, sizeof(key)) & (SEGMENT_SAME_SIZE - 1);
+    size_t at = dictionary_hash(segment->seed, key, sizeof(key)) & (SEGMENT_SAME_SIZE - 1);
 
     for (; segment->same[at] != 0; at = (at + 1) & (SEGMENT_SAME_SIZE - 1)) {
         struct segment_pending *pending = &segment->pending[segment->same[at] - 1];
@@ -198,34 +198,11 @@ static void record_hold(struct segment *segment, const struct segment_record *re
     segment->same[at] = (uint32_t)++segment->pending_count;
 }
 
-static void rollup_add(struct segment *segment, const struct segment_rollup *add)
-{
-    uint32_t key[4] = {add->domain, add->client, (uint32_t)add->group << 16 | add->category,
-                       (uint32_t)add->hour << 8 | add->observed};
-    size_t at = dictionary_hash(segment->meta.seed, key, sizeof(key)) & (SEGMENT_ROLLUP_SIZE - 1);
-
-    for (;; at = (at + 1) & (SEGMENT_ROLLUP_SIZE - 1)) {
-        struct segment_rollup *rollup = &segment->rollups[at];
-        if (rollup->count == 0) {
-            *rollup = *add;
-            rollup->count = 1;
-            segment->rollup_count++;
-            return;
-        }
-        if (rollup->domain == add->domain && rollup->client == add->client &&
-            rollup->group == add->group && rollup->category == add->category &&
-            rollup->hour == add->hour && rollup->observed == add->observed) {
-            rollup->count++;
-            return;
-        }
-    }
-}
-
 int segment_add(struct segment *segment, const struct journal_item *item, uint64_t sequence,
                 const struct legend_names *legend, struct bl_error *error)
 {
     struct segment_record record;
-    struct segment_rollup rollup = {0};
+    struct segment_rollup rollup = {.count = 1};
     int code = segment_begin(segment, error);
 
     if (code < 0)
@@ -234,7 +211,7 @@ int segment_add(struct segment *segment, const struct journal_item *item, uint64
     if (rc != 0)
         return segment_failed(segment, rc, error);
     record_hold(segment, &record);
-    rollup_add(segment, &rollup);
+    segment_rollup_add(segment, &rollup);
     segment->meta.denials++;
     segment->meta.observed += item->denial.observed != 0;
     return 0;
@@ -273,9 +250,7 @@ void segment_forget(struct segment *segment)
 {
     if (segment->pending_count > 0)
         memset(segment->same, 0, SEGMENT_SAME_SIZE * sizeof(*segment->same));
-    if (segment->rollup_count > 0)
-        memset(segment->rollups, 0, SEGMENT_ROLLUP_SIZE * sizeof(*segment->rollups));
-    segment->pending_count = segment->fold_count = segment->rollup_count = 0;
+    segment->pending_count = segment->fold_count = 0;
 }
 
 static int pending_compare(const void *a, const void *b)
@@ -358,34 +333,6 @@ static int record_write(struct segment *segment, struct block *block,
     return 0;
 }
 
-static int rollups_write(struct segment *segment)
-{
-    for (size_t i = 0; i < SEGMENT_ROLLUP_SIZE && segment->rollup_count > 0; i++) {
-        const struct segment_rollup *rollup = &segment->rollups[i];
-        if (rollup->count == 0)
-            continue;
-        struct segment_rollup_key key_bytes = {.hour = rollup->hour, .observed = rollup->observed};
-        segment_put_16(key_bytes.group, rollup->group);
-        segment_put_16(key_bytes.category, rollup->category);
-        segment_put_32(key_bytes.domain, rollup->domain);
-        segment_put_32(key_bytes.client, rollup->client);
-        MDB_val key = {sizeof(key_bytes), &key_bytes}, value;
-        uint32_t count = rollup->count, before;
-        int rc = mdb_get(segment->txn, segment->tables.rollups, &key, &value);
-        if (rc != 0 && rc != MDB_NOTFOUND)
-            return rc;
-        if (rc == 0 && value.mv_size == sizeof(before)) {
-            memcpy(&before, value.mv_data, sizeof(before));
-            count += before;
-        }
-        value = (MDB_val){sizeof(count), &count};
-        rc = mdb_put(segment->txn, segment->tables.rollups, &key, &value, 0);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
-}
-
 int segment_flush(struct segment *segment)
 {
     if (segment->pending_count == 0)
@@ -399,8 +346,8 @@ int segment_flush(struct segment *segment)
         rc = record_write(segment, block, &segment->pending[i]);
     if (rc == 0)
         rc = block_put(segment, block, segment->meta.blocks - 1);
-    if (rc == 0)
-        rc = rollups_write(segment);
+    if (rc == 0 && segment_rollups_due(segment))
+        rc = segment_rollups_write(segment, block->head.count);
     segment->meta.records += segment->pending_count;
     free(block);
     return rc;

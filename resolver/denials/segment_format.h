@@ -3,10 +3,10 @@
  * One LMDB file a day, STATE/denials/YYYY-MM-DD.mdb, with these tables:
  *
  *   meta      "meta" → struct segment_meta
- *   words     id → groups and categories          index   (table, hash) → id, for the four
+ *   words     id → groups and categories
  * dictionaries names     id → names (asked, matched, registrable) clients   id → addresses rules id
  * → struct segment_rule blocks    number → struct segment_block and up to 511 records of 32 octets
- *   rollups   struct segment_rollup_key → u32 count
+ *   rollups   number → struct segment_run and up to 818 roll-ups of 20 octets
  *   counted   struct segment_counted_key → struct segment_counted
  *   journals  file sequence → octets of that journal file whose records of this day are here
  */
@@ -31,6 +31,8 @@ enum {
 #define SEGMENT_FOLD_MARK     UINT32_MAX
 #define SEGMENT_MATCH_ADDRESS 0x80000000u
 
+enum { SEGMENT_RUN_ROLLUPS = 818 }; /* four pages of LMDB, as with blocks */
+
 enum segment_dictionary {
     SEGMENT_WORDS,
     SEGMENT_NAMES,
@@ -43,14 +45,15 @@ struct segment_meta {
     uint32_t format;
     uint32_t byte_order;
     int64_t start_ms, end_ms;            /* of the local day */
-    uint64_t seed;                       /* of the index's hashes */
     uint64_t denials;                    /* the sum of all records' counts */
     uint64_t observed;                   /* of them let through */
     uint64_t records;                    /* after folding */
     uint64_t counted;                    /* counted but not itemised, not among `denials` */
     uint32_t next[SEGMENT_DICTIONARIES]; /* ids to give next */
     uint32_t blocks;
-    char day[12];
+    uint32_t runs;                        /* blocks of roll-ups */
+    uint32_t rolled_block, rolled_record; /* roll-ups hold the records before this one */
+    char day[16];
 };
 
 /* What a dictionary's value starts with; the bytes that make it unique follow. */
@@ -102,16 +105,24 @@ struct segment_block {
     uint32_t check;
 };
 
-/* Big-endian, so that LMDB's order is ours. */
-struct segment_rollup_key {
-    uint8_t hour;
+/* One sum of an hour × group × category × registrable domain × client. The same may come again in
+ * another run: readers add up. */
+struct segment_rollup {
+    uint32_t domain, client;
+    uint32_t count;
+    uint16_t group, category; /* words' ids */
+    uint8_t hour;             /* since the day's start */
     uint8_t observed;
-    uint8_t group[2];
-    uint8_t category[2];
-    uint8_t domain[4];
-    uint8_t client[4];
+    uint16_t reserved;
 };
 
+/* A block of roll-ups. */
+struct segment_run {
+    uint32_t count;
+    uint32_t check;
+};
+
+/* Big-endian, so that LMDB's order is ours. */
 struct segment_counted_key {
     uint8_t sequence[8];
     uint8_t slot[2];
@@ -130,11 +141,14 @@ static_assert(sizeof(struct segment_fold) == 32, "segment-format.md");
 static_assert(sizeof(struct segment_block) == 16, "segment-format.md");
 static_assert(sizeof(struct segment_rule) == 24, "segment-format.md");
 static_assert(sizeof(struct segment_client) == 20, "segment-format.md");
-static_assert(sizeof(struct segment_rollup_key) == 14, "segment-format.md");
+static_assert(sizeof(struct segment_rollup) == 20, "segment-format.md");
+static_assert(sizeof(struct segment_run) == 8, "segment-format.md");
 static_assert(sizeof(struct segment_counted_key) == 12, "segment-format.md");
-static_assert(sizeof(struct segment_meta) == 96, "segment-format.md");
+static_assert(sizeof(struct segment_meta) == 104, "segment-format.md");
 
-/* The check of a block: of its head but for the check, and of its records. */
+/* The check of a block: of its head but for the check, and of its records; and of a run of
+ * roll-ups. */
 uint32_t segment_block_check(const struct segment_block *block);
+uint32_t segment_run_check(const struct segment_run *run);
 
 #endif

@@ -16,7 +16,7 @@ enum { SEGMENT_TABLES_MAX = 16 };
 #define SEGMENT_MAP_SIZE (sizeof(void *) >= 8 ? (size_t)16 << 30 : (size_t)256 << 20)
 
 struct segment_tables {
-    MDB_dbi meta, index, values[SEGMENT_DICTIONARIES], blocks, rollups, counted, journals;
+    MDB_dbi meta, values[SEGMENT_DICTIONARIES], blocks, rollups, counted, journals;
 };
 
 /* A record that waits for the commit; `fold` is the first of the repeats, −1 for none. */
@@ -28,13 +28,6 @@ struct segment_pending {
 struct segment_pending_fold {
     uint16_t delta;
     int32_t next;
-};
-
-struct segment_rollup {
-    uint32_t domain, client;
-    uint16_t group, category;
-    uint8_t hour, observed;
-    uint32_t count; /* 0: an empty place */
 };
 
 /* The numbers of a legend's words in this segment; worked out when a legend is first met. */
@@ -59,12 +52,21 @@ struct segment {
     struct segment_pending_fold *folds;
     size_t fold_count;
     uint32_t *same; /* open addressing: pending index + 1 */
-    struct segment_rollup *rollups;
+    struct segment_rollup
+        *rollups; /* of records since meta.rolled_…; open addressing, count 0: empty */
     size_t rollup_count;
+    unsigned rollup_hours; /* how often the hour changed from one to the next */
+    uint8_t rollup_hour;
+    uint64_t seed; /* of the hashes in memory */
+    bool stale;    /* a batch failed: what is in memory has to be learned again */
     char path[PATH_MAX];
 };
 
-enum { SEGMENT_SAME_SIZE = 4 * SEGMENT_BATCH, SEGMENT_ROLLUP_SIZE = 4 * SEGMENT_BATCH };
+enum {
+    SEGMENT_SAME_SIZE = 4 * SEGMENT_BATCH,
+    SEGMENT_ROLLUP_SIZE = 65536,
+    SEGMENT_ROLLUP_ENOUGH = 3 * SEGMENT_BATCH, /* then they are written */
+};
 
 /* Opens the tables within `txn`, making them when `flags` has MDB_CREATE. LMDB's error or 0. */
 int segment_tables_open(MDB_txn *txn, unsigned flags, struct segment_tables *out_tables);
@@ -75,9 +77,17 @@ int segment_begin(struct segment *segment, struct bl_error *error);
 /* Sets the message for LMDB's error `rc` and returns a negative errno. */
 int segment_failed(const struct segment *segment, int rc, struct bl_error *error);
 
-/* Writes pending records, folds and roll-ups into the transaction. LMDB's error or 0. */
+/* Writes pending records and their folds, and roll-ups when there are enough, into the transaction.
+ * LMDB's error or 0. */
 int segment_flush(struct segment *segment);
 void segment_forget(struct segment *segment);
+
+/* Roll-ups: added in memory, written as runs, and after a start or a failure summed again from the
+ * records that no run holds. LMDB's error or 0. */
+void segment_rollup_add(struct segment *segment, const struct segment_rollup *add);
+int segment_rollups_write(struct segment *segment, uint32_t last_block_count);
+int segment_rollups_load(struct segment *segment);
+bool segment_rollups_due(const struct segment *segment);
 
 /* The number of a group (or category) of a legend in this segment. */
 int segment_word(struct segment *segment, uint64_t sequence, const struct legend_names *legend,

@@ -64,4 +64,10 @@ int segment_reader_walk(struct segment_reader *reader, MDB_dbi table, const MDB_
                         int (*each)(void *user, const MDB_val *key, const MDB_val *value),
                         void *user);
 
+/* Calls each(user, rollup) for all roll-ups: those written, and those summed from the records that
+ * none holds yet, until non-zero. *out_damaged counts blocks that were left out. */
+int segment_reader_rollups(struct segment_reader *reader,
+                           int (*each)(void *user, const struct segment_rollup *rollup), void *user,
+                           unsigned *out_damaged);
+
 #endif

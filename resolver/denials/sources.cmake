@@ -15,6 +15,8 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/segment.c
   ${CMAKE_CURRENT_LIST_DIR}/segment_add.c
   ${CMAKE_CURRENT_LIST_DIR}/segment_read.c
+  ${CMAKE_CURRENT_LIST_DIR}/segment_rollup.c
+  ${CMAKE_CURRENT_LIST_DIR}/segment_sums.c
   ${CMAKE_CURRENT_LIST_DIR}/segments.c
   ${CMAKE_CURRENT_LIST_DIR}/sums.c
   ${CMAKE_CURRENT_LIST_DIR}/writer.c)

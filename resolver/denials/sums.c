@@ -34,32 +34,27 @@ static void words_read(const struct segment_reader *reader, uint32_t group_id, u
     sum->word_category = category_id;
 }
 
-static int rollup_tell(void *user, const MDB_val *key, const MDB_val *value)
+static int rollup_tell(void *user, const struct segment_rollup *rollup)
 {
     struct sums *sums = user;
     const struct days_now *now = sums->now;
-    struct segment_rollup_key at;
     struct segment_client client = {.scope = 0};
     struct address address = {.port = 0};
-    uint32_t count, other;
+    uint32_t other;
 
-    if (key->mv_size != sizeof(at) || value->mv_size != sizeof(count))
-        return -EBADMSG;
-    memcpy(&at, key->mv_data, sizeof(at));
-    memcpy(&count, value->mv_data, sizeof(count));
-    if (!hour_passes(now, at.hour) || (at.observed && now->filter->denied_only))
+    if (!hour_passes(now, rollup->hour) || (rollup->observed && now->filter->denied_only))
         return 0;
     struct denial_sum sum = {.day = now->day,
-                             .hour = at.hour,
-                             .observed = at.observed,
+                             .hour = rollup->hour,
+                             .observed = rollup->observed,
                              .client = &address,
                              .itemised = true,
-                             .count = count,
-                             .domain_id = segment_get_32(at.domain),
-                             .client_id = segment_get_32(at.client)};
-    words_read(now->reader, segment_get_16(at.group), segment_get_16(at.category), &sum);
-    sum.domain = segment_reader_name(now->reader, sum.domain_id, &other);
-    if (sum.domain == NULL || !segment_reader_client(now->reader, sum.client_id, &client))
+                             .count = rollup->count,
+                             .domain_id = rollup->domain,
+                             .client_id = rollup->client};
+    words_read(now->reader, rollup->group, rollup->category, &sum);
+    sum.domain = segment_reader_name(now->reader, rollup->domain, &other);
+    if (sum.domain == NULL || !segment_reader_client(now->reader, rollup->client, &client))
         return -EBADMSG;
     memcpy(address.bytes, client.address, 16);
     address.scope = client.scope;
@@ -175,9 +170,9 @@ static int day_sums(void *user, const struct days_now *now)
 
     sums->now = now;
     if (now->reader != NULL) {
-        code =
-            segment_reader_walk(now->reader, now->reader->tables.rollups, NULL, rollup_tell, sums);
-        damaged = code == -EBADMSG;
+        unsigned blocks = 0;
+        code = segment_reader_rollups(now->reader, rollup_tell, sums, &blocks);
+        damaged = code == -EBADMSG || blocks > 0;
         if (code == 0 || damaged)
             code = segment_reader_walk(now->reader, now->reader->tables.counted, NULL, counted_tell,
                                        sums);
