@@ -310,7 +310,7 @@ static void record_of_waiting(const struct pending_item *waiting, struct denial_
 
 static const uint8_t root[1] = {0};
 
-static void record_of_segment(const struct segment_reader *reader, const struct found *found,
+static void record_of_segment(struct segment_reader *reader, const struct found *found,
                               struct denial_record *out, struct segment_client *match)
 {
     const struct segment_record *record = &found->record;

@@ -18,7 +18,7 @@ enum { READERS_MAX = 512, LOCK_SIZE = 48 << 10 /* more than LMDB wants for as ma
 static const struct {
     size_t slots, cache;
 } dictionary_sizes[SEGMENT_DICTIONARIES] = {[SEGMENT_WORDS] = {1024, 64},
-                                            [SEGMENT_NAMES] = {131072, 4096},
+                                            [SEGMENT_NAMES] = {262144, 4096},
                                             [SEGMENT_CLIENTS] = {16384, 1024},
                                             [SEGMENT_RULES] = {4096, 256}};
 

@@ -12,7 +12,7 @@
 
 #include "resolver/denials/guard.h"
 
-enum { SNAPSHOT_TRIES = 20, QUIET_SECONDS = 2 * 86400 };
+enum { SNAPSHOT_TRIES = 20, QUIET_SECONDS = 2 * 86400, STRINGS_MAX = 1 << 26 };
 
 static void assert_failed(MDB_env *env, const char *message)
 {
@@ -218,6 +218,8 @@ void segment_reader_close(struct segment_reader *reader)
         mdb_env_close(reader->env);
     if (reader->snapshot_fd >= 0)
         close(reader->snapshot_fd);
+    for (int i = 0; i < SEGMENT_DICTIONARIES; i++)
+        free(reader->strings[i]);
     free(reader);
 }
 
@@ -231,23 +233,45 @@ void segment_reader_abandon(struct segment_reader *reader)
     }
 }
 
-bool segment_reader_string(const struct segment_reader *reader, enum segment_dictionary which,
+/* A report asks for the same strings over and over: the second time it is an array access. */
+static struct segment_string *string_slot(struct segment_reader *reader,
+                                          enum segment_dictionary which, uint32_t id)
+{
+    uint32_t count = reader->meta.next[which];
+
+    if (id >= count || count > STRINGS_MAX)
+        return NULL;
+    if (reader->strings[which] == NULL)
+        reader->strings[which] = calloc(count, sizeof(*reader->strings[which]));
+    return reader->strings[which] == NULL ? NULL : &reader->strings[which][id];
+}
+
+bool segment_reader_string(struct segment_reader *reader, enum segment_dictionary which,
                            uint32_t id, const uint8_t **out_bytes, size_t *out_len,
                            uint32_t *out_attribute)
 {
+    struct segment_string *slot = string_slot(reader, which, id), found;
     MDB_val key = {sizeof(id), &id}, value;
 
-    if (mdb_get(reader->txn, reader->tables.values[which], &key, &value) != 0 ||
-        value.mv_size < sizeof(struct segment_value))
-        return false;
-    memcpy(out_attribute, value.mv_data, sizeof(*out_attribute));
-    *out_bytes = (const uint8_t *)value.mv_data + sizeof(struct segment_value);
-    *out_len = value.mv_size - sizeof(struct segment_value);
+    if (slot == NULL || slot->bytes == NULL) {
+        if (mdb_get(reader->txn, reader->tables.values[which], &key, &value) != 0 ||
+            value.mv_size < sizeof(struct segment_value))
+            return false;
+        memcpy(&found.attribute, value.mv_data, sizeof(found.attribute));
+        found.bytes = (const uint8_t *)value.mv_data + sizeof(struct segment_value);
+        found.len = (uint32_t)(value.mv_size - sizeof(struct segment_value));
+        if (slot != NULL)
+            *slot = found;
+    } else {
+        found = *slot;
+    }
+    *out_bytes = found.bytes;
+    *out_len = found.len;
+    *out_attribute = found.attribute;
     return true;
 }
 
-const uint8_t *segment_reader_name(const struct segment_reader *reader, uint32_t id,
-                                   uint32_t *out_domain)
+const uint8_t *segment_reader_name(struct segment_reader *reader, uint32_t id, uint32_t *out_domain)
 {
     const uint8_t *bytes;
     size_t len, at = 0;
@@ -264,7 +288,7 @@ const uint8_t *segment_reader_name(const struct segment_reader *reader, uint32_t
     return bytes;
 }
 
-bool segment_reader_client(const struct segment_reader *reader, uint32_t id,
+bool segment_reader_client(struct segment_reader *reader, uint32_t id,
                            struct segment_client *out_client)
 {
     const uint8_t *bytes;
@@ -278,8 +302,7 @@ bool segment_reader_client(const struct segment_reader *reader, uint32_t id,
     return true;
 }
 
-bool segment_reader_word(const struct segment_reader *reader, uint32_t id,
-                         struct segment_word *out_word)
+bool segment_reader_word(struct segment_reader *reader, uint32_t id, struct segment_word *out_word)
 {
     const uint8_t *bytes;
     uint32_t attribute;
@@ -298,8 +321,7 @@ bool segment_reader_word(const struct segment_reader *reader, uint32_t id,
     return true;
 }
 
-bool segment_reader_rule(const struct segment_reader *reader, uint32_t id,
-                         struct segment_rule *out_rule)
+bool segment_reader_rule(struct segment_reader *reader, uint32_t id, struct segment_rule *out_rule)
 {
     const uint8_t *bytes;
     uint32_t attribute;
@@ -312,7 +334,7 @@ bool segment_reader_rule(const struct segment_reader *reader, uint32_t id,
     return true;
 }
 
-uint64_t segment_reader_drained(const struct segment_reader *reader, uint64_t sequence)
+uint64_t segment_reader_drained(struct segment_reader *reader, uint64_t sequence)
 {
     uint8_t key_bytes[8];
     uint64_t offset = 0;

@@ -13,6 +13,11 @@
 
 #include "resolver/denials/segment_internal.h"
 
+struct segment_string {
+    const uint8_t *bytes; /* NULL: not asked for yet */
+    uint32_t len, attribute;
+};
+
 struct segment_reader {
     struct day day;
     MDB_env *env;
@@ -20,7 +25,8 @@ struct segment_reader {
     MDB_cursor *cursor; /* of the walk that is under way */
     struct segment_tables tables;
     struct segment_meta meta;
-    int snapshot_fd; /* of a private copy, −1: none */
+    struct segment_string *strings[SEGMENT_DICTIONARIES]; /* met so far; NULL: none yet */
+    int snapshot_fd;                                      /* of a private copy, −1: none */
     struct segment_reader *abandoned_next;
     char path[PATH_MAX];
 };
@@ -35,14 +41,14 @@ void segment_reader_close(struct segment_reader *reader);
 void segment_reader_abandon(struct segment_reader *reader);
 
 /* A dictionary's string by its number; false: there is none. */
-bool segment_reader_string(const struct segment_reader *reader, enum segment_dictionary which,
+bool segment_reader_string(struct segment_reader *reader, enum segment_dictionary which,
                            uint32_t id, const uint8_t **out_bytes, size_t *out_len,
                            uint32_t *out_attribute);
 
 /* A name by its number: a whole wire name, or NULL. */
-const uint8_t *segment_reader_name(const struct segment_reader *reader, uint32_t id,
+const uint8_t *segment_reader_name(struct segment_reader *reader, uint32_t id,
                                    uint32_t *out_domain);
-bool segment_reader_client(const struct segment_reader *reader, uint32_t id,
+bool segment_reader_client(struct segment_reader *reader, uint32_t id,
                            struct segment_client *out_client);
 
 struct segment_word {
@@ -50,13 +56,11 @@ struct segment_word {
     uint8_t severity;
     const char *name, *title;
 };
-bool segment_reader_word(const struct segment_reader *reader, uint32_t id,
-                         struct segment_word *out_word);
-bool segment_reader_rule(const struct segment_reader *reader, uint32_t id,
-                         struct segment_rule *out_rule);
+bool segment_reader_word(struct segment_reader *reader, uint32_t id, struct segment_word *out_word);
+bool segment_reader_rule(struct segment_reader *reader, uint32_t id, struct segment_rule *out_rule);
 
 /* How much of a journal file is in this segment. */
-uint64_t segment_reader_drained(const struct segment_reader *reader, uint64_t sequence);
+uint64_t segment_reader_drained(struct segment_reader *reader, uint64_t sequence);
 
 /* Calls each(user, key, value) for a table's entries from `first` on (NULL: the start) until
  * non-zero. */

@@ -45,7 +45,7 @@ static int run_tell(void *user, const MDB_val *key, const MDB_val *value)
 
 static int record_tell(struct summing *summing, const struct segment_record *record)
 {
-    const struct segment_reader *reader = summing->reader;
+    struct segment_reader *reader = summing->reader;
     struct segment_rollup rollup = {.client = record->client, .count = record->count};
     struct segment_rule rule;
 

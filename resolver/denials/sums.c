@@ -19,7 +19,7 @@ static bool hour_passes(const struct days_now *now, unsigned hour)
     return start_ms + 3600000 > now->filter->since_ms && start_ms < now->filter->until_ms;
 }
 
-static void words_read(const struct segment_reader *reader, uint32_t group_id, uint32_t category_id,
+static void words_read(struct segment_reader *reader, uint32_t group_id, uint32_t category_id,
                        struct denial_sum *sum)
 {
     struct segment_word group = {.name = ""}, category = {.name = "", .title = ""};
