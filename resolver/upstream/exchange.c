@@ -12,6 +12,7 @@ enum {
     FAILURES = 4096,
     LATER_PATIENCE_MS = 800,
     TCP_PATIENCE_MS = 2000,
+    PLAIN_MS = 60000, /* how long a server that answered only without EDNS is asked without it */
 };
 
 struct failure {
@@ -365,7 +366,10 @@ bool exchange_try_next(struct exchanges *exchanges, struct exchange *exchange, b
     if (server < 0)
         return false;
     upstream = &exchanges->upstreams.items[server];
-    exchange->without_edns = upstream->without_edns;
+    /* A server, or a box before it, may drop what it does not know instead of saying so (DNS flag
+     * day 2019): the last try is the plainest. */
+    exchange->without_edns =
+        upstream->plain_until_ms > now_ms || exchange->try_count == EXCHANGE_TRIES - 1;
     patience_ms = upstream_patience_ms(upstream, exchanges->patience_limit_ms);
     if (exchange->try_count == 1)
         patience_ms = LATER_PATIENCE_MS;
@@ -563,6 +567,8 @@ void exchange_served(struct exchanges *exchanges, struct exchange *exchange, boo
 
     if (try->server < exchanges->upstreams.count) {
         struct upstream *upstream = &exchanges->upstreams.items[try->server];
+        if (well && exchange->without_edns)
+            upstream->plain_until_ms = now_ms + PLAIN_MS;
         if (well)
             upstream_answered(upstream, now_ms - try->sent_ms);
         else

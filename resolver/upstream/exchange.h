@@ -146,7 +146,8 @@ struct exchange_wait *exchange_next_waiter(struct exchange *exchange);
 /* Net tells where the current try went out. */
 void exchange_sent(struct exchanges *exchanges, struct exchange *exchange, void *channel);
 
-/* Whether a try on this channel is listened to under this id: another one could not be told apart. */
+/* Whether a try on this channel is listened to under this id: another one could not be told apart.
+ */
 bool exchange_id_is_taken(const struct exchanges *exchanges, const void *channel, uint16_t id);
 
 /* Net tells that a try's channel broke: it is listened to no longer. Returns whether it was the

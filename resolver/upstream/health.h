@@ -24,12 +24,12 @@ enum { UPSTREAMS_MAX = 32 };
 struct upstream {
     struct address address;
     uint8_t transport;               /* enum config_transport */
-    uint8_t without_edns;            /* answered FORMERR to EDNS and fine without it */
     char tls_name[BL_NAME_TEXT_MAX]; /* a copy: questions in flight outlive a configuration; "":
                                         none */
     uint32_t latency_us;             /* smoothed; 0: not known yet */
     uint32_t failed_in_row;
     int64_t aside_until_ms; /* monotonic; 0: in use */
+    int64_t plain_until_ms; /* asked without EDNS until then: it answers nothing else */
     /* RFC 7873 section 5.1: our half, chosen by chance for this server, and the one it gave us. */
     uint8_t cookie[COOKIE_MAX];
     uint8_t cookie_len;   /* 0: not chosen yet; COOKIE_CLIENT: the server gave none yet */
