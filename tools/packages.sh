@@ -4,7 +4,7 @@
 # Source this, then: install_packages "${run_packages[@]}" "${build_packages[@]}"
 
 # To run what was built; the shared libraries come with build_packages.
-run_packages=(ca-certificates tzdata)
+run_packages=(ca-certificates publicsuffix tzdata)
 
 # For the look around of quickstart.sh.
 demo_packages=(knot-dnsutils)
