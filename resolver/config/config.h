@@ -184,6 +184,11 @@ struct config_cache {
     uint32_t min_ttl, max_ttl, negative_ttl; /* seconds */
 };
 
+struct config_limits {
+    unsigned rate; /* answers a second over UDP to one network, for each worker; 0: no limit */
+    unsigned in_flight_share; /* percent of the questions in flight for one client; 0: no limit */
+};
+
 struct config {
     const char *path;
     struct address *listen;
@@ -195,6 +200,7 @@ struct config {
     size_t upstream_count;
     unsigned upstream_timeout_ms; /* for one try */
     struct config_cache cache;
+    struct config_limits limits;
     struct config_category *categories;
     size_t category_count;
     struct config_service *services;

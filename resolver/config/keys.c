@@ -40,6 +40,17 @@ static const struct key cache_keys[] = {
     {0},
 };
 
+static const struct key limit_keys[] = {
+    {"answers-per-second", KEY_COUNT, AT(config_limits, rate), .most = 1000000, .fallback = "2000",
+     .meaning =
+         "over UDP to one network (IPv4 /24, IPv6 /56), for each worker; beyond that devices "
+         "are sent to TCP; 0: no limit"},
+    {"in-flight-share", KEY_COUNT, AT(config_limits, in_flight_share), .most = 100,
+     .fallback = "10",
+     .meaning = "percent of all waiting questions that may be one device's; 0: no limit"},
+    {0},
+};
+
 static const struct key source_keys[] = {
     {"location", KEY_TEXT, AT(config_source, location), .most = 4000, .required = true,
      .meaning = "path or https URL of the list"},
@@ -219,6 +230,8 @@ static const struct key root_keys[] = {
      EACH(config_record), .noun = "record", .children = record_keys,
      .meaning = "names that are answered here"},
     {"cache", KEY_OBJECT, AT(config, cache), .children = cache_keys, .meaning = "answers kept"},
+    {"limits", KEY_OBJECT, AT(config, limits), .children = limit_keys,
+     .meaning = "how much one device or network may ask"},
     {"answer", KEY_ANSWER, AT(config, answer), .fallback = "nxdomain",
      .meaning = "how a denied question is answered: nxdomain, null, nodata, refused or addresses"},
     {"deny-ttl", KEY_SECONDS, AT(config, deny_ttl), .most = 3600, .fallback = "10s",

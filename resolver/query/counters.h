@@ -31,6 +31,7 @@
     X(timeouts, "tries that no upstream answered in time")                                         \
     X(servfail, "SERVFAIL answers")                                                                \
     X(truncated, "answers that did not fit the datagram")                                          \
+    X(limited, "questions beyond a network's rate: sent to TCP, or dropped")                       \
     X(dropped, "questions dropped")                                                                \
     X(overload, "questions dropped for want of room")                                              \
     X(expectations, "odd things met and survived")

@@ -5,8 +5,6 @@
 #include "resolver/query/query.h"
 #include "resolver/query/reply.h"
 
-enum { CLIENT_SHARE = 10 }; /* no client takes more than a tenth of the places */
-
 static int enter(struct pipeline *pipeline, struct world *world)
 {
     struct policy_now now;
@@ -138,7 +136,9 @@ static uint16_t *client_count(struct pipeline *pipeline, const struct query *que
 
 bool pipeline_client_may_wait(struct pipeline *pipeline, const struct query *query)
 {
-    return *client_count(pipeline, query) < pipeline->pool_size / CLIENT_SHARE;
+    unsigned share = pipeline->world->config->limits.in_flight_share;
+
+    return !share || *client_count(pipeline, query) < pipeline->pool_size * share / 100;
 }
 
 void pipeline_client_waits(struct pipeline *pipeline, const struct query *query)

@@ -6,6 +6,7 @@
 #include "resolver/query/answer.h"
 #include "resolver/query/forward.h"
 #include "resolver/query/judge.h"
+#include "resolver/query/limit.h"
 #include "resolver/query/local.h"
 #include "resolver/query/recall.h"
 #include "resolver/query/reply.h"
@@ -92,6 +93,8 @@ enum query_next query_begin(struct pipeline *pipeline, struct query *query)
     verdict = dns_question_parse(query->packet, query->packet_len, &query->question);
     if (verdict != DNS_QUESTION_FINE)
         return answer_not_a_question(pipeline, query, verdict);
+    if (limit_exceeded(pipeline, query))
+        return limit_answer(pipeline, query);
 
     judge_question(pipeline, query);
     if (query->group == POLICY_NO_GROUP)

@@ -98,7 +98,7 @@ struct query {
 /* How long a client may leave its connection idle: told to those who ask, RFC 7828. */
 enum { QUERY_STREAM_IDLE_MS = 10 * 1000 };
 
-enum { PIPELINE_QUERIES = 16384, PIPELINE_CLIENT_COUNTERS = 4096 };
+enum { PIPELINE_QUERIES = 16384, PIPELINE_CLIENT_COUNTERS = 4096, PIPELINE_NETWORKS = 4096 };
 
 struct reply;
 
@@ -117,6 +117,8 @@ struct pipeline {
     struct query *pool, *free;
     size_t pool_used, pool_size;
     uint64_t client_salt;
+    int64_t network_due_us[PIPELINE_NETWORKS]; /* stage limit: when each has used up its answers */
+    unsigned limited;
     uint16_t
         client_waiting[PIPELINE_CLIENT_COUNTERS]; /* queries in flight, by a hash of the client */
 };

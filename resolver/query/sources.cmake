@@ -11,6 +11,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/facts.c
   ${CMAKE_CURRENT_LIST_DIR}/forward.c
   ${CMAKE_CURRENT_LIST_DIR}/judge.c
+  ${CMAKE_CURRENT_LIST_DIR}/limit.c
   ${CMAKE_CURRENT_LIST_DIR}/local.c
   ${CMAKE_CURRENT_LIST_DIR}/pipeline.c
   ${CMAKE_CURRENT_LIST_DIR}/query.c

@@ -124,7 +124,8 @@ static struct config *config_make(struct school *school)
     if (!out)
         bench_fail("no memory for a configuration");
     fprintf(out,
-            "state: \"%s\"\nworkers: 1\nupstreams: [\"11.0.0.1\"]\ncategories: {bench: {}}\n"
+            "state: \"%s\"\nworkers: 1\nupstreams: [\"11.0.0.1\"]\ncategories: {bench: "
+            "{}}\nlimits: {answers-per-second: 0, in-flight-share: 0}\n"
             "contact: \"Please ask a member of staff.\"\ngroups:\n",
             school->folder);
     for (uint32_t group = 0; group < school->options.groups; group++) {

@@ -33,6 +33,7 @@ upstreams:
   - address: "127.0.0.1:$upstream"
 categories:
   bench: {title: Names of the benchmark, severity: low}
+limits: {answers-per-second: 0, in-flight-share: 0}
 groups:
   bench: {subnets: [127.0.0.0/8], deny: [bench]}
 EOF

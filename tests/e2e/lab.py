@@ -154,6 +154,8 @@ class Lab:
         lines.append("categories:")
         lines += [f"  {one}: {{title: {one.capitalize()}}}" if isinstance(one, str) else f"  {one[0]}: {json.dumps(one[1])}"
                   for one in categories]
+        if "limits:" not in more:  # all that a test asks comes from one network
+            lines.append("limits: {answers-per-second: 0}")
         lines.append("groups:")
         for name, (subnets, denied) in groups.items():
             lines.append(f"  {name}: {json.dumps({'subnets': subnets, 'deny': denied})}")
@@ -176,6 +178,8 @@ class Lab:
             text, count = re.subn(rf"(^  {group}:\n(?:    .*\n)*?    subnets:) .*$", rf"\1 {json.dumps(subnets)}", text,
                                   flags=re.M)
             same(count, 1, f"the group {group} in config.yaml")
+        if "limits:" not in more:
+            more += "limits: {answers-per-second: 0}\n"
         self.config_path.write_text(text + more, encoding="utf-8")
         return self.config_path
 
