@@ -44,7 +44,7 @@ int bl_diff_count(const struct bl_store *older, const struct bl_store *newer,
 /* A guard against lists that lose names: an upstream that was emptied, or a hand that should not.
  */
 struct bl_guard {
-    const char *const *sealed; /* categories that may hardly shrink, whatever is asked for */
+    const char **sealed; /* categories that may hardly shrink, whatever is asked for */
     size_t sealed_count;
     bool allow_shrink; /* the others may */
 };

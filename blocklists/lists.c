@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "blocklists/diff.h"
 #include "blocklists/seal.h"
 #include "blocklists/store.h"
 
@@ -206,8 +207,27 @@ static int staged_copy(int from, int to, struct bl_error *error)
     return 0;
 }
 
+/* What the guard says of `store` in the place of generation `current`. */
+static int guard_ask(const struct bl_guard *guard, const char *state, uint64_t current,
+                     const struct bl_store *store, struct bl_error *error)
+{
+    struct bl_store *now = NULL;
+    char path[BL_PATH_MAX];
+    int rc;
+
+    if (!guard || current == 0 ||
+        (size_t)snprintf(path, sizeof path, "%s/lists/%08" PRIu64 ".mdb", state, current) >=
+            sizeof path ||
+        bl_store_open(path, &now, NULL) < 0)
+        return 0;
+    rc = bl_guard_check(guard, now, store, error);
+    bl_store_close(now);
+    return rc;
+}
+
 /* Everything that must be true of a store before it may ever be in force. */
-static int copy_check(int fd, uint64_t current, uint64_t number, struct bl_error *error)
+static int copy_check(int fd, const char *state, uint64_t current, uint64_t number,
+                      const struct bl_guard *guard, struct bl_error *error)
 {
     struct bl_store *store = NULL;
     struct bl_seal seal;
@@ -229,9 +249,13 @@ static int copy_check(int fd, uint64_t current, uint64_t number, struct bl_error
     rc = bl_store_open(path, &store, error);
     if (rc == 0)
         rc = bl_store_verify(store, error);
+    if (rc < 0)
+        bl_error_wrap(error, rc, "the new generation was refused");
+    if (rc == 0)
+        rc = guard_ask(guard, state, current, store, error);
     bl_store_close(store);
     step("checked");
-    return rc < 0 ? bl_error_wrap(error, rc, "the new generation was refused") : 0;
+    return rc;
 }
 
 /* Points `current` at a generation, in one step that a kill cannot divide. */
@@ -309,8 +333,9 @@ static int staging_open(int folder, const char *state, char staging[FILE_NAME_MA
     return fd;
 }
 
-int bl_lists_adopt(const char *state, int staged_fd, unsigned keep, uint64_t *out_generation,
-                   struct bl_error *error)
+int bl_lists_adopt_guarded(const char *state, int staged_fd, unsigned keep,
+                           const struct bl_guard *guard, uint64_t *out_generation,
+                           struct bl_error *error)
 {
     uint64_t numbers[KEPT_MAX], current = 0, number = 1;
     char staging[FILE_NAME_MAX];
@@ -333,7 +358,7 @@ int bl_lists_adopt(const char *state, int staged_fd, unsigned keep, uint64_t *ou
         goto out;
     rc = staged_copy(staged_fd, fd, error);
     if (rc == 0)
-        rc = copy_check(fd, current, number, error);
+        rc = copy_check(fd, state, current, number, guard, error);
     if (rc == 0)
         rc = copy_adopt(folder, state, fd, staging, number, error);
     if (rc < 0) {
@@ -347,6 +372,12 @@ out:
         close(fd);
     close(folder);
     return rc;
+}
+
+int bl_lists_adopt(const char *state, int staged_fd, unsigned keep, uint64_t *out_generation,
+                   struct bl_error *error)
+{
+    return bl_lists_adopt_guarded(state, staged_fd, keep, NULL, out_generation, error);
 }
 
 static int rollback_choose(const uint64_t *numbers, unsigned count, uint64_t current,
@@ -370,8 +401,8 @@ static int rollback_choose(const uint64_t *numbers, unsigned count, uint64_t cur
     return 0;
 }
 
-int bl_lists_rollback(const char *state, uint64_t generation, uint64_t *out_generation,
-                      struct bl_error *error)
+int bl_lists_rollback_guarded(const char *state, uint64_t generation, const struct bl_guard *guard,
+                              uint64_t *out_generation, struct bl_error *error)
 {
     uint64_t numbers[KEPT_MAX], current = 0, number = 0;
     char path[BL_PATH_MAX];
@@ -394,6 +425,8 @@ int bl_lists_rollback(const char *state, uint64_t generation, uint64_t *out_gene
         /* What cannot be opened is not put in force. */
         if (rc == 0)
             rc = bl_store_open(path, &store, error);
+        if (rc == 0)
+            rc = guard_ask(guard, state, current, store, error);
         bl_store_close(store);
         if (rc == 0)
             rc = current_write(folder, state, number, error);
@@ -402,6 +435,12 @@ int bl_lists_rollback(const char *state, uint64_t generation, uint64_t *out_gene
     if (rc == 0)
         *out_generation = number;
     return rc;
+}
+
+int bl_lists_rollback(const char *state, uint64_t generation, uint64_t *out_generation,
+                      struct bl_error *error)
+{
+    return bl_lists_rollback_guarded(state, generation, NULL, out_generation, error);
 }
 
 int bl_lists_lock(const char *state, int *out_fd, struct bl_error *error)

@@ -36,6 +36,16 @@ int bl_lists_adopt(const char *state, int staged_fd, unsigned keep, uint64_t *ou
 int bl_lists_rollback(const char *state, uint64_t generation, uint64_t *out_generation,
                       struct bl_error *error);
 
+/* The same, unless the guard objects (diff.h): then -EPERM, and nothing has changed. Its judgement
+ * is of the very copy that would come into force. A generation in force that cannot be read guards
+ * nothing: replacing it is the cure. `guard` may be NULL. */
+struct bl_guard;
+int bl_lists_adopt_guarded(const char *state, int staged_fd, unsigned keep,
+                           const struct bl_guard *guard, uint64_t *out_generation,
+                           struct bl_error *error);
+int bl_lists_rollback_guarded(const char *state, uint64_t generation, const struct bl_guard *guard,
+                              uint64_t *out_generation, struct bl_error *error);
+
 /* The numbers of the kept generations, oldest first; returns how many (at most `max`) or a negative
  * errno. */
 int bl_lists_kept(const char *state, uint64_t *out_generations, size_t max, struct bl_error *error);

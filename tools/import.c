@@ -324,30 +324,15 @@ int import_source(struct import *import, const struct import_source *source, str
     return rc;
 }
 
-/* The categories that the configuration seals. */
-static const char **sealed_find(const struct config *config, size_t *out_count)
-{
-    const char **sealed = calloc(config->category_count + 1, sizeof *sealed);
-    size_t count = 0;
-
-    if (!sealed)
-        out_of_memory();
-    for (size_t i = 0; i < config->category_count; i++)
-        if (config->categories[i].sealed)
-            sealed[count++] = config->categories[i].name;
-    *out_count = count;
-    return sealed;
-}
-
 static int guard_judge(const struct import *import, struct bl_error *error)
 {
-    struct bl_guard guard = {.allow_shrink = import->options.allow_shrink};
-    const char **sealed = sealed_find(import->command->config, &guard.sealed_count);
-    int rc;
+    struct bl_guard guard;
+    int rc = config_guard(import->command->config, import->options.allow_shrink, &guard);
 
-    guard.sealed = sealed;
+    if (rc < 0)
+        out_of_memory();
     rc = bl_guard_judge(&guard, import->changes, import->change_count, error);
-    free(sealed);
+    free(guard.sealed);
     return rc;
 }
 

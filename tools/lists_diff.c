@@ -225,48 +225,23 @@ static const struct argp rollback_argp = {
         "sealed category stays as it is: if it would lose names, nothing is changed.",
 };
 
-/* Sealed categories are not loosened by going back, either. */
-static int rollback_guard(struct command *command, uint64_t wanted, struct bl_error *error)
-{
-    struct config *config = command_config(command);
-    struct bl_guard guard = {.allow_shrink = true};
-    struct bl_store *now = NULL, *then = NULL;
-    const char **sealed;
-    int rc = -EINVAL;
-
-    if (!config)
-        return bl_error_set(error, rc, "the configuration cannot be used");
-    sealed = calloc(config->category_count + 1, sizeof *sealed);
-    if (!sealed)
-        return bl_error_set(error, -ENOMEM, "there is not enough memory");
-    for (size_t i = 0; i < config->category_count; i++)
-        if (config->categories[i].sealed)
-            sealed[guard.sealed_count++] = config->categories[i].name;
-    guard.sealed = sealed;
-    rc = 0;
-    /* A generation in force that cannot be opened guards nothing: going back is the cure. */
-    if (guard.sealed_count > 0 && lists_open(command, 0, &now) == EXIT_DONE) {
-        rc = lists_open(command, wanted, &then) == EXIT_DONE ? 0 : -ENOENT;
-        if (rc == 0)
-            rc = bl_guard_check(&guard, now, then, error);
-    }
-    bl_store_close(now);
-    bl_store_close(then);
-    free(sealed);
-    return rc;
-}
-
 static enum exit_code rollback_here(struct command *command, uint64_t wanted,
                                     uint64_t *out_generation, struct bl_error *error)
 {
-    const char *state = command_state(command);
-    int lock, rc = bl_lists_lock(state, &lock, error);
+    const struct config *config = command_config(command);
+    struct bl_guard guard;
+    int lock, rc;
 
+    if (!config)
+        return EXIT_USAGE;
+    rc = bl_lists_lock(command_state(command), &lock, error);
     if (rc < 0)
         return EXIT_FAILED;
-    rc = rollback_guard(command, wanted, error);
-    if (rc == 0)
-        rc = bl_lists_rollback(state, wanted, out_generation, error);
+    if (config_guard(config, true, &guard) < 0)
+        exit(command_fail(EXIT_FAILED, "there is not enough memory"));
+    /* Sealed categories are not loosened by going back, either. */
+    rc = bl_lists_rollback_guarded(command_state(command), wanted, &guard, out_generation, error);
+    free(guard.sealed);
     close(lock);
     if (rc == 0)
         return EXIT_DONE;

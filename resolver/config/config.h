@@ -246,6 +246,12 @@ int config_print(const struct config *config, FILE *out);
 /* All keys with type, range, default and meaning, as a Markdown list for the manual. 0 or -EIO. */
 int config_keys_print(FILE *out);
 
+/* The guard of this configuration over its lists (blocklists/diff.h): sealed categories may hardly
+ * shrink, the others only where `allow_shrink`. Its names are borrowed from the configuration;
+ * free() `sealed`. 0 or -ENOMEM. */
+struct bl_guard;
+int config_guard(const struct config *config, bool allow_shrink, struct bl_guard *out_guard);
+
 int config_category_find(const struct config *config, const char *name); /* index or -ENOENT */
 int config_group_find(const struct config *config, const char *name);
 int config_service_find(const struct config *config, const char *name);

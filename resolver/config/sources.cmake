@@ -7,6 +7,7 @@ add_custom_command(OUTPUT ${SERVICES_C}
 target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/check.c
   ${CMAKE_CURRENT_LIST_DIR}/faults.c
+  ${CMAKE_CURRENT_LIST_DIR}/guard.c
   ${CMAKE_CURRENT_LIST_DIR}/inherit.c
   ${CMAKE_CURRENT_LIST_DIR}/keys.c
   ${CMAKE_CURRENT_LIST_DIR}/load.c

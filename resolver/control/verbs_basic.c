@@ -1,9 +1,11 @@
 /* What every daemon is asked: is it there, read the configuration anew, forget answers, other
  * lists. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "blocklists/diff.h"
 #include "blocklists/lists.h"
 #include "blocklists/name.h"
 #include "resolver/base/log.h"
@@ -126,19 +128,40 @@ static uint64_t generation_now(struct daemon *daemon)
     return generation;
 }
 
+/* The guard over the lists, of the configuration in force. */
+static int guard_now(struct daemon *daemon, bool allow_shrink, struct bl_guard *out_guard,
+                     struct world **out_world, struct bl_error *error)
+{
+    struct world *world = daemon_world(daemon);
+    int code = config_guard(world->config, allow_shrink, out_guard);
+
+    if (code < 0) {
+        world_unref(world);
+        return bl_error_set(error, code, "there is not enough memory");
+    }
+    *out_world = world; /* the guard's names are its configuration's */
+    return 0;
+}
+
 static int handle_adopt(struct daemon *daemon, const struct caller *caller, json_t *request, int fd,
                         json_t *reply, struct bl_error *error)
 {
     const char *reason = json_string_value(json_object_get(request, "reason"));
-    struct world *world = daemon_world(daemon);
-    unsigned keep = world->config->keep_generations;
+    bool allow_shrink = json_is_true(json_object_get(request, "allow-shrink"));
     uint64_t generation, before = generation_now(daemon);
+    struct world *world;
+    struct bl_guard guard;
     int code;
 
-    world_unref(world);
     if (fd < 0)
         return bl_error_set(error, -EINVAL, "no staged lists came along");
-    code = bl_lists_adopt(daemon->state, fd, keep, &generation, error);
+    code = guard_now(daemon, allow_shrink, &guard, &world, error);
+    if (code < 0)
+        return code;
+    code = bl_lists_adopt_guarded(daemon->state, fd, world->config->keep_generations, &guard,
+                                  &generation, error);
+    free(guard.sealed);
+    world_unref(world);
     if (code == 0)
         code = generation_enter(daemon, before, error);
     if (code < 0)
@@ -156,12 +179,19 @@ static int handle_rollback(struct daemon *daemon, const struct caller *caller, j
     json_int_t wanted = json_integer_value(json_object_get(request, "generation"));
     const char *reason = json_string_value(json_object_get(request, "reason"));
     uint64_t generation, before = generation_now(daemon);
+    struct world *world;
+    struct bl_guard guard;
     int code;
 
     (void)fd;
     if (wanted < 0)
         return bl_error_set(error, -EINVAL, "there is no generation %lld", (long long)wanted);
-    code = bl_lists_rollback(daemon->state, (uint64_t)wanted, &generation, error);
+    code = guard_now(daemon, true, &guard, &world, error);
+    if (code < 0)
+        return code;
+    code = bl_lists_rollback_guarded(daemon->state, (uint64_t)wanted, &guard, &generation, error);
+    free(guard.sealed);
+    world_unref(world);
     if (code == 0)
         code = generation_enter(daemon, before, error);
     if (code < 0)

@@ -414,7 +414,7 @@ static struct bl_store *store_of(unsigned from, unsigned count)
 
 static void guards_against_shrinking(void **state)
 {
-    static const char *const sealed[] = {"other", "illegal"};
+    static const char *sealed[] = {"other", "illegal"};
     static const struct {
         unsigned from, count;
         bool sealed, allow_shrink;
@@ -442,6 +442,36 @@ static void guards_against_shrinking(void **state)
     bl_store_close(older);
 }
 
+/* The guard judges what would come into force, by import and by going back. */
+static void guards_what_comes_into_force(void **state)
+{
+    static const char *sealed[] = {"gambling"};
+    struct bl_guard guard = {sealed, 1, true};
+    static const struct fixture_list one = {"gambling", BL_TIER_SCHOOL, "a.test"};
+    struct bl_error error = {""};
+    uint64_t generation, now;
+    struct bl_store *base;
+    int fd;
+
+    (void)state;
+    assert_int_equal(adopt("a.test", 3, &generation, &error), 0);
+    assert_int_equal(adopt("a.test b.test", 3, &generation, &error), 0);
+    base = store_in_force(&now);
+    fd = fixture_compile(&one, 1, base);
+    assert_int_equal(bl_lists_adopt_guarded(folder, fd, 3, &guard, &generation, &error), -EPERM);
+    assert_non_null(strstr(error.text, "sealed"));
+    assert_int_equal(bl_lists_rollback_guarded(folder, 0, &guard, &generation, &error), -EPERM);
+    assert_true(is_listed("b.test"));
+    assert_int_equal(files_count("staging-"), 0);
+    guard.sealed_count = 0;
+    assert_int_equal(bl_lists_adopt_guarded(folder, fd, 3, &guard, &generation, &error), 0);
+    assert_false(is_listed("b.test"));
+    assert_int_equal(bl_lists_rollback_guarded(folder, 0, &guard, &generation, &error), 0);
+    assert_true(is_listed("b.test"));
+    close(fd);
+    bl_store_close(base);
+}
+
 #define in_a_folder(test) cmocka_unit_test_setup_teardown(test, folder_make, folder_remove)
 
 int main(void)
@@ -457,6 +487,7 @@ int main(void)
         in_a_folder(one_owner_at_a_time),
         cmocka_unit_test(tells_what_changed),
         cmocka_unit_test(guards_against_shrinking),
+        in_a_folder(guards_what_comes_into_force),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
