@@ -1,5 +1,6 @@
 /* `chalkgate lists diff` and `chalkgate lists rollback`. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include "tools/ask.h"
 #include "tools/lists.h"
 #include "tools/table.h"
+
+enum { GENERATIONS = 64 }; /* looked at, the latest */
 
 struct diff_arguments {
     uint64_t generations[2];
@@ -65,9 +68,9 @@ static const struct argp diff_argp = {
  * none. */
 static uint64_t generation_before(const char *state)
 {
-    uint64_t kept[64], current, before = 0;
+    uint64_t kept[GENERATIONS], current, before = 0;
     char path[BL_PATH_MAX];
-    int count = bl_lists_kept(state, kept, 64, NULL);
+    int count = bl_lists_kept(state, kept, GENERATIONS, NULL);
 
     if (bl_lists_current(state, &current, path, NULL) < 0)
         return 0;
@@ -248,6 +251,17 @@ static enum exit_code rollback_here(struct command *command, uint64_t wanted,
     return rc == -EPERM ? EXIT_NOT_ALLOWED : rc == -ENOENT ? EXIT_NOTHING : EXIT_FAILED;
 }
 
+static bool is_kept(const char *state, uint64_t wanted)
+{
+    uint64_t kept[GENERATIONS];
+    int count = bl_lists_kept(state, kept, GENERATIONS, NULL);
+
+    for (int i = 0; i < count; i++)
+        if (kept[i] == wanted)
+            return true;
+    return count < 0; /* the folder is not ours to read: who answers for it will know */
+}
+
 enum exit_code lists_rollback_run(struct command *command, int argc, char **argv)
 {
     struct diff_arguments arguments = {.count = 0};
@@ -264,11 +278,13 @@ enum exit_code lists_rollback_run(struct command *command, int argc, char **argv
     wanted = arguments.count ? arguments.generations[0] : generation_before(command_state(command));
     if (wanted == 0)
         return command_fail(EXIT_NOTHING, "there is no generation before the one in force");
+    if (!is_kept(command_state(command), wanted))
+        return command_fail(EXIT_NOTHING, "generation %" PRIu64 " is not kept", wanted);
     code = ask_daemon(
         command, "lists-rollback",
         json_pack("{s:I, s:s*}", "generation", (json_int_t)wanted, "reason", arguments.reason), -1,
         &reply, &error);
-    if (code == EXIT_NOTHING && !reply)
+    if (code == EXIT_NOTHING)
         code = rollback_here(command, wanted, &generation, &error);
     else if (code == EXIT_DONE)
         generation = (uint64_t)json_integer_value(json_object_get(reply, "generation"));
