@@ -83,9 +83,17 @@ static json_t *entries_tell(const struct why_world *world, const struct bl_name 
 static void origin_text(const struct why_world *world, uint16_t group, struct policy_origin origin,
                         char *text, size_t size)
 {
-    const struct config_group *said = &world->config->groups[group];
+    const struct config_group *said =
+        &world->config->groups[policy_group_base(world->policy, group)];
+    const struct policy_grant *grant;
     const struct config_schedule *schedule;
 
+    if (origin.kind == ORIGIN_GRANT) {
+        grant = &policy_rules(world->policy)->grants[origin.index];
+        snprintf(text, size, "%s %u of %s: %s", grant->kind == GRANT_BLOCK ? "block" : "grant",
+                 grant->id, grant->by, grant->reason);
+        return;
+    }
     if (origin.kind != ORIGIN_SCHEDULE) {
         snprintf(text, size, "the configuration, group \"%s\"", said->name);
         return;
@@ -188,7 +196,7 @@ static void because_text(const struct why_world *world, const struct policy_expl
 {
     const struct ruling *ruling = &told->ruling;
     const char *title = policy_category_title(world->policy, ruling->category);
-    const char *group = world->config->groups[told->group].title;
+    const char *group = world->config->groups[policy_group_base(world->policy, told->group)].title;
     char by[256];
 
     origin_text(world, told->group, policy_origin(world->policy, ruling->detail), by, sizeof by);
@@ -278,7 +286,8 @@ static void times_tell(const struct why_world *world, const struct policy_explan
 static json_t *story_tell(const struct why_world *world, const struct why_question *question,
                           const struct bl_name *name, const struct policy_explanation *told)
 {
-    const struct config_group *group = &world->config->groups[told->group];
+    const struct config_group *group =
+        &world->config->groups[policy_group_base(world->policy, told->group)];
     const struct ruling *ruling = &told->ruling;
     char text[BL_NAME_TEXT_MAX], because[512];
     json_t *story;

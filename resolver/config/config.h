@@ -157,6 +157,21 @@ struct config_calendar {
     size_t exception_count;
 };
 
+enum { CONFIG_MAC_LEN = 6 };
+
+struct config_mac {
+    uint8_t bytes[CONFIG_MAC_LEN];
+    bool set;
+};
+
+struct config_device { /* one that the school knows by name */
+    const char *name;
+    struct config_mac mac;
+    struct address *addresses;
+    size_t address_count;
+    uint16_t group; /* CONFIG_NONE: that of its subnet */
+};
+
 struct config_roles { /* names of operating-system groups */
     const char **manager;
     size_t manager_count;
@@ -207,6 +222,12 @@ struct config {
     size_t service_count;
     struct config_group *groups;
     size_t group_count;
+    struct config_device *devices;
+    size_t device_count;
+    const char **leases; /* lease files of DHCP servers, for names and addresses of devices */
+    size_t lease_count;
+    struct address_prefix *forwarders; /* whose word for a device's MAC address is taken */
+    size_t forwarder_count;
     struct config_calendar calendar;
     struct config_roles roles;
     struct config_zone *forward_zones;

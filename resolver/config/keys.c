@@ -173,6 +173,15 @@ static const struct key group_keys[] = {
     {0},
 };
 
+static const struct key device_keys[] = {
+    {"mac", KEY_MAC, AT(config_device, mac), .meaning = "its MAC address, as 02:00:5e:10:00:01"},
+    {"addresses", KEY_LIST, KEY_ADDRESS, MANY(config_device, addresses, address_count),
+     .meaning = "its fixed addresses, of either family"},
+    {"group", KEY_GROUP, AT(config_device, group),
+     .meaning = "its group, wherever it is; otherwise that of its subnet"},
+    {0},
+};
+
 static const struct key zone_keys[] = {
     {"", KEY_ITEMS, MANY(config_zone, upstreams, upstream_count), EACH(config_upstream),
      .children = upstream_keys, .required = true, .meaning = "servers that know the zone"},
@@ -256,6 +265,13 @@ static const struct key root_keys[] = {
     {"groups", KEY_MAP, MANY(config, groups, group_count), EACH(config_group), .noun = "group",
      .required = true, .children = group_keys,
      .meaning = "who may ask, and what; addresses in no group are refused"},
+    {"devices", KEY_MAP, MANY(config, devices, device_count), EACH(config_device), .noun = "device",
+     .children = device_keys, .meaning = "devices that the school knows by name"},
+    {"leases", KEY_LIST, KEY_PATH, MANY(config, leases, lease_count),
+     .meaning = "lease files of dnsmasq, Kea or ISC DHCP, for the names of devices"},
+    {"forwarders", KEY_LIST, KEY_PREFIX, MANY(config, forwarders, forwarder_count),
+     .meaning = "routers that forward questions and may tell the device's MAC address (EDNS option "
+                "65001, dnsmasq's add-mac)"},
     {"roles", KEY_OBJECT, AT(config, roles), .children = roles_keys,
      .meaning = "who may change the filter and who may read"},
     {0},
@@ -288,6 +304,7 @@ size_t key_size(enum key_type type)
         [KEY_NAME] = BL_NAME_MAX,
         [KEY_ADDRESS] = sizeof(struct address),
         [KEY_PREFIX] = sizeof(struct address_prefix),
+        [KEY_MAC] = sizeof(struct config_mac),
         [KEY_DATES] = sizeof(struct config_dates),
         [KEY_TIMES] = sizeof(struct config_times),
     };

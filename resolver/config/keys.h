@@ -29,6 +29,7 @@ enum key_type {
     KEY_NAME,         /* uint8_t [BL_NAME_MAX]: a wire name */
     KEY_ADDRESS,      /* struct address; a port where `most` is set, which is the default */
     KEY_PREFIX,       /* struct address_prefix */
+    KEY_MAC,          /* struct config_mac */
     KEY_DATES,        /* struct config_dates: "2026-10-26..2026-10-30" */
     KEY_TIMES,        /* struct config_times: "08:50-10:20" */
     /* Forms of their own. */

@@ -22,6 +22,7 @@ static void form_print(const struct key *key, FILE *out)
         [KEY_NAME] = "a name",
         [KEY_ADDRESS] = "an address",
         [KEY_PREFIX] = "a subnet",
+        [KEY_MAC] = "a MAC address",
         [KEY_DATES] = "a date, or first..last",
         [KEY_TIMES] = "HH:MM-HH:MM",
         [KEY_DAYS] = "a list of days",

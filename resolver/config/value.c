@@ -297,6 +297,24 @@ static bool digits(const char *text, int count, int *out)
     return true;
 }
 
+static void mac_read(struct reader *reader, const struct yaml_node *node, struct config_mac *field)
+{
+    struct config_mac mac = {.set = true};
+    char separator, end;
+    unsigned bytes[CONFIG_MAC_LEN];
+    int count = sscanf(node->text, "%2x%c%2x%*c%2x%*c%2x%*c%2x%*c%2x%c", &bytes[0], &separator,
+                       &bytes[1], &bytes[2], &bytes[3], &bytes[4], &bytes[5], &end);
+
+    if (count != CONFIG_MAC_LEN + 1 || strlen(node->text) != 17 ||
+        strspn(node->text, "0123456789abcdefABCDEF:-") != 17) {
+        reader_fault(reader, node, "\"%s\" is no MAC address (as 02:00:5e:10:00:01)", node->text);
+        return;
+    }
+    for (size_t i = 0; i < CONFIG_MAC_LEN; i++)
+        mac.bytes[i] = (uint8_t)bytes[i];
+    *field = mac;
+}
+
 static void dates_read(struct reader *reader, const struct yaml_node *node,
                        struct config_dates *field)
 {
@@ -400,6 +418,9 @@ static void scalar_read(struct reader *reader, const struct key *key, enum key_t
     case KEY_PREFIX:
         prefix_read(reader, node, field);
         break;
+    case KEY_MAC:
+        mac_read(reader, node, field);
+        break;
     case KEY_DATES:
         dates_read(reader, node, field);
         break;
@@ -466,6 +487,7 @@ bool value_text(const struct config *config, const struct key *key, enum key_typ
                 const void *field, char text[VALUE_TEXT_MAX])
 {
     const struct config_times *times = field;
+    const struct config_mac *mac;
     const char *words;
 
     switch (type) {
@@ -506,6 +528,12 @@ bool value_text(const struct config *config, const struct key *key, enum key_typ
     case KEY_PREFIX:
         address_prefix_text(field, text);
         return true;
+    case KEY_MAC:
+        mac = field;
+        if (mac->set)
+            snprintf(text, VALUE_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", mac->bytes[0],
+                     mac->bytes[1], mac->bytes[2], mac->bytes[3], mac->bytes[4], mac->bytes[5]);
+        return mac->set;
     case KEY_DATES:
         return dates_text(field, text);
     case KEY_TIMES:

@@ -11,7 +11,7 @@ struct asked {
     const struct config *config;
     const struct config_group *group;
     const uint8_t *name;
-    int64_t wall_s;
+    int64_t wall_ms, wall_s;
     struct policy_explanation *told;
 };
 
@@ -82,6 +82,31 @@ static bool index_among(const uint16_t *indices, size_t count, uint16_t index)
     return false;
 }
 
+static bool grant_is_on(const struct asked *asked, const struct policy_grant *grant)
+{
+    return asked->wall_ms >= grant->start_ms && asked->wall_ms < grant->end_ms;
+}
+
+/* Is the grant for this group, or for the device that has this special group? */
+static bool grant_is_meant(const struct asked *asked, uint32_t index)
+{
+    const struct policy *policy = asked->policy;
+    const struct policy_grant *grant = &policy->rules->grants[index];
+    size_t special = (size_t)asked->told->group - asked->config->group_count;
+
+    if (grant->kind == GRANT_SESSION)
+        return false;
+    if (!grant->device_text)
+        return grant->group && strcmp(grant->group, asked->group->name) == 0;
+    if (asked->told->group < asked->config->group_count)
+        return false;
+    for (size_t i = 0; i < policy->specials[special].grant_count; i++) {
+        if (policy->specials[special].grants[i] == index)
+            return true;
+    }
+    return false;
+}
+
 static void state_from(struct policy_stance *stance, const struct config_targets *targets,
                        enum category_state state, struct policy_origin origin)
 {
@@ -89,6 +114,23 @@ static void state_from(struct policy_stance *stance, const struct config_targets
         return;
     stance->state = (uint8_t)state;
     stance->origin = origin;
+}
+
+static void state_from_grants(const struct asked *asked, struct policy_stance *stance,
+                              enum grant_kind kind, enum category_state state)
+{
+    const struct policy_rules *rules = asked->policy->rules;
+    const char *category = asked->config->categories[stance->category].name;
+
+    for (uint32_t i = 0; i < rules->grant_count; i++) {
+        const struct policy_grant *grant = &rules->grants[i];
+        if (grant->kind != kind || grant->target_kind != TARGET_CATEGORY ||
+            strcmp(grant->target, category) != 0 || !grant_is_on(asked, grant) ||
+            !grant_is_meant(asked, i))
+            continue;
+        stance->state = (uint8_t)state;
+        stance->origin = (struct policy_origin){ORIGIN_GRANT, i};
+    }
 }
 
 static struct policy_stance stance_of(const struct asked *asked, uint16_t category)
@@ -109,6 +151,8 @@ static struct policy_stance stance_of(const struct asked *asked, uint16_t catego
         state_from(&stance, &schedule->observe, STATE_OBSERVE, origin);
         state_from(&stance, &schedule->allow, STATE_ALLOW, origin);
     }
+    state_from_grants(asked, &stance, GRANT_ALLOW, STATE_ALLOW);
+    state_from_grants(asked, &stance, GRANT_DENY, STATE_DENY);
     return stance;
 }
 
@@ -154,6 +198,17 @@ static bool mention_add(struct asked *asked, const uint8_t *name, uint16_t servi
     return true;
 }
 
+static bool service_mention(struct asked *asked, uint16_t index, enum verdict verdict, bool holds,
+                            struct policy_origin origin)
+{
+    const struct config_service *service = &asked->config->services[index];
+    bool fine = true;
+
+    for (size_t i = 0; i < service->name_count; i++)
+        fine &= mention_add(asked, service->names[i], index, verdict, holds, origin);
+    return fine;
+}
+
 static bool targets_mention(struct asked *asked, const struct config_targets *targets,
                             enum verdict verdict, bool holds, struct policy_origin origin)
 {
@@ -161,34 +216,66 @@ static bool targets_mention(struct asked *asked, const struct config_targets *ta
 
     for (size_t i = 0; i < targets->name_count; i++)
         fine &= mention_add(asked, targets->names[i], CONFIG_NONE, verdict, holds, origin);
-    for (size_t i = 0; i < targets->service_count; i++) {
-        const struct config_service *service = &asked->config->services[targets->services[i]];
-        for (size_t j = 0; j < service->name_count; j++)
-            fine &=
-                mention_add(asked, service->names[j], targets->services[i], verdict, holds, origin);
+    for (size_t i = 0; i < targets->service_count; i++)
+        fine &= service_mention(asked, targets->services[i], verdict, holds, origin);
+    return fine;
+}
+
+static bool grants_mention(struct asked *asked, enum grant_kind kind, enum verdict verdict)
+{
+    const struct policy_rules *rules = asked->policy->rules;
+    bool fine = true;
+
+    for (uint32_t i = 0; i < rules->grant_count; i++) {
+        const struct policy_grant *grant = &rules->grants[i];
+        struct policy_origin origin = {ORIGIN_GRANT, i};
+        bool holds = grant_is_on(asked, grant);
+        int service;
+        if (grant->kind != kind || !grant_is_meant(asked, i))
+            continue;
+        if (grant->target_kind == TARGET_NAME) {
+            fine &= mention_add(asked, grant->name, CONFIG_NONE, verdict, holds, origin);
+        } else if (grant->target_kind == TARGET_SERVICE) {
+            service = config_service_find(asked->config, grant->target);
+            if (service >= 0)
+                fine &= service_mention(asked, (uint16_t)service, verdict, holds, origin);
+        }
     }
     return fine;
+}
+
+static void close_tell(struct asked *asked, struct policy_origin origin)
+{
+    if (asked->told->closed)
+        return;
+    asked->told->closed = true;
+    asked->told->closed_by = origin;
 }
 
 static bool mentions_tell(struct asked *asked)
 {
     const struct config_group *group = asked->group;
+    const struct policy_rules *rules = asked->policy->rules;
     struct policy_origin origin = {ORIGIN_GROUP, 0};
-    bool fine = targets_mention(asked, &group->deny, VERDICT_DENY, true, origin) &&
-                targets_mention(asked, &group->allow, VERDICT_ALLOW, true, origin);
+    bool fine = targets_mention(asked, &group->allow, VERDICT_ALLOW, true, origin) &&
+                targets_mention(asked, &group->deny, VERDICT_DENY, true, origin);
 
     for (uint32_t i = 0; i < group->schedule_count; i++) {
         const struct config_schedule *schedule = &group->schedule[i];
         bool holds = schedule_is_on(asked, schedule);
         origin = (struct policy_origin){ORIGIN_SCHEDULE, i};
-        fine = fine && targets_mention(asked, &schedule->deny, VERDICT_DENY, holds, origin) &&
-               targets_mention(asked, &schedule->allow, VERDICT_ALLOW, holds, origin);
-        if (holds && !schedule->internet && !asked->told->closed) {
-            asked->told->closed = true;
-            asked->told->closed_by = i;
-        }
+        fine = fine && targets_mention(asked, &schedule->allow, VERDICT_ALLOW, holds, origin) &&
+               targets_mention(asked, &schedule->deny, VERDICT_DENY, holds, origin);
+        if (holds && !schedule->internet)
+            close_tell(asked, origin);
     }
-    return fine;
+    for (uint32_t i = 0; i < rules->grant_count; i++) {
+        const struct policy_grant *grant = &rules->grants[i];
+        if (grant->kind == GRANT_BLOCK && grant_is_on(asked, grant) && grant_is_meant(asked, i))
+            close_tell(asked, (struct policy_origin){ORIGIN_GRANT, i});
+    }
+    return fine && grants_mention(asked, GRANT_ALLOW, VERDICT_ALLOW) &&
+           grants_mention(asked, GRANT_DENY, VERDICT_DENY);
 }
 
 static const struct policy_stance *stance_find(const struct policy_explanation *told,
@@ -251,7 +338,8 @@ static uint16_t detail_number(const struct policy *policy, struct policy_origin 
 static void rule_tell(struct asked *asked, enum verdict verdict, enum rule_kind rule,
                       uint16_t category, struct policy_origin origin)
 {
-    const struct config_answer *form = answer_form(asked->config, asked->told->group, category);
+    const struct config_answer *form =
+        answer_form(asked->config, policy_group_base(asked->policy, asked->told->group), category);
     struct ruling *ruling = &asked->told->ruling;
 
     *ruling = (struct ruling){.verdict = (uint8_t)verdict,
@@ -273,8 +361,7 @@ static struct policy_mention *mention_that_decides(struct policy_explanation *to
             continue;
         if (best && bl_name_length(mention->name) < bl_name_length(best->name))
             break;
-        if (!best || best->verdict != VERDICT_DENY || mention->verdict == VERDICT_DENY)
-            best = mention; /* of equals the later word counts */
+        best = mention; /* of the same name the later word counts */
     }
     return best;
 }
@@ -323,8 +410,7 @@ static void rules_decide(struct asked *asked)
         return;
     }
     if (told->closed) {
-        rule_tell(asked, VERDICT_DENY, RULE_HOURS, POLICY_NO_CATEGORY,
-                  (struct policy_origin){ORIGIN_SCHEDULE, told->closed_by});
+        rule_tell(asked, VERDICT_DENY, RULE_HOURS, POLICY_NO_CATEGORY, told->closed_by);
         return;
     }
     lists_decide(asked);
@@ -355,8 +441,9 @@ int policy_explain(const struct policy *policy, uint16_t group, const uint8_t *n
     struct policy_explanation told = {.group = group, .found = found};
     struct asked asked = {.policy = policy,
                           .config = policy->config,
-                          .group = &policy->config->groups[group],
+                          .group = &policy->config->groups[policy_group_base(policy, group)],
                           .name = name,
+                          .wall_ms = wall_ms,
                           .wall_s = wall_ms / 1000 - (wall_ms % 1000 < 0),
                           .told = &told};
     struct policy_now now;

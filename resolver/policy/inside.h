@@ -18,8 +18,9 @@
 #include "resolver/policy/policy.h"
 
 struct condition {
-    enum { CONDITION_ALWAYS, CONDITION_SCHEDULE } kind;
+    enum { CONDITION_ALWAYS, CONDITION_SCHEDULE, CONDITION_SPAN } kind;
     const struct config_schedule *schedule;
+    int64_t start_ms, end_ms;
 };
 
 /* One thing said of a category; later ones in a profile outweigh earlier ones. */
@@ -50,7 +51,8 @@ struct name_table { /* open addressing; slots hold the first entry of a name */
 };
 
 struct profile {
-    uint16_t group; /* the first that has it, for answers and for comparing */
+    uint16_t group; /* the group of the configuration that it speaks for, the first of those that
+                       share it */
     struct effect *effects;
     size_t effect_count;
     struct closure *closures;
@@ -71,6 +73,38 @@ struct fact_view {
     uint16_t sealed; /* the sealed category among those standing; POLICY_NO_CATEGORY */
 };
 
+/* A group that is not in the configuration: one with something of its own for a device, or one that
+ * lasts as long as a session. Its number is the count of configured groups plus its place. */
+struct special {
+    uint16_t base;
+    uint16_t session; /* the condition that it lasts under; 0: always */
+    uint32_t *grants; /* of the device, indices into rules->grants */
+    size_t grant_count;
+};
+
+struct client { /* an address that is not just one of its subnet */
+    uint8_t bytes[16];
+    struct client_group {
+        uint16_t condition, group;
+    } * groups; /* the first whose condition holds; the last always does */
+    size_t group_count;
+};
+
+struct client_mac { /* a device behind a forwarder that tells its MAC address */
+    uint8_t mac[MAC_LEN];
+    uint16_t base; /* for those whose subnet gives this group; POLICY_NO_GROUP: for all */
+    uint16_t group;
+};
+
+struct clients {
+    struct client *list;
+    size_t count;
+    uint32_t *slots; /* open addressing, by address */
+    size_t slot_count;
+    struct client_mac *macs;
+    size_t mac_count;
+};
+
 __extension__ typedef unsigned __int128 address_bits;
 
 /* Ranges without gaps: each goes from its first address up to the next one's. IPv6 prefixes speak
@@ -87,10 +121,14 @@ struct subnets {
 struct policy {
     const struct config *config;
     const struct bl_store *store;
-    uint32_t version;
     struct arena arena;
     struct calendar *calendar;
     struct subnets subnets;
+    struct policy_rules *rules;
+    uint16_t *grant_conditions; /* by grant */
+    struct special *specials;
+    size_t special_count;
+    struct clients clients;
     struct fact_view *facts;
     size_t fact_count;
     struct condition *conditions;
@@ -108,6 +146,13 @@ struct policy {
 
 int policy_subnets_build(struct policy *policy);
 int policy_facts_build(struct policy *policy);
+int policy_grants_number(struct policy *policy);  /* first of the following */
+int policy_clients_build(struct policy *policy);  /* special groups */
+int policy_profiles_build(struct policy *policy); /* of all groups; then their rows */
+
+/* Whether a grant for a device is for this one. */
+bool device_matches(const struct config *config, const struct policy_grant *grant,
+                    const struct address *address, const uint8_t *mac);
 
 /* Adds an exception for a name to a profile's table while it is built. */
 bool names_add(struct arena *arena, struct name_table *table, const uint8_t *name,

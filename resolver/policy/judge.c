@@ -79,6 +79,7 @@ const char *policy_category_title(const struct policy *policy, uint16_t category
 
 const char *policy_group_name(const struct policy *policy, uint16_t group)
 {
+    group = policy_group_base(policy, group);
     return group < policy->config->group_count ? policy->config->groups[group].name : "";
 }
 

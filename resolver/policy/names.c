@@ -87,7 +87,6 @@ bool names_finish(struct arena *arena, struct name_table *table)
 static const struct name_entry *slot_find(const struct name_table *table, uint32_t hash,
                                           const uint8_t *name, const uint8_t *active)
 {
-    const struct name_entry *found = NULL;
     size_t slot = hash & (table->slot_count - 1);
 
     while (table->slots[slot] != NAME_NONE &&
@@ -95,12 +94,10 @@ static const struct name_entry *slot_find(const struct name_table *table, uint32
         slot = (slot + 1) & (table->slot_count - 1);
     for (uint32_t i = table->slots[slot]; i != NAME_NONE; i = table->entries[i].next) {
         const struct name_entry *entry = &table->entries[i];
-        /* Newest first: of equals the later word counts, but a deny outweighs an allow. */
-        if (active[entry->condition] &&
-            (!found || (entry->verdict == VERDICT_DENY && found->verdict != VERDICT_DENY)))
-            found = entry;
+        if (active[entry->condition])
+            return entry; /* the latest word comes first */
     }
-    return found;
+    return NULL;
 }
 
 const struct name_entry *names_find(const struct name_table *table, const uint8_t *active,

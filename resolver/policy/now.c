@@ -65,6 +65,13 @@ bool condition_holds(const struct policy *policy, uint16_t index, int64_t wall_m
     *out_until_ms = INT64_MAX;
     if (condition->kind == CONDITION_ALWAYS)
         return true;
+    if (condition->kind == CONDITION_SPAN) { /* a clock that is set back makes it hold again */
+        if (wall_ms < condition->start_ms)
+            *out_until_ms = condition->start_ms;
+        else if (wall_ms < condition->end_ms)
+            *out_until_ms = condition->end_ms;
+        return wall_ms >= condition->start_ms && wall_ms < condition->end_ms;
+    }
     *out_until_ms = schedule_next(policy, condition->schedule, wall_s) * 1000;
     return schedule_holds(policy, condition->schedule, wall_s);
 }
@@ -72,7 +79,7 @@ bool condition_holds(const struct policy *policy, uint16_t index, int64_t wall_m
 int policy_now_init(struct policy_now *out_now, const struct policy *policy)
 {
     struct policy_now now = {.policy = policy, .since_wall_ms = INT64_MAX};
-    size_t groups = policy->config->group_count;
+    size_t groups = policy_group_count(policy);
     bool fine;
 
     now.rows = calloc(groups + 1, sizeof *now.rows);
@@ -160,7 +167,7 @@ void policy_now_update(struct policy_now *now, struct moment moment)
         if (now->own[i] && profile_changed(profile, changed))
             row_fill(policy, profile, now->active, now->states, now->own[i]);
     }
-    for (size_t i = 0; i < policy->config->group_count; i++)
+    for (size_t i = 0; i < policy_group_count(policy); i++)
         until[i] = now->profile_until_wall_ms[policy->group_profiles[i]];
 }
 

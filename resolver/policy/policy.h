@@ -8,8 +8,9 @@
  * Order of rules, strongest first:
  *   1. a sealed category denies, whatever else is said;
  *   2. no internet at this time: everything is denied;
- *   3. the school's exceptions and grants for names (the most specific name wins; a deny beats an
- * allow of the same name);
+ *   3. the school's exceptions and grants for names: the most specific name wins; of the same name
+ *      the later word, grants after schedules after the group's own lists, and in each of these a
+ *      deny after an allow;
  *   4. in a category, a block of the lists stands unless an allow entry beats it: one of a higher
  * tier, or one of the same tier for the same name or a more specific one. $important blocks yield
  * only to higher tiers and to $important allow entries;
@@ -41,6 +42,7 @@
 #include "resolver/base/arena.h"
 #include "resolver/base/clock.h"
 #include "resolver/config/config.h"
+#include "resolver/policy/rules.h"
 
 struct policy;
 
@@ -73,11 +75,11 @@ struct ruling {
 enum { POLICY_NO_CATEGORY = UINT16_MAX, POLICY_NO_GROUP = UINT16_MAX };
 
 /* Where an exception comes from. */
-enum origin_kind { ORIGIN_NONE, ORIGIN_GROUP, ORIGIN_SCHEDULE };
+enum origin_kind { ORIGIN_NONE, ORIGIN_GROUP, ORIGIN_SCHEDULE, ORIGIN_GRANT };
 
 struct policy_origin {
     uint8_t kind;   /* enum origin_kind */
-    uint32_t index; /* of the schedule in the group that was judged */
+    uint32_t index; /* of the schedule in the group that was judged; of the grant in the rules */
 };
 
 /* `config` and `store` are borrowed until policy_free(). 0; -ENODATA for a sealed category without
@@ -85,11 +87,17 @@ struct policy_origin {
  * sentence. */
 int policy_build(const struct config *config, const struct bl_store *store, uint32_t version,
                  struct policy **out_policy, struct bl_error *error);
-void policy_free(struct policy *policy); /* NULL is fine */
+
+/* The same with grants, sessions and devices. `rules` is taken, also on failure; NULL: there are
+ * none. The version is that of the rules. */
+int policy_build_with(const struct config *config, const struct bl_store *store,
+                      struct policy_rules *rules, struct policy **out_policy,
+                      struct bl_error *error);
+const struct policy_rules *policy_rules(const struct policy *policy); /* never NULL */
+void policy_free(struct policy *policy);                              /* NULL is fine */
 uint32_t policy_version(const struct policy *policy);
 
-/* Stage "client": the group of an address by its longest prefix; POLICY_NO_GROUP when it may not
- * ask. */
+/* The group of an address by its longest prefix alone; POLICY_NO_GROUP when none holds it. */
 uint16_t policy_group_of(const struct policy *policy, const struct address *client);
 
 /* What holds at a moment: which row of rulings is in force for each group, and until when. A worker
@@ -110,6 +118,18 @@ struct policy_now {
 int policy_now_init(struct policy_now *now, const struct policy *policy); /* 0 or -ENOMEM */
 void policy_now_fini(struct policy_now *now);
 void policy_now_update(struct policy_now *now, struct moment moment);
+
+/* Stage "client": whose question is it? A user who signed on at the address (or at another address
+ * of the same device) goes before the device's own group, that before the subnet's. Devices with
+ * grants of their own, blocked devices and sessions are *special groups*: numbers above the
+ * configuration's, with the name of the group that they come from. `mac` is what a trusted
+ * forwarder said of the device, or NULL. POLICY_NO_GROUP when it may not ask. */
+uint16_t policy_client_group(const struct policy_now *now, const struct address *client,
+                             const uint8_t *mac, size_t mac_len);
+
+/* All groups, special ones included, and the group of the configuration that one comes from. */
+size_t policy_group_count(const struct policy *policy);
+uint16_t policy_group_base(const struct policy *policy, uint16_t group);
 
 /* The longest TTL, in seconds, that an answer to this group may carry now: no client's cache
  * outlives a bell. */
@@ -176,8 +196,8 @@ struct policy_explanation {
     size_t stance_count;
     uint16_t *periods; /* of the calendar, those that last */
     size_t period_count;
-    bool closed; /* no internet now, by schedule `closed_by` */
-    uint32_t closed_by;
+    bool closed; /* no internet now */
+    struct policy_origin closed_by;
     struct ruling ruling;
     int64_t
         until_wall_ms; /* until when this group's verdicts stay as they are; INT64_MAX: for good */
