@@ -130,9 +130,10 @@ static void count_ttls_down(uint8_t *message, const struct answer_source *source
 }
 
 /* Whether anything is denied to the group, so that what it does must stay visible. */
-static bool group_is_filtered(const struct config *config, uint16_t group)
+static bool group_is_filtered(const struct world *world, uint16_t group)
 {
-    const struct config_group *rules = &config->groups[group];
+    const struct config *config = world->config;
+    const struct config_group *rules = &config->groups[policy_group_base(world->policy, group)];
 
     if (rules->deny.category_count || rules->deny.service_count || rules->deny.name_count ||
         rules->schedule_count || rules->walled_garden || rules->safe_search != SAFE_SEARCH_OFF)
@@ -155,7 +156,7 @@ static enum query_next answer_recomposed(struct pipeline *pipeline, struct query
         .age_s = source->age_s,
         .limit_s = ttl_limit(pipeline, query),
         .stale_s = source->stale ? ANSWER_STALE_TTL_S : 0,
-        .without_ech = group_is_filtered(pipeline->world->config, query->group),
+        .without_ech = group_is_filtered(pipeline->world, query->group),
     };
     struct dns_writer writer;
 
@@ -188,7 +189,7 @@ enum query_next answer_message(struct pipeline *pipeline, struct query *query,
     if (source->stale && query->question.has_edns)
         options_len = dns_option_ede(options, sizeof options, DNS_EDE_STALE, "");
     if (rewrite_is_on(query) ||
-        (source->has_ech && group_is_filtered(pipeline->world->config, query->group)))
+        (source->has_ech && group_is_filtered(pipeline->world, query->group)))
         return answer_recomposed(pipeline, query, source, options, options_len);
     answer_start(query, &writer, rcode);
     dns_write_bytes(&writer, source->message + body, source->len - body);

@@ -12,7 +12,7 @@ static uint64_t record(struct pipeline *pipeline, const struct query *query, str
     denial = (struct denial){
         .wall_ms = pipeline->moment.wall_ms,
         .client = query->client,
-        .group = query->group,
+        .group = policy_group_base(pipeline->world->policy, query->group),
         .category = ruling.category,
         .qtype = query->question.type,
         .rule = ruling.rule,

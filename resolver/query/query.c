@@ -56,7 +56,8 @@ static void judge_question(struct pipeline *pipeline, struct query *query)
     const struct world *world = pipeline->world;
     const struct dns_question *question = &query->question;
 
-    query->group = policy_group_of(world->policy, &query->client);
+    query->group =
+        policy_client_group(&pipeline->now, &query->client, question->device, question->device_len);
     if (query->group == POLICY_NO_GROUP)
         return;
     query->found = bl_store_find(world->store, question->name, question->asked_len);

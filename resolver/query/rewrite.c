@@ -28,7 +28,8 @@ static void seek(struct pipeline *pipeline, struct query *query, const struct bl
 enum rewrite rewrite_question(struct pipeline *pipeline, struct query *query)
 {
     const struct world *world = pipeline->world;
-    const struct config_group *group = &world->config->groups[query->group];
+    const struct config_group *group =
+        &world->config->groups[policy_group_base(world->policy, query->group)];
     const struct dns_question *question = &query->question;
     struct safe_form form;
 

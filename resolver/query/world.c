@@ -55,8 +55,8 @@ static void world_free(struct world *world)
     free(world);
 }
 
-/* Everything that follows from a configuration. `world` is freed on failure. */
-static int world_fill(struct world *world, uint32_t version, struct world **out_world,
+/* Everything that follows from a configuration. `world` is freed on failure, `rules` are taken. */
+static int world_fill(struct world *world, struct policy_rules *rules, struct world **out_world,
                       struct bl_error *error)
 {
     const struct config *config = world->config;
@@ -66,12 +66,13 @@ static int world_fill(struct world *world, uint32_t version, struct world **out_
 
     world->references = 1;
     code = bl_lists_current(config->state, &generation, path, error);
-    if (code < 0)
+    if (code == 0)
+        code = bl_store_open(path, &world->store, error);
+    if (code < 0) {
+        policy_rules_free(rules);
         goto fail;
-    code = bl_store_open(path, &world->store, error);
-    if (code < 0)
-        goto fail;
-    code = policy_build(config, world->store, version, &world->policy, error);
+    }
+    code = policy_build_with(config, world->store, rules, &world->policy, error);
     if (code < 0)
         goto fail;
     code = safe_search_create(safe_search_shipped, safe_search_shipped_len, &world->safe_search,
@@ -80,7 +81,7 @@ static int world_fill(struct world *world, uint32_t version, struct world **out_
         goto fail;
     code = bl_error_set(error, -ENOMEM, "no memory for the policy");
     if (local_create(config, &world->local) < 0 ||
-        legend_of(config, world->store, version, &world->legend) < 0)
+        legend_of(config, world->store, policy_version(world->policy), &world->legend) < 0)
         goto fail;
     *out_world = world;
     return 0;
@@ -89,35 +90,60 @@ fail:
     return code;
 }
 
-int world_create(struct config *config, uint32_t version, struct world **out_world,
-                 struct bl_error *error)
+static struct policy_rules *rules_without_grants(uint32_t version)
+{
+    struct policy_rules *rules = calloc(1, sizeof *rules);
+
+    if (rules)
+        rules->version = version;
+    return rules;
+}
+
+int world_create_with(struct config *config, struct policy_rules *rules, struct world **out_world,
+                      struct bl_error *error)
 {
     struct world *world = calloc(1, sizeof *world);
     unsigned *worlds = malloc(sizeof *worlds);
 
-    if (!world || !worlds) {
+    if (!world || !worlds || !rules) {
         free(world);
         free(worlds);
+        policy_rules_free(rules);
         config_free(config);
         return bl_error_set(error, -ENOMEM, "no memory for the policy");
     }
     *worlds = 1;
     world->config = config;
     world->config_worlds = worlds;
-    return world_fill(world, version, out_world, error);
+    return world_fill(world, rules, out_world, error);
+}
+
+int world_create(struct config *config, uint32_t version, struct world **out_world,
+                 struct bl_error *error)
+{
+    return world_create_with(config, rules_without_grants(version), out_world, error);
+}
+
+int world_renew_with(const struct world *from, struct policy_rules *rules, struct world **out_world,
+                     struct bl_error *error)
+{
+    struct world *world = calloc(1, sizeof *world);
+
+    if (!world || !rules) {
+        free(world);
+        policy_rules_free(rules);
+        return bl_error_set(error, -ENOMEM, "no memory for the policy");
+    }
+    world->config = from->config;
+    world->config_worlds = from->config_worlds;
+    __atomic_add_fetch(world->config_worlds, 1, __ATOMIC_RELAXED);
+    return world_fill(world, rules, out_world, error);
 }
 
 int world_renew(const struct world *from, uint32_t version, struct world **out_world,
                 struct bl_error *error)
 {
-    struct world *world = calloc(1, sizeof *world);
-
-    if (!world)
-        return bl_error_set(error, -ENOMEM, "no memory for the policy");
-    world->config = from->config;
-    world->config_worlds = from->config_worlds;
-    __atomic_add_fetch(world->config_worlds, 1, __ATOMIC_RELAXED);
-    return world_fill(world, version, out_world, error);
+    return world_renew_with(from, rules_without_grants(version), out_world, error);
 }
 
 struct world *world_ref(struct world *world)

@@ -36,6 +36,14 @@ int world_create(struct config *config, uint32_t policy_version, struct world **
 /* Another one of the same configuration, with the generation that is in force now. */
 int world_renew(const struct world *world, uint32_t policy_version, struct world **out_world,
                 struct bl_error *error);
+
+/* The same with grants, sessions and devices; `rules` are taken, also on failure, and their version
+ * counts. */
+int world_create_with(struct config *config, struct policy_rules *rules, struct world **out_world,
+                      struct bl_error *error);
+int world_renew_with(const struct world *world, struct policy_rules *rules,
+                     struct world **out_world, struct bl_error *error);
+
 struct world *world_ref(struct world *world);
 void world_unref(struct world *world);
 
