@@ -366,37 +366,60 @@ void bl_store_close(struct bl_store *store)
     free(store);
 }
 
-struct bl_found bl_store_find(const struct bl_store *store, const uint8_t *wire, size_t len)
-{
+/* The suffixes of a name that a list could have, by their number of labels. */
+struct suffixes {
+    unsigned labels; /* of the whole name */
+    unsigned most;   /* of the longest suffix worth a look */
     uint8_t starts[BL_LABELS_MAX + 1];
     uint64_t hashes[BL_LABELS_MAX + 1];
-    unsigned labels = 0, most;
+};
+
+/* Their hashes; and their buckets are on the way from memory. */
+static void suffixes_hash(const struct bl_store *store, const uint8_t *wire, size_t len,
+                          struct suffixes *out)
+{
     uint64_t hash = bl_hash_start(store->seed);
+    unsigned labels = 0;
 
     for (size_t at = 0; at < len && wire[at] != 0 && labels < BL_LABELS_MAX; at += wire[at] + 1u)
-        starts[labels++] = (uint8_t)at;
-    most = labels < store->labels_max ? labels : store->labels_max;
-    for (unsigned n = 1; n <= most; n++) {
-        const uint8_t *label = wire + starts[labels - n];
+        out->starts[labels++] = (uint8_t)at;
+    out->labels = labels;
+    out->most = labels < store->labels_max ? labels : store->labels_max;
+    for (unsigned n = 1; n <= out->most; n++) {
+        const uint8_t *label = wire + out->starts[labels - n];
 
         hash = bl_hash_label(hash, store->seed, label + 1, *label);
-        hashes[n] = hash;
+        out->hashes[n] = hash;
         if (n >= store->labels_min)
             __builtin_prefetch(store->buckets +
                                bl_hash_bucket(hash, store->bucket_count) * (size_t)BL_BUCKET_SIZE);
     }
-    for (unsigned n = most; n >= store->labels_min && n > 0; n--) {
-        bl_fact fact = bl_table_find(store, hashes[n]);
+}
+
+void bl_store_prefetch(const struct bl_store *store, const uint8_t *wire, size_t len)
+{
+    struct suffixes suffixes;
+
+    suffixes_hash(store, wire, len, &suffixes);
+}
+
+struct bl_found bl_store_find(const struct bl_store *store, const uint8_t *wire, size_t len)
+{
+    struct suffixes suffixes;
+
+    suffixes_hash(store, wire, len, &suffixes);
+    for (unsigned n = suffixes.most; n >= store->labels_min && n > 0; n--) {
+        bl_fact fact = bl_table_find(store, suffixes.hashes[n]);
         uint32_t form;
 
         /* A number out of bounds can only come from a damaged disk: nothing is said by it. */
         if (fact == BL_FACT_NONE || fact >= store->fact_count)
             continue;
         form = store->fact_forms[fact];
-        if (n == labels && form >> 16 & BL_FACT_OWN_SELF)
-            return (struct bl_found){fact, starts[labels - n]};
-        if (n < labels && form >> 16 & BL_FACT_OWN_BELOW)
-            return (struct bl_found){(bl_fact)form, starts[labels - n]};
+        if (n == suffixes.labels && form >> 16 & BL_FACT_OWN_SELF)
+            return (struct bl_found){fact, suffixes.starts[suffixes.labels - n]};
+        if (n < suffixes.labels && form >> 16 & BL_FACT_OWN_BELOW)
+            return (struct bl_found){(bl_fact)form, suffixes.starts[suffixes.labels - n]};
     }
     return (struct bl_found){BL_FACT_NONE, 0};
 }

@@ -54,6 +54,10 @@ struct bl_found {
  * call; touches one cache line a suffix, all prefetched before the first is read. */
 struct bl_found bl_store_find(const struct bl_store *store, const uint8_t *wire, size_t len);
 
+/* Has the memory that bl_store_find() will read for this name fetched, and does not wait for it:
+ * for each name of a batch before the first is looked up. */
+void bl_store_prefetch(const struct bl_store *store, const uint8_t *wire, size_t len);
+
 /* The fact of an IPv4 (4 octets) or IPv6 (16) address: that of its longest listed prefix.
  * IPv4-mapped, NAT64 (64:ff9b::/96) and 6to4 forms count as the IPv4 address inside. `out_prefix`
  * may be NULL. */

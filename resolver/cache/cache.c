@@ -155,6 +155,26 @@ struct cache_entry *cache_find(struct cache *cache, const struct cache_key *key)
     return NULL;
 }
 
+void cache_prefetch(const struct cache *cache, const struct cache_key *key)
+{
+    __builtin_prefetch(bucket_of(cache, key_hash(key)));
+}
+
+void cache_prefetch_entry(const struct cache *cache, const struct cache_key *key)
+{
+    enum { LINE = 64, LINES = 3 }; /* an ordinary entry */
+    uint32_t hash = key_hash(key);
+    const struct bucket *bucket = bucket_of(cache, hash);
+
+    for (unsigned i = 0; i < SLOTS; i++) {
+        if (bucket->slots[i].tag != hash || !bucket->slots[i].position)
+            continue;
+        const uint8_t *entry = cache->ring + (size_t)bucket->slots[i].position * UNIT;
+        for (size_t line = 0; line < LINES; line++)
+            __builtin_prefetch(entry + line * LINE); /* beyond the ring's end it does no harm */
+    }
+}
+
 static void drop(struct cache *cache, uint32_t *position)
 {
     *position = 0;

@@ -85,6 +85,11 @@ void cache_destroy(struct cache *cache);
 /* The entry of this key, fresh or stale (the caller looks at cache_age_s() and ttl_s), or NULL. */
 struct cache_entry *cache_find(struct cache *cache, const struct cache_key *key);
 
+/* For the keys of a batch before the first is looked up: has the index fetched from memory for a
+ * key, and then, once it has come, the entry. Neither waits. */
+void cache_prefetch(const struct cache *cache, const struct cache_key *key);
+void cache_prefetch_entry(const struct cache *cache, const struct cache_key *key);
+
 void cache_insert(struct cache *cache, const struct cache_reply *reply, int64_t now_ms);
 
 /* Forgets one name with all below it, or everything (NULL). Returns how many entries went. */

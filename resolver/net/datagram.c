@@ -30,9 +30,10 @@ struct incoming {
 };
 
 struct datagrams {
-    uv_poll_t poll; /* first: the loop hands it back */
+    uv_poll_t questions, room; /* watch `fd` and, while it is blocked, `out_fd` */
+    unsigned handles;          /* still open */
     struct worker *worker;
-    int fd;
+    int fd, out_fd;
     struct address local; /* of a socket on a specific address */
     bool is_v6, is_wildcard;
     bool stopped; /* no more questions are read */
@@ -76,20 +77,25 @@ int datagrams_create(struct worker *worker, struct listen_socket *socket,
 
     if (!d)
         return -ENOMEM;
-    code = uv_poll_init(&worker->loop, &d->poll, socket->fd);
+    code = uv_poll_init(&worker->loop, &d->questions, socket->fd);
     if (code < 0) {
         free(d);
         return code;
     }
+    /* The second of two of a kind: what the first one did, this one does. */
+    CHECK(uv_poll_init(&worker->loop, &d->room, socket->out_fd) == 0);
+    d->questions.data = d->room.data = d;
+    d->handles = 2;
     d->worker = worker;
     d->fd = socket->fd;
+    d->out_fd = socket->out_fd;
     d->local = socket->address;
     d->is_v6 = socket->is_v6;
     d->is_wildcard = socket->is_wildcard;
     for (unsigned i = 0; i < BATCH; i++)
         d->messages[i].msg_hdr =
             (struct msghdr){.msg_name = &d->names[i], .msg_iov = &d->vectors[i], .msg_iovlen = 1};
-    socket->fd = -1;
+    socket->fd = socket->out_fd = -1;
     *out_datagrams = d;
     return 0;
 }
@@ -130,36 +136,48 @@ static bool sender_is_impossible(const struct address *client)
     return client->bytes[0] == 0xff || memcmp(client->bytes, ZERO, sizeof ZERO) == 0;
 }
 
-static void datagram_read(struct datagrams *d, struct mmsghdr *message)
+/* The question of a datagram, read; NULL when it is dropped. */
+static struct query *datagram_read(struct datagrams *d, struct mmsghdr *message)
 {
     struct worker *worker = d->worker;
     struct msghdr *header = &message->msg_hdr;
     struct query *query;
-    uint8_t *room;
 
     if (header->msg_flags & MSG_TRUNC) {
         COUNT(worker->counters, malformed);
-        return;
+        return NULL;
     }
-    room = datagrams_room(d);
-    query = room ? query_take(worker->pipeline) : NULL;
+    query = query_take(worker->pipeline);
     if (!query) {
         COUNT(worker->counters, overload);
-        return;
+        return NULL;
     }
     address_from_sockaddr(header->msg_name, &query->client);
     if (sender_is_impossible(&query->client)) {
         COUNT(worker->counters, dropped);
         query_release(worker->pipeline, query);
-        return;
+        return NULL;
     }
     local_read(d, header, query);
     query->packet = header->msg_iov->iov_base;
     query->packet_len = message->msg_len;
     query->transport = OVER_UDP;
     query->channel = d;
-    query->answer = room;
+    query_read(worker->pipeline, query);
+    return query;
+}
+
+static void datagram_answer(struct datagrams *d, struct query *query)
+{
+    struct worker *worker = d->worker;
+
+    query->answer = datagrams_room(d);
     query->answer_room = ANSWER_ROOM;
+    if (!query->answer) {
+        COUNT(worker->counters, overload);
+        query_release(worker->pipeline, query);
+        return;
+    }
     switch (worker_question(worker, query)) {
     case QUERY_ANSWER:
         datagrams_answer(d, query);
@@ -172,6 +190,22 @@ static void datagram_read(struct datagrams *d, struct mmsghdr *message)
     case QUERY_WAIT:
         break;
     }
+}
+
+/* In three passes, so that each question's memory is fetched while the others have their turn. */
+static void batch_answer(struct datagrams *d, struct mmsghdr *messages, unsigned count)
+{
+    struct query *queries[BATCH];
+    unsigned taken = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        queries[taken] = datagram_read(d, &messages[i]);
+        taken += queries[taken] != NULL;
+    }
+    for (unsigned i = 0; i < taken; i++)
+        query_fetch(d->worker->pipeline, queries[i]);
+    for (unsigned i = 0; i < taken; i++)
+        datagram_answer(d, queries[i]);
 }
 
 /* Returns whether there may be more to read. */
@@ -190,43 +224,45 @@ static bool batch_read(struct datagrams *d)
     if (count <= 0)
         return false;
     worker_wake(d->worker);
-    for (int i = 0; i < count; i++)
-        datagram_read(d, &in->messages[i]);
+    batch_answer(d, in->messages, (unsigned)count);
     datagrams_flush(d);
     return count == BATCH;
 }
 
-static void on_ready(uv_poll_t *poll, int status, int events);
-
-static void watch(struct datagrams *d)
+static void on_questions(uv_poll_t *poll, int status, int events)
 {
-    int events = (d->blocked ? UV_WRITABLE : 0) | (d->stopped || d->blocked ? 0 : UV_READABLE);
+    struct datagrams *d = poll->data;
 
-    if (events)
-        CHECK(uv_poll_start(&d->poll, events, on_ready) == 0);
-    else
-        uv_poll_stop(&d->poll);
-}
-
-static void on_ready(uv_poll_t *poll, int status, int events)
-{
-    struct datagrams *d = (struct datagrams *)poll;
-
-    (void)
-        status; /* errors of a socket without a peer are read, and thereby cleared, by recvmmsg() */
+    /* Errors of a socket without a peer are read, and thereby cleared, by recvmmsg(). */
+    (void)status;
     (void)events;
-    if (d->blocked) {
-        datagrams_flush(d);
-        return;
-    }
     for (unsigned i = 0; i < BATCHES_PER_WAKE && !d->stopped && !d->blocked; i++)
         if (!batch_read(d))
             break;
 }
 
+static void on_room(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    datagrams_flush(poll->data);
+}
+
+static void watch(struct datagrams *d)
+{
+    if (d->stopped || d->blocked)
+        uv_poll_stop(&d->questions);
+    else
+        CHECK(uv_poll_start(&d->questions, UV_READABLE, on_questions) == 0);
+    if (d->blocked)
+        CHECK(uv_poll_start(&d->room, UV_WRITABLE, on_room) == 0);
+    else
+        uv_poll_stop(&d->room);
+}
+
 int datagrams_start(struct datagrams *d)
 {
-    return uv_poll_start(&d->poll, UV_READABLE, on_ready);
+    return uv_poll_start(&d->questions, UV_READABLE, on_questions);
 }
 
 void datagrams_stop(struct datagrams *d)
@@ -237,15 +273,19 @@ void datagrams_stop(struct datagrams *d)
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct datagrams *d = (struct datagrams *)handle;
+    struct datagrams *d = handle->data;
 
+    if (--d->handles)
+        return;
     close(d->fd);
+    close(d->out_fd);
     free(d);
 }
 
 void datagrams_close(struct datagrams *d)
 {
-    uv_close((uv_handle_t *)&d->poll, on_closed);
+    uv_close((uv_handle_t *)&d->questions, on_closed);
+    uv_close((uv_handle_t *)&d->room, on_closed);
 }
 
 uint8_t *datagrams_room(struct datagrams *d)
@@ -303,7 +343,7 @@ void datagrams_flush(struct datagrams *d)
 
     d->blocked = false;
     while (d->sent < d->count) {
-        int sent = sendmmsg(d->fd, d->messages + d->sent, d->count - d->sent, MSG_DONTWAIT);
+        int sent = sendmmsg(d->out_fd, d->messages + d->sent, d->count - d->sent, MSG_DONTWAIT);
         if (sent > 0) {
             d->sent += (unsigned)sent;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {

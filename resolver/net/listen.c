@@ -10,7 +10,7 @@
 
 #include "resolver/net/limits.h"
 
-enum { RECEIVE_BUFFER = 4 << 20 };
+enum { RECEIVE_BUFFER = 4 << 20, UNUSED_PORT = 1 }; /* tcpmux's: nothing asks from there */
 
 static void option_set(int fd, int level, int name, int value)
 {
@@ -93,6 +93,38 @@ static int socket_bind(const struct listen_socket *wanted, bool shared, bool dua
     return 0;
 }
 
+/* The socket by which answers leave: never chosen for a datagram that comes in, as the kernel gives
+ * a connected socket only what its peer sends. */
+static int out_open(struct listen_socket *socket, bool dual, struct bl_error *error)
+{
+    struct address nobody = socket->address;
+    char text[ADDRESS_TEXT_MAX];
+    struct sockaddr_storage peer;
+    socklen_t len;
+    int fd, code = socket_bind(socket, true, dual, &fd, error);
+
+    if (code < 0)
+        return code;
+    if (socket->is_wildcard && socket->is_v6)
+        nobody.bytes[15] = 1; /* ::1 */
+    else if (socket->is_wildcard)
+        memcpy(nobody.bytes + 12, (const uint8_t[]){127, 0, 0, 1}, 4);
+    nobody.port = UNUSED_PORT;
+    len = address_to_sockaddr(&nobody, socket->is_v6, &peer);
+    if (connect(fd, (struct sockaddr *)&peer, len) < 0) {
+        code = -errno;
+        close(fd);
+        return bl_error_set(error, code,
+                            "cannot prepare answers from %s: %s. Is the loopback interface up "
+                            "(`ip link set lo up`)?",
+                            address_text_port(&socket->address, text), strerror(-code));
+    }
+    options_datagram(fd, socket);
+    option_set(fd, SOL_SOCKET, SO_RCVBUF, 0); /* the least there is: it is never read */
+    socket->out_fd = fd;
+    return 0;
+}
+
 static int socket_open(struct listen_socket *socket, bool shared, bool dual, struct bl_error *error)
 {
     int code = socket_bind(socket, shared, dual, &socket->fd, error);
@@ -101,10 +133,12 @@ static int socket_open(struct listen_socket *socket, bool shared, bool dual, str
         return code;
     if (socket->is_stream) {
         option_set(socket->fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    } else {
-        options_datagram(socket->fd, socket);
+        return 0;
     }
-    return 0;
+    options_datagram(socket->fd, socket);
+    /* Right behind its fellow: where the kernel's choice among several workers falls on this one it
+     * goes on to the next, and each worker gets its share. */
+    return out_open(socket, dual, error);
 }
 
 /* "::" alone is meant for everybody; beside 0.0.0.0 it must leave IPv4 to that socket. */
@@ -122,8 +156,9 @@ static int address_open(struct listeners *listeners, const struct config *config
                         bool is_stream, struct bl_error *error)
 {
     const struct address *address = &config->listen[index];
-    bool dual = wants_dual(config, address), shared = listeners->workers > 1;
+    bool dual = wants_dual(config, address), shared = !is_stream || listeners->workers > 1;
     struct listen_socket wanted = {.fd = -1,
+                                   .out_fd = -1,
                                    .address = *address,
                                    .is_stream = is_stream,
                                    .is_v6 = !address_is_v4(address),
@@ -161,7 +196,7 @@ int listeners_open(const struct config *config, struct listeners **out_listeners
     listeners->workers = config->workers;
     listeners->per_worker = 2 * config->listen_count;
     for (size_t i = 0; i < count; i++)
-        listeners->items[i].fd = -1;
+        listeners->items[i].fd = listeners->items[i].out_fd = -1;
     for (size_t i = 0; i < config->listen_count && code == 0; i++) {
         code = address_open(listeners, config, i, false, error);
         if (code == 0)
@@ -179,9 +214,12 @@ void listeners_close(struct listeners *listeners)
 {
     if (!listeners)
         return;
-    for (size_t i = 0; i < listeners->per_worker * listeners->workers; i++)
+    for (size_t i = 0; i < listeners->per_worker * listeners->workers; i++) {
         if (listeners->items[i].fd >= 0)
             close(listeners->items[i].fd);
+        if (listeners->items[i].out_fd >= 0)
+            close(listeners->items[i].out_fd);
+    }
     free(listeners->items);
     free(listeners);
 }

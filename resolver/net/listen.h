@@ -8,6 +8,12 @@
  * "::" takes IPv4 clients too (as v4-mapped addresses) unless 0.0.0.0 is listed with the same port.
  * A wildcard socket learns from the kernel which address each datagram was sent to, so that the
  * reply comes from there; on a specific address this is known beforehand and costs nothing.
+ *
+ * Beside each UDP socket stands a second one on the same address and port, by which answers leave.
+ * The kernel tells all who watch a socket of every datagram that has left it; for a socket that the
+ * loop watches for questions this costs a twentieth of what an answer costs, and nobody wants to
+ * know. The second one is watched only while it has no room. It is connected to a port of this
+ * machine that nobody uses, so that no question is ever given to it.
  */
 #ifndef RESOLVER_NET_LISTEN_H
 #define RESOLVER_NET_LISTEN_H
@@ -21,6 +27,7 @@
 
 struct listen_socket {
     int fd;                 /* −1 once a worker has taken it */
+    int out_fd;             /* UDP: by which answers leave; likewise */
     struct address address; /* as configured */
     bool is_stream;
     bool is_v6; /* the socket's family */

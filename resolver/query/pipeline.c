@@ -121,6 +121,7 @@ struct query *query_take(struct pipeline *pipeline)
     query->channel_next = NULL;
     query->channel_link = NULL;
     query->answer_len = 0;
+    query->is_read = 0;
     return query;
 }
 

@@ -82,18 +82,42 @@ static struct denial_match question_match(const struct query *query)
     };
 }
 
+void query_read(struct pipeline *pipeline, struct query *query)
+{
+    const struct dns_question *question = &query->question;
+    struct cache_key key;
+
+    query->parsed = (uint8_t)dns_question_parse(query->packet, query->packet_len, &query->question);
+    query->is_read = 1;
+    if (query->parsed != DNS_QUESTION_FINE)
+        return;
+    bl_store_prefetch(pipeline->world->store, question->name, question->asked_len);
+    key = recall_key(question);
+    cache_prefetch(pipeline->cache, &key);
+}
+
+void query_fetch(const struct pipeline *pipeline, const struct query *query)
+{
+    struct cache_key key;
+
+    if (query->parsed != DNS_QUESTION_FINE)
+        return;
+    key = recall_key(&query->question);
+    cache_prefetch_entry(pipeline->cache, &key);
+}
+
 enum query_next query_begin(struct pipeline *pipeline, struct query *query)
 {
-    enum dns_question_verdict verdict;
     struct denial_match match;
     enum query_next next;
 
     COUNT(pipeline->counters, queries);
     if (query->transport != OVER_UDP)
         COUNT(pipeline->counters, queries_tcp);
-    verdict = dns_question_parse(query->packet, query->packet_len, &query->question);
-    if (verdict != DNS_QUESTION_FINE)
-        return answer_not_a_question(pipeline, query, verdict);
+    if (!query->is_read)
+        query_read(pipeline, query);
+    if (query->parsed != DNS_QUESTION_FINE)
+        return answer_not_a_question(pipeline, query, query->parsed);
     if (limit_exceeded(pipeline, query))
         return limit_answer(pipeline, query);
 

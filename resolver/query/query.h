@@ -13,7 +13,12 @@
  *     pipeline_wake(p, clock_read());
  *     for each datagram:
  *         q = query_take(p);                      NULL when all are in flight: drop the datagram
- *         fill in q->packet … q->answer_room;     "set by net" below
+ *         fill in q->packet … q->channel;         "set by net" below
+ *         query_read(p, q);
+ *     for each:
+ *         query_fetch(p, q);
+ *     for each:
+ *         fill in q->answer, q->answer_room;
  *         switch (query_begin(p, q)):
  *             ANSWER:  send q->answer[0 .. q->answer_len) to q->client;  query_release(p, q);
  *             FORWARD: send q->exchange->packet to q->exchange->server_address, exchange_sent();
@@ -64,7 +69,7 @@ struct query {
     int64_t arrived_ms;        /* monotonic */
 
     /* Set by net. */
-    const uint8_t *packet; /* the datagram or TCP message; borrowed during query_begin() only */
+    const uint8_t *packet; /* the datagram or TCP message; borrowed until query_begin() returns */
     size_t packet_len;
     struct address client; /* with port */
     struct address local;  /* the address asked, from which the reply must come */
@@ -77,6 +82,8 @@ struct query {
 
     /* Written by stage parse. */
     struct dns_question question; /* id, flags, the name as asked and lower-cased, type, EDNS */
+    uint8_t is_read;              /* the question is, and `parsed` is what it was found to be */
+    uint8_t parsed;               /* enum dns_question_verdict */
 
     /* Written by stage rewrite. */
     const struct dns_question *sought; /* what upstreams and cache are asked: the question, or what
@@ -148,6 +155,12 @@ void pipeline_client_waits(struct pipeline *pipeline, const struct query *query)
 
 struct query *query_take(struct pipeline *pipeline);
 void query_release(struct pipeline *pipeline, struct query *query);
+
+/* Memory is slow and a batch is long: query_read() reads the question and has what the lists and
+ * the index of the cache say of it fetched, query_fetch() what that index points to, each while the
+ * rest of the batch has its turn. A single question may go without; query_begin() then reads it. */
+void query_read(struct pipeline *pipeline, struct query *query);
+void query_fetch(const struct pipeline *pipeline, const struct query *query);
 
 enum query_next query_begin(struct pipeline *pipeline, struct query *query);
 enum query_next query_resume(struct pipeline *pipeline, struct exchange *exchange,
