@@ -316,7 +316,7 @@ static int stream_read_lines(struct stream *stream, struct reader *reader,
                              const struct format *format)
 {
     struct slice line;
-    bool too_long;
+    bool too_long = false;
     int rc;
 
     while ((rc = stream_line(stream, reader, &line, &too_long)) > 0) {

@@ -125,8 +125,8 @@ static enum exit_code exchange(int fd, const char *request, int passed_fd, json_
     enum exit_code exit_code;
     json_error_t fault;
     json_t *reply;
-    char *text;
-    size_t len;
+    char *text = NULL;
+    size_t len = 0;
     int code = request_send(fd, request, strlen(request), passed_fd);
 
     if (code == 0)

@@ -180,8 +180,9 @@ static void header_fill(struct journal_file *file)
     header->count_slots = JOURNAL_COUNT_SLOTS;
     header->end = JOURNAL_DATA_START;
     header->drained = JOURNAL_DATA_START;
-    /* The magic comes last: a file that a kill left half-made has none and is removed. */
-    __atomic_thread_fence(__ATOMIC_RELEASE);
+    /* The magic comes last: a file that a kill left half-made has none and is removed. The compiler
+     * alone could mix the stores up: the kernel keeps a killed process's pages as they are. */
+    __atomic_signal_fence(__ATOMIC_RELEASE);
     memcpy(header->magic, JOURNAL_MAGIC, sizeof(header->magic));
     journal_scan_start(file->base, file->size, &file->scan);
     file->synced = JOURNAL_DATA_START;

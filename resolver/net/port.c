@@ -152,7 +152,7 @@ static int socket_open(struct ports *ports, const struct address *server, int *o
 static int port_open(struct ports *ports, struct pool *pool, struct port **slot)
 {
     struct port *port;
-    int fd, code;
+    int fd = -1, code;
 
     if (ports->open >= ports->limit)
         return -EMFILE;

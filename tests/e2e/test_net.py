@@ -454,7 +454,7 @@ def test_lists_are_adopted_under_load(at):
 
 def test_flush(at):
     with Upstream() as upstream:
-        ground(at, upstream)
+        ground(at, upstream, workers=1)
         resolver = at.resolver()
         resolver.ask("kept.example")
         resolver.ask("kept.example")
