@@ -223,7 +223,7 @@ static void cell_print(const struct column *column, const char *text, bool last,
         spaces_print(column->width - width + GAP, out);
 }
 
-static void table_free(struct table *table)
+void table_free(struct table *table)
 {
     for (size_t i = 0; i < table->column_count; i++)
         free(table->columns[i].heading);

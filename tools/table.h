@@ -17,6 +17,7 @@ void table_column(struct table *table, const char *heading, enum table_align ali
 void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Fills cells left to right, then the next row. */
 void table_print(struct table *table, FILE *out); /* and frees it */
+void table_free(struct table *table);
 
 /* `text` with control characters, invalid UTF-8 and bidirectional overrides escaped, for a
  * terminal. */

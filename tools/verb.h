@@ -44,6 +44,7 @@ extern const struct verb verb_flush;
 extern const struct verb verb_lists;
 extern const struct verb verb_reload;
 extern const struct verb verb_report;
+extern const struct verb verb_selftest;
 extern const struct verb verb_status;
 extern const struct verb verb_why;
 

@@ -8,6 +8,7 @@ const struct verb *const verbs[] = {
     &verb_lists,
     &verb_reload,
     &verb_report,
+    &verb_selftest,
     &verb_status,
     &verb_why,
     NULL,

@@ -2,5 +2,6 @@
 
 const struct control_verb *const control_tables[] = {
     control_basic_verbs,
+    control_selftest_verbs,
     NULL,
 };

@@ -1,0 +1,26 @@
+/* The self-test: does the filter do what the policy says, group by group, at this moment?
+ *
+ * Every question goes through the query path itself (a pipeline of its own over the world in force,
+ * so that nothing is recorded as a pupil's and no worker waits), with an address of the group as
+ * its client: a listed name of each category, in mixed case and one label below; canary names; a
+ * search engine where search is to be safe. What comes out is compared with what policy_explain()
+ * works out from the configuration and the lists' entries by another way, and, for sealed
+ * categories, with "denied".
+ *
+ * Any thread but a worker's: it walks the lists once, which takes a second or two at five million
+ * names.
+ */
+#ifndef RESOLVER_CONTROL_SELFTEST_H
+#define RESOLVER_CONTROL_SELFTEST_H
+
+#include <jansson.h>
+
+#include "blocklists/error.h"
+#include "resolver/base/clock.h"
+#include "resolver/query/world.h"
+
+/* Adds {"checks": [{"group", "check", "subject", "expected", "found", "passed", "note"}…],
+ * "passed": N, "failed": N} to `reply`. 0, or -ENOMEM. A failed check is a result, not an error. */
+int selftest_run(struct world *world, struct moment moment, json_t *reply, struct bl_error *error);
+
+#endif

@@ -1,0 +1,57 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "resolver/base/clock.h"
+#include "resolver/base/log.h"
+#include "resolver/control/control.h"
+#include "resolver/control/daemon.h"
+#include "resolver/control/selftest.h"
+
+/* The last result stays in the state folder, for reports and for who asks when the check was made.
+ * A new one takes its place whole. */
+static int result_keep(const char *state, const json_t *result, struct bl_error *error)
+{
+    char path[4096], fresh[4096];
+
+    snprintf(path, sizeof path, "%s/selftest.json", state);
+    snprintf(fresh, sizeof fresh, "%s/selftest.json.new", state);
+    if (json_dump_file(result, fresh, JSON_INDENT(1)) != 0 || rename(fresh, path) < 0) {
+        unlink(fresh);
+        return bl_error_set(error, -EIO, "cannot keep the result in %s: %s", path, strerror(errno));
+    }
+    return 0;
+}
+
+static int handle_selftest(struct daemon *daemon, const struct caller *caller, json_t *request,
+                           int fd, json_t *reply, struct bl_error *error)
+{
+    struct world *world = daemon_world(daemon);
+    struct moment now = clock_read();
+    struct bl_error kept;
+    int code;
+
+    (void)request;
+    (void)fd;
+    json_object_set_new(reply, "time", json_integer(now.wall_ms / 1000));
+    json_object_set_new(reply, "by", json_string(caller->login));
+    json_object_set_new(reply, "generation",
+                        json_integer((json_int_t)bl_store_generation(world->store)));
+    json_object_set_new(reply, "policy-version", json_integer(policy_version(world->policy)));
+    code = selftest_run(world, now, reply, error);
+    world_unref(world);
+    if (code < 0)
+        return code;
+    if (result_keep(daemon->state, reply, &kept) < 0)
+        log_warning("self-test: %s", kept.text);
+    log_notice("self-test asked for by %s: %lld checks passed, %lld failed", caller->login,
+               (long long)json_integer_value(json_object_get(reply, "passed")),
+               (long long)json_integer_value(json_object_get(reply, "failed")));
+    return 0;
+}
+
+const struct control_verb control_selftest_verbs[] = {
+    {"selftest", ROLE_VIEWER, CONTROL_READS, handle_selftest},
+    {0},
+};

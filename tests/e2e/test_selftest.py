@@ -1,0 +1,52 @@
+"""`chalkgate selftest`: what it finds in order, and that it finds what is not."""
+import json
+
+import lab
+from lab import holds, same
+from upstream import Upstream
+
+
+def opened(place, more=""):
+    upstream = place.enter(Upstream())
+    place.configure(upstreams=[f"127.0.0.1:{upstream.port}"], more=more,
+                    groups={"pupils": (["127.0.0.1/32", "::1/128"], ["ads", "games"]), "staff": (["127.0.0.2/32"], ["ads"])})
+    for category in ("ads", "games", "gambling"):
+        place.command("lists", "import", "--category", category, "--reason", "x",
+                      place.list_of(category, [f"{category}.example", f"more-{category}.example"]))
+    return upstream, place.resolver()
+
+
+def checks(told, **wanted):
+    return [one for one in told["checks"] if all(one[key] == value for key, value in wanted.items())]
+
+
+def test_all_in_order(place):
+    opened(place)
+    told = place.json("selftest")
+    same(told["failed"], 0, f"failed checks: {[one for one in told['checks'] if not one['passed']]}")
+    same(checks(told, group="pupils", check="games")[0]["found"], "denied", "games for pupils")
+    same(checks(told, group="staff", check="games")[0]["found"], "allowed", "games for staff")
+    same(len(checks(told, group="staff", check="canary")), 4, "canaries of staff")
+    same(checks(told, check="through an upstream")[0]["found"], "an answer", "the way through an upstream")
+    kept = json.loads((place.state / "selftest.json").read_text())
+    same(kept["failed"], 0, "the result that was kept")
+    same(place.denials(), [], "records: a self-test is nobody's visit")
+    holds("0 failed" in place.command("selftest", "--all").stdout, "the table's last line")
+
+
+def test_silent_upstream_is_found(place):
+    upstream, _resolver = opened(place)
+    upstream.close()
+    told = place.json("selftest", expect=1)
+    same([one["check"] for one in told["checks"] if not one["passed"]][:1], ["through an upstream"], "what failed")
+    holds("FAILED" in place.command("selftest", expect=1).stdout, "the table names what failed")
+
+
+def test_without_a_resolver(place):
+    place.configure()
+    done = place.command("selftest", expect=1)
+    holds("no chalkgated is running" in done.stderr, f"says why: {done.stderr}")
+
+
+if __name__ == "__main__":
+    lab.main()
