@@ -6,14 +6,15 @@ from lab import holds, same
 from upstream import Upstream
 
 
-def opened(place, more=""):
-    upstream = place.enter(Upstream())
-    place.configure(upstreams=[f"127.0.0.1:{upstream.port}"], more=more,
+def opened(place, port=None):
+    """`port`: of the upstream, where it is not one that answers."""
+    port = port or place.enter(Upstream()).port
+    place.configure(upstreams=[f"127.0.0.1:{port}"],
                     groups={"pupils": (["127.0.0.1/32", "::1/128"], ["ads", "games"]), "staff": (["127.0.0.2/32"], ["ads"])})
     for category in ("ads", "games", "gambling"):
         place.command("lists", "import", "--category", category, "--reason", "x",
                       place.list_of(category, [f"{category}.example", f"more-{category}.example"]))
-    return upstream, place.resolver()
+    return place.resolver()
 
 
 def checks(told, **wanted):
@@ -35,8 +36,7 @@ def test_all_in_order(place):
 
 
 def test_silent_upstream_is_found(place):
-    upstream, _resolver = opened(place)
-    upstream.close()
+    opened(place, port=place.free_port())
     told = place.json("selftest", expect=1)
     same([one["check"] for one in told["checks"] if not one["passed"]][:1], ["through an upstream"], "what failed")
     holds("FAILED" in place.command("selftest", expect=1).stdout, "the table names what failed")
