@@ -18,3 +18,8 @@ if(NOT CHALKGATE_SANITIZE AND NOT CHALKGATE_COVERAGE)
 endif()
 
 chalkgate_unit_test(query-hot-paths unit/query/test_hot_paths.c bench-school)
+
+# The figures are of the release build, which the test makes for itself.
+add_test(NAME bench/instructions COMMAND python3 -B ${CMAKE_CURRENT_LIST_DIR}/instructions.py)
+set_tests_properties(bench/instructions PROPERTIES LABELS "bench;slow" TIMEOUT 600
+                     SKIP_RETURN_CODE 77 RESOURCE_LOCK release-tests)
