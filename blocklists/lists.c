@@ -169,33 +169,42 @@ int bl_lists_kept(const char *state, uint64_t *out_generations, size_t max, stru
     return (int)count;
 }
 
+/* Where the file systems differ, or one cannot copy by itself. */
+static ssize_t piece_copy(int from, off_t *at, int to)
+{
+    char buffer[1 << 16];
+    ssize_t got = pread(from, buffer, sizeof buffer, *at), written;
+
+    if (got <= 0)
+        return got;
+    written = write(to, buffer, (size_t)got);
+    if (written < 0)
+        return -1;
+    *at += written;
+    return written;
+}
+
 /* What was staged may still be open for writing elsewhere: only our own copy is looked at. */
 static int staged_copy(int from, int to, struct bl_error *error)
 {
+    static const size_t most = 1 << 26;
     struct stat status;
+    bool by_kernel = true;
     off_t at = 0;
 
     if (fstat(from, &status) < 0 || !S_ISREG(status.st_mode))
         return bl_error_set(error, -EBADMSG, "what came along is not a file");
     while (at < status.st_size) {
-        static const size_t most = 1 << 26;
-        size_t want = (size_t)(status.st_size - at) < most ? (size_t)(status.st_size - at) : most;
-        ssize_t copied = copy_file_range(from, &at, to, NULL, want, 0);
+        ssize_t copied =
+            by_kernel ? copy_file_range(from, &at, to, NULL, most, 0) : piece_copy(from, &at, to);
 
-        if (copied < 0 &&
-            (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) {
-            char buffer[1 << 16];
-
-            copied = pread(from, buffer, sizeof buffer, at);
-            if (copied > 0) {
-                ssize_t written = write(to, buffer, (size_t)copied);
-
-                copied = written == copied ? copied : written < 0 ? -1 : (errno = ENOSPC, -1);
-                at += copied > 0 ? copied : 0;
-            }
-        }
         if (copied < 0 && errno == EINTR)
             continue;
+        if (copied < 0 && by_kernel && errno != ENOSPC && errno != EFBIG && errno != EDQUOT &&
+            errno != EIO) {
+            by_kernel = false;
+            continue;
+        }
         if (copied < 0)
             return bl_error_set(error, -errno, "the new generation cannot be copied: %s",
                                 strerror(errno));

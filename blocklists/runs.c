@@ -1,11 +1,7 @@
 /* A block is one allocation: records grow from its front, sixteen octets for each to sort by from
- * its end. Sorting compares eight octets of the keys at a time, kept beside the record's place, so
- * that it rarely leaves the dense array; a group with those eight equal is sorted by the next
- * eight, without recursion.
- */
+ * its end. */
 #include "blocklists/runs.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -15,24 +11,15 @@
 #include <unistd.h>
 
 #include "blocklists/key.h"
+#include "blocklists/runs_sort.h"
 
 enum {
-    HEAD = 8, /* octets of a record before its key: key_len, flags, source, line */
-    RECORD_MAX = HEAD + BL_KEY_MAX,
+    RECORD_MAX = BL_SORT_HEAD + BL_KEY_MAX,
     SLACK = 8, /* read beyond the last key, by eight octets at a time */
     MEMORY_MIN = 64 * RECORD_MAX,
     RUNS_MAX = 256,       /* of 40 MiB each: some 200 million names */
     RUN_BUFFER = 1 << 17, /* octets read of a run at a time */
     AHEAD = 16,           /* records asked for before they are needed */
-    SMALL = 12,           /* groups up to this are sorted by insertion */
-    LEVELS_MAX = BL_KEY_MAX / 8 + 3,
-};
-
-struct item {
-    uint64_t
-        head; /* eight octets of the key at the current depth, big-endian, zeros behind its end */
-    uint32_t offset; /* of the record in the block */
-    uint32_t unused;
 };
 
 struct run {
@@ -62,26 +49,13 @@ struct bl_runs {
     uint8_t write_buffer[1 << 16];
 };
 
-static uint64_t key_head(const uint8_t *key, size_t key_len, size_t depth)
-{
-    uint64_t head;
-    size_t left;
-
-    if (depth >= key_len)
-        return 0;
-    memcpy(&head, key + depth, sizeof head);
-    head = be64toh(head);
-    left = key_len - depth;
-    return left >= 8 ? head : head & ~(UINT64_MAX >> (8 * left));
-}
-
 static void record_read(const uint8_t *at, struct bl_record *out_record)
 {
     out_record->key_len = at[0];
     out_record->flags = at[1];
     memcpy(&out_record->source, at + 2, sizeof out_record->source);
     memcpy(&out_record->line, at + 4, sizeof out_record->line);
-    out_record->key = at + HEAD;
+    out_record->key = at + BL_SORT_HEAD;
 }
 
 int bl_runs_create(const char *folder, size_t memory, struct bl_runs **out_runs,
@@ -121,149 +95,9 @@ void bl_runs_destroy(struct bl_runs *runs)
     free(runs);
 }
 
-static struct item *block_items(const struct bl_runs *runs)
+static struct bl_sort_item *block_items(const struct bl_runs *runs)
 {
-    return (struct item *)(void *)(runs->block + runs->size) - runs->items;
-}
-
-/* Random pivots: no list can be written that makes the sort slow. */
-static uint64_t pivot_of(const struct item *items, size_t count, uint64_t *state)
-{
-    uint64_t a, b, c;
-
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    a = items[(*state >> 33) % count].head;
-    b = items[count / 2].head;
-    c = items[(*state >> 17) % count].head;
-    if (a > b) {
-        uint64_t other = a;
-        a = b;
-        b = other;
-    }
-    return c < a ? a : c > b ? b : c;
-}
-
-static void swap(struct item *a, struct item *b)
-{
-    struct item other = *a;
-
-    *a = *b;
-    *b = other;
-}
-
-static void insertion_sort(struct item *items, size_t count)
-{
-    for (size_t i = 1; i < count; i++) {
-        struct item moved = items[i];
-        size_t at = i;
-
-        while (at > 0 && items[at - 1].head > moved.head) {
-            items[at] = items[at - 1];
-            at--;
-        }
-        items[at] = moved;
-    }
-}
-
-/* Sorts by heads alone. Works on the larger part last, so the stack stays within the logarithm. */
-static void heads_sort(struct item *items, size_t count, uint64_t *state)
-{
-    struct {
-        size_t from, count;
-    } stack[64];
-    unsigned depth = 0;
-    size_t from = 0;
-
-    for (;;) {
-        while (count > SMALL) {
-            struct item *part = items + from;
-            uint64_t pivot = pivot_of(part, count, state);
-            size_t less = 0, at = 0, more = count;
-
-            while (at < more) {
-                if (part[at].head < pivot)
-                    swap(&part[less++], &part[at++]);
-                else if (part[at].head > pivot)
-                    swap(&part[at], &part[--more]);
-                else
-                    at++;
-            }
-            if (less > count - more) {
-                stack[depth].from = from;
-                stack[depth++].count = less;
-                from += more;
-                count -= more;
-            } else {
-                stack[depth].from = from + more;
-                stack[depth++].count = count - more;
-                count = less;
-            }
-        }
-        insertion_sort(items + from, count);
-        if (depth == 0)
-            return;
-        from = stack[--depth].from;
-        count = stack[depth].count;
-    }
-}
-
-/* Gives each item of a group the next eight octets of its key. When the keys of all have ended,
- * they are the same, and get their place, which is the order of adding; returns whether that is so.
- * A parent may end where its children go on: it gets zero, and a name's octet is never zero there.
- */
-static bool group_deepen(const struct bl_runs *runs, struct item *items, size_t count, size_t depth)
-{
-    bool ended = true;
-
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t *record = runs->block + items[i].offset;
-
-        items[i].head = key_head(record + HEAD, record[0], depth);
-        ended &= depth >= record[0];
-    }
-    for (size_t i = 0; ended && i < count; i++)
-        items[i].head = items[i].offset;
-    return ended;
-}
-
-/* One level of a group for each eight octets of the keys: groups end where the level above says. */
-static void block_sort(struct bl_runs *runs)
-{
-    struct {
-        size_t at, end;
-    } levels[LEVELS_MAX];
-    struct item *items = block_items(runs);
-    uint64_t state = 1;
-    unsigned level = 0;
-
-    for (size_t i = 0; i < runs->items; i++)
-        items[i].head =
-            key_head(runs->block + items[i].offset + HEAD, runs->block[items[i].offset], 0);
-    heads_sort(items, runs->items, &state);
-    levels[0].at = 0;
-    levels[0].end = runs->items;
-    for (;;) {
-        size_t at = levels[level].at, end = levels[level].end, group;
-
-        if (at >= end) {
-            if (level-- == 0)
-                return;
-            continue;
-        }
-        for (group = at + 1; group < end && items[group].head == items[at].head; group++)
-            ;
-        levels[level].at = group;
-        if (group - at < 2)
-            continue;
-        if (group_deepen(runs, items + at, group - at, 8 * (level + (size_t)1))) {
-            heads_sort(items + at, group - at, &state);
-            continue;
-        }
-        heads_sort(items + at, group - at, &state);
-        level++;
-        levels[level].at = at;
-        levels[level].end = group;
-    }
+    return (struct bl_sort_item *)(void *)(runs->block + runs->size) - runs->items;
 }
 
 static int write_all(int fd, const uint8_t *bytes, size_t len)
@@ -323,7 +157,7 @@ static bool is_repeat(struct bl_runs *runs, const struct bl_record *record,
 /* Sorts the block and writes it as a run. */
 static int block_spill(struct bl_runs *runs, struct bl_error *error)
 {
-    const struct item *items = block_items(runs);
+    const struct bl_sort_item *items = block_items(runs);
     struct bl_record before = {.key = NULL}, record;
     struct run *run;
     int rc = file_open(runs, error);
@@ -332,7 +166,7 @@ static int block_spill(struct bl_runs *runs, struct bl_error *error)
         return rc;
     if (runs->run_count == RUNS_MAX)
         return bl_error_set(error, -E2BIG, "more names than one generation can hold");
-    block_sort(runs);
+    bl_sort_items(runs->block, block_items(runs), runs->items);
     run = &runs->runs[runs->run_count];
     run->offset = runs->file_len;
     for (size_t i = 0; i < runs->items; i++) {
@@ -350,8 +184,8 @@ static int block_spill(struct bl_runs *runs, struct bl_error *error)
             if (rc < 0)
                 return rc;
         }
-        memcpy(runs->write_buffer + runs->written, at, HEAD + record.key_len);
-        runs->written += HEAD + record.key_len;
+        memcpy(runs->write_buffer + runs->written, at, BL_SORT_HEAD + record.key_len);
+        runs->written += BL_SORT_HEAD + record.key_len;
     }
     rc = buffer_flush(runs, error);
     if (rc < 0)
@@ -364,11 +198,11 @@ static int block_spill(struct bl_runs *runs, struct bl_error *error)
 
 int bl_runs_add(struct bl_runs *runs, const struct bl_record *record, struct bl_error *error)
 {
-    size_t need = HEAD + record->key_len + SLACK + sizeof(struct item);
+    size_t need = BL_SORT_HEAD + record->key_len + SLACK + sizeof(struct bl_sort_item);
     uint8_t *at;
-    struct item *item;
+    struct bl_sort_item *item;
 
-    if (runs->used + need + runs->items * sizeof(struct item) > runs->size) {
+    if (runs->used + need + runs->items * sizeof(struct bl_sort_item) > runs->size) {
         int rc = block_spill(runs, error);
 
         if (rc < 0)
@@ -379,11 +213,11 @@ int bl_runs_add(struct bl_runs *runs, const struct bl_record *record, struct bl_
     at[1] = record->flags;
     memcpy(at + 2, &record->source, sizeof record->source);
     memcpy(at + 4, &record->line, sizeof record->line);
-    memcpy(at + HEAD, record->key, record->key_len);
+    memcpy(at + BL_SORT_HEAD, record->key, record->key_len);
     runs->items++;
     item = block_items(runs);
     item->offset = (uint32_t)runs->used;
-    runs->used += HEAD + record->key_len;
+    runs->used += BL_SORT_HEAD + record->key_len;
     runs->records++;
     runs->key_octets += record->key_len;
     return 0;
@@ -428,8 +262,8 @@ static int run_next(struct bl_runs *runs, struct run *run, struct bl_error *erro
     if (run->at == run->filled)
         return 0;
     record_read(run->buffer + run->at, &run->record);
-    run->head = key_head(run->record.key, run->record.key_len, 0);
-    run->at += HEAD + run->record.key_len;
+    run->head = bl_sort_head(run->record.key, run->record.key_len, 0);
+    run->at += BL_SORT_HEAD + run->record.key_len;
     return 1;
 }
 
@@ -479,7 +313,7 @@ int bl_runs_finish(struct bl_runs *runs, uint64_t *out_records, uint64_t *out_ke
     *out_records = runs->records;
     *out_key_octets = runs->key_octets;
     if (runs->run_count == 0) {
-        block_sort(runs);
+        bl_sort_items(runs->block, block_items(runs), runs->items);
         runs->one_block = true;
         return 0;
     }

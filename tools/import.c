@@ -17,7 +17,7 @@
 
 static void out_of_memory(void)
 {
-    exit(command_fail(EXIT_FAILED, "there is not enough memory"));
+    exit((int)command_fail(EXIT_FAILED, "there is not enough memory"));
 }
 
 static char *copy(const char *text)

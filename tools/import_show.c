@@ -26,7 +26,7 @@ struct import_samples *import_samples_create(void)
     struct import_samples *samples = calloc(1, sizeof *samples);
 
     if (!samples)
-        exit(command_fail(EXIT_FAILED, "there is not enough memory"));
+        exit((int)command_fail(EXIT_FAILED, "there is not enough memory"));
     return samples;
 }
 

@@ -241,7 +241,7 @@ static enum exit_code rollback_here(struct command *command, uint64_t wanted,
     if (rc < 0)
         return EXIT_FAILED;
     if (config_guard(config, true, &guard) < 0)
-        exit(command_fail(EXIT_FAILED, "there is not enough memory"));
+        exit((int)command_fail(EXIT_FAILED, "there is not enough memory"));
     /* Sealed categories are not loosened by going back, either. */
     rc = bl_lists_rollback_guarded(command_state(command), wanted, &guard, out_generation, error);
     free(guard.sealed);

@@ -1,0 +1,169 @@
+/* Sorting compares eight octets of the keys at a time, kept beside the record's place, so that it
+ * rarely leaves the dense array; a group with those eight equal is sorted by the next eight,
+ * without recursion.
+ */
+#include "blocklists/runs_sort.h"
+
+#include <endian.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "blocklists/key.h"
+
+enum {
+    SMALL = 12, /* groups up to this are sorted by insertion */
+    LEVELS_MAX = BL_KEY_MAX / 8 + 3,
+};
+
+uint64_t bl_sort_head(const uint8_t *key, size_t key_len, size_t depth)
+{
+    uint64_t head;
+    size_t left;
+
+    if (depth >= key_len)
+        return 0;
+    memcpy(&head, key + depth, sizeof head);
+    head = be64toh(head);
+    left = key_len - depth;
+    return left >= 8 ? head : head & ~(UINT64_MAX >> (8 * left));
+}
+
+/* Random pivots: no list can be written that makes the sort slow. */
+static uint64_t pivot_of(const struct bl_sort_item *items, size_t count, uint64_t *state)
+{
+    uint64_t a, b, c;
+
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    a = items[(*state >> 33) % count].head;
+    b = items[count / 2].head;
+    c = items[(*state >> 17) % count].head;
+    if (a > b) {
+        uint64_t other = a;
+        a = b;
+        b = other;
+    }
+    return c < a ? a : c > b ? b : c;
+}
+
+static void swap(struct bl_sort_item *a, struct bl_sort_item *b)
+{
+    struct bl_sort_item other = *a;
+
+    *a = *b;
+    *b = other;
+}
+
+static void insertion_sort(struct bl_sort_item *items, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct bl_sort_item moved = items[i];
+        size_t at = i;
+
+        while (at > 0 && items[at - 1].head > moved.head) {
+            items[at] = items[at - 1];
+            at--;
+        }
+        items[at] = moved;
+    }
+}
+
+/* Sorts by heads alone. Works on the larger part last, so the stack stays within the logarithm. */
+static void heads_sort(struct bl_sort_item *items, size_t count, uint64_t *state)
+{
+    struct {
+        size_t from, count;
+    } stack[64];
+    unsigned depth = 0;
+    size_t from = 0;
+
+    for (;;) {
+        while (count > SMALL) {
+            struct bl_sort_item *part = items + from;
+            uint64_t pivot = pivot_of(part, count, state);
+            size_t less = 0, at = 0, more = count;
+
+            while (at < more) {
+                if (part[at].head < pivot)
+                    swap(&part[less++], &part[at++]);
+                else if (part[at].head > pivot)
+                    swap(&part[at], &part[--more]);
+                else
+                    at++;
+            }
+            if (less > count - more) {
+                stack[depth].from = from;
+                stack[depth++].count = less;
+                from += more;
+                count -= more;
+            } else {
+                stack[depth].from = from + more;
+                stack[depth++].count = count - more;
+                count = less;
+            }
+        }
+        insertion_sort(items + from, count);
+        if (depth == 0)
+            return;
+        from = stack[--depth].from;
+        count = stack[depth].count;
+    }
+}
+
+/* Gives each item of a group the next eight octets of its key. When the keys of all have ended,
+ * they are the same, and get their place, which is the order of adding; returns whether that is so.
+ * A parent may end where its children go on: it gets zero, and a name's octet is never zero there.
+ */
+static bool group_deepen(const uint8_t *block, struct bl_sort_item *items, size_t count,
+                         size_t depth)
+{
+    bool ended = true;
+
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *record = block + items[i].offset;
+
+        items[i].head = bl_sort_head(record + BL_SORT_HEAD, record[0], depth);
+        ended &= depth >= record[0];
+    }
+    for (size_t i = 0; ended && i < count; i++)
+        items[i].head = items[i].offset;
+    return ended;
+}
+
+/* One level of a group for each eight octets of the keys: groups end where the level above says. */
+void bl_sort_items(const uint8_t *block, struct bl_sort_item *items, size_t count)
+{
+    struct {
+        size_t at, end;
+    } levels[LEVELS_MAX];
+    uint64_t state = 1;
+    unsigned level = 0;
+
+    for (size_t i = 0; i < count; i++)
+        items[i].head =
+            bl_sort_head(block + items[i].offset + BL_SORT_HEAD, block[items[i].offset], 0);
+    heads_sort(items, count, &state);
+    levels[0].at = 0;
+    levels[0].end = count;
+    for (;;) {
+        size_t at = levels[level].at, end = levels[level].end, group;
+
+        if (at >= end) {
+            if (level-- == 0)
+                return;
+            continue;
+        }
+        for (group = at + 1; group < end && items[group].head == items[at].head; group++)
+            ;
+        levels[level].at = group;
+        if (group - at < 2)
+            continue;
+        if (group_deepen(block, items + at, group - at, 8 * (level + (size_t)1))) {
+            heads_sort(items + at, group - at, &state);
+            continue;
+        }
+        heads_sort(items + at, group - at, &state);
+        level++;
+        levels[level].at = at;
+        levels[level].end = group;
+    }
+}
