@@ -148,8 +148,8 @@ struct cache_entry *cache_find(struct cache *cache, const struct cache_key *key)
         entry = entry_at(cache, (size_t)bucket->slots[i].position * UNIT);
         if (!key_matches(entry, key))
             continue;
-        if (!entry->referenced)
-            entry->referenced = 1;
+        if (entry->referenced < CACHE_POPULAR)
+            entry->referenced++;
         return entry;
     }
     return NULL;
@@ -354,6 +354,19 @@ size_t cache_flush(struct cache *cache, const uint8_t *name)
                 drop(cache, position);
         }
     return before - cache->state.entries;
+}
+
+void cache_each(const struct cache *cache,
+                void (*take)(void *user, const struct cache_entry *entry), void *user)
+{
+    size_t at = cache->tail;
+
+    for (size_t left = cache->in_ring; left; left--) {
+        const struct cache_entry *entry = entry_at(cache, at);
+        if (entry->name_len && slot_of(cache, entry, at))
+            take(user, entry);
+        at = at + entry->size >= cache->size ? UNIT : at + entry->size;
+    }
 }
 
 struct cache_state cache_state(const struct cache *cache)

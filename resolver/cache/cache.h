@@ -29,6 +29,7 @@ enum {
     CACHE_FACTS_MAX = 16, /* names and addresses with a fact, of one reply; more: not kept */
     CACHE_TTLS_MAX = 512, /* records of one reply; more: not kept */
     CACHE_MESSAGE_MAX = 16384,
+    CACHE_POPULAR = 2,
 };
 
 /* Something in a reply that is on a list. */
@@ -49,7 +50,7 @@ struct cache_entry {
     uint16_t ttl_count;
     uint16_t type, class;
     uint8_t name_len, fact_count, fact_room;
-    uint8_t referenced; /* used since it was written */
+    uint8_t referenced; /* times used since it was written, up to CACHE_POPULAR */
     uint8_t dnssec;     /* key: asked with DO, CD */
     uint8_t
         has_targets; /* names beyond the question's: the school's exceptions are asked for each */
@@ -94,6 +95,10 @@ void cache_insert(struct cache *cache, const struct cache_reply *reply, int64_t 
 
 /* Forgets one name with all below it, or everything (NULL). Returns how many entries went. */
 size_t cache_flush(struct cache *cache, const uint8_t *name);
+
+/* Calls `take` for each entry, the oldest first. */
+void cache_each(const struct cache *cache,
+                void (*take)(void *user, const struct cache_entry *entry), void *user);
 
 const uint8_t *cache_message(const struct cache_entry *entry);
 const uint16_t *cache_ttls(const struct cache_entry *entry);

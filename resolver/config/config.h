@@ -197,6 +197,7 @@ struct config_record { /* answered here */
 struct config_cache {
     size_t size;                             /* bytes, per worker */
     uint32_t min_ttl, max_ttl, negative_ttl; /* seconds */
+    bool keep;                               /* over a restart */
 };
 
 struct config_limits {

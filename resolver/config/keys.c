@@ -37,6 +37,8 @@ static const struct key cache_keys[] = {
      .fallback = "1d", .meaning = "answers are kept at most this long"},
     {"negative-ttl", KEY_SECONDS, AT(config_cache, negative_ttl), .least = 1, .most = 86400,
      .fallback = "1h", .meaning = "\"no such name\" is kept at most this long"},
+    {"keep", KEY_BOOL, AT(config_cache, keep), .fallback = "false",
+     .meaning = "answers are kept over a restart, in a file of the state folder"},
     {0},
 };
 

@@ -78,8 +78,11 @@ enum query_next worker_question(struct worker *worker, struct query *query)
 /* Sends what this turn has collected, and sets the timer to the next deadline of an exchange. */
 static void worker_settle(struct worker *worker)
 {
+    struct exchange *exchange;
     int64_t next, wait;
 
+    while ((exchange = pipeline_next_refresh(worker->pipeline)))
+        worker_follow(worker, exchange, QUERY_FORWARD);
     /* What could not be sent upstream may be answered by that, so answers come last. */
     streams_settle(worker->streams);
     ports_flush(worker->ports);
@@ -257,6 +260,25 @@ static int parts_create(struct worker *worker, const struct pipeline_options *op
     return 0;
 }
 
+static void cache_begin(struct worker *worker)
+{
+    struct bl_error error;
+    size_t count;
+
+    if (pipeline_adopt_cache(worker->pipeline, worker->number, &count, &error) < 0)
+        log_notice("worker %u begins with an empty cache: %s", worker->number, error.text);
+    else if (count)
+        log_info("worker %u: %zu answers of before are in its cache", worker->number, count);
+}
+
+static void cache_end(const struct worker *worker)
+{
+    struct bl_error error;
+
+    if (pipeline_keep_cache(worker->pipeline, worker->number, &error) < 0)
+        log_warning("worker %u: %s", worker->number, error.text);
+}
+
 int worker_create(struct server *server, unsigned number, struct listeners *listeners,
                   const struct pipeline_options *options, struct worker **out_worker,
                   struct bl_error *error)
@@ -286,6 +308,7 @@ int worker_create(struct server *server, unsigned number, struct listeners *list
         worker_destroy(worker);
         return code;
     }
+    cache_begin(worker);
     *out_worker = worker;
     return 0;
 }
@@ -336,6 +359,8 @@ void worker_destroy(struct worker *worker)
         uv_run(&worker->loop, UV_RUN_DEFAULT);
     }
     CHECK(uv_loop_close(&worker->loop) == 0);
+    if (worker->started)
+        cache_end(worker);
     streams_destroy(worker->streams);
     ports_destroy(worker->ports);
     links_destroy(worker->links);

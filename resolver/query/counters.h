@@ -21,6 +21,7 @@
     X(cache_hits, "answers from the cache")                                                        \
     X(cache_stale, "stale answers while no upstream answered")                                     \
     X(cache_misses, "questions that had to be forwarded")                                          \
+    X(refreshed, "answers fetched again before they ended, or while stale")                        \
     X(joined, "questions joined to one already in flight")                                         \
     X(forwarded, "questions sent to upstreams")                                                    \
     X(forwarded_tcp, "of them over TCP")                                                           \

@@ -6,7 +6,10 @@
 #include "resolver/query/recall.h"
 #include "resolver/query/reply.h"
 
-enum { FAILURE_KEPT_MS = 5000 }; /* RFC 9520 section 3.2: between one second and five minutes */
+enum {
+    FAILURE_KEPT_MS = 5000, /* RFC 9520 section 3.2: between one second and five minutes */
+    CLIENT_PATIENCE_MS = 1800,
+};
 
 static void count_sent(struct pipeline *pipeline, const struct exchange *exchange)
 {
@@ -41,6 +44,11 @@ enum query_next forward_begin(struct pipeline *pipeline, struct query *query)
 
     if (!joined && exchange_failed_lately(exchanges, query->sought, now_ms))
         return forward_failed(pipeline, query, false);
+    if (exchanges_are_dead(exchanges, query->sought->name)) {
+        enum query_next next = recall_answer(pipeline, query, true);
+        if (next != QUERY_WAIT)
+            return next; /* and the servers are probed by its refresh */
+    }
     if (!pipeline_client_may_wait(pipeline, query))
         return answer_overload(pipeline, query);
     if (!joined) {
@@ -62,6 +70,22 @@ enum query_next forward_begin(struct pipeline *pipeline, struct query *query)
     query->arrived_ms = now_ms;
     pipeline_client_waits(pipeline, query);
     return joined ? QUERY_WAIT : QUERY_FORWARD;
+}
+
+enum query_next forward_late(struct pipeline *pipeline, struct exchange *exchange)
+{
+    int64_t stale_ms = exchange->begun_ms + CLIENT_PATIENCE_MS;
+    bool has_stale = exchange->waiter_count && recall_has_stale(pipeline, exchange);
+    enum query_next next;
+
+    /* RFC 8767 section 5: a client is not kept waiting when there is a stale answer for it. */
+    if (has_stale && (exchanges_are_dead(pipeline->exchanges, exchange->name) ||
+                      pipeline->moment.mono_ms >= stale_ms))
+        return failed(pipeline, exchange);
+    next = forward_again(pipeline, exchange, false);
+    if (has_stale && next != QUERY_ANSWER && exchange->deadline_ms > stale_ms)
+        exchange_set_deadline(pipeline->exchanges, exchange, stale_ms);
+    return next;
 }
 
 enum query_next forward_over_tcp(struct pipeline *pipeline, struct exchange *exchange)

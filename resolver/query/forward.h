@@ -20,6 +20,10 @@ enum query_next forward_accept(struct pipeline *pipeline, struct exchange *excha
  * waits for what is still out, or fails. */
 enum query_next forward_again(struct pipeline *pipeline, struct exchange *exchange, bool another);
 
+/* The current try's patience ended: a stale answer if there is one and nothing better will come,
+ * otherwise the next try. */
+enum query_next forward_late(struct pipeline *pipeline, struct exchange *exchange);
+
 /* No upstream gave an answer: a stale one (RFC 8767), or SERVFAIL with the reason (RFC 8914). */
 enum query_next forward_failed(struct pipeline *pipeline, struct query *query, bool unreachable);
 

@@ -165,7 +165,7 @@ enum query_next query_expire(struct pipeline *pipeline, struct exchange *exchang
 {
     COUNT(pipeline->counters, timeouts);
     exchange_missed(pipeline->exchanges, exchange, pipeline->moment.mono_ms);
-    return forward_again(pipeline, exchange, false);
+    return forward_late(pipeline, exchange);
 }
 
 enum query_next query_fail(struct pipeline *pipeline, struct exchange *exchange)

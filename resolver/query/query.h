@@ -26,6 +26,7 @@
  *             WAIT:    nothing; q stays in flight, joined to a question already asked
  *             DROP:    query_release(p, q);
  *     send the batch
+ *     while ((e = pipeline_next_refresh(p))) the same as FORWARD, without a query
  *
  * For bytes from an upstream's socket: e = exchange_match(p->exchanges, channel, bytes, len); when
  * e is not NULL: query_resume(). On ANSWER: while ((q = query_waiting(e))) { give q->answer a
@@ -105,7 +106,12 @@ struct query {
 /* How long a client may leave its connection idle: told to those who ask, RFC 7828. */
 enum { QUERY_STREAM_IDLE_MS = 10 * 1000 };
 
-enum { PIPELINE_QUERIES = 16384, PIPELINE_CLIENT_COUNTERS = 4096, PIPELINE_NETWORKS = 4096 };
+enum {
+    PIPELINE_QUERIES = 16384,
+    PIPELINE_CLIENT_COUNTERS = 4096,
+    PIPELINE_NETWORKS = 4096,
+    PIPELINE_REFRESHES = 32
+};
 
 struct reply;
 
@@ -119,6 +125,8 @@ struct pipeline {
     struct counters *counters;
     struct dns_question sought; /* scratch: stage rewrite's */
     struct reply *reply;        /* scratch: the reply at hand, until its waiters are finished */
+    struct exchange *refreshes[PIPELINE_REFRESHES]; /* begun, not sent yet */
+    unsigned refresh_count;
     struct random_pool random;
     struct cookies cookies; /* for clients */
     struct query *pool, *free;
@@ -142,12 +150,23 @@ int pipeline_create(const struct pipeline_options *options, struct moment moment
                     struct pipeline **out_pipeline, struct bl_error *error);
 void pipeline_destroy(struct pipeline *pipeline);
 
+/* `cache: keep` (keep.h): what is cached goes to a file of the state folder when a worker has
+ * ended, and comes from there before it begins. Without that key nothing is done. 0, or a negative
+ * errno with a sentence, and all that is lost is the cache. */
+int pipeline_keep_cache(const struct pipeline *pipeline, unsigned worker, struct bl_error *error);
+int pipeline_adopt_cache(struct pipeline *pipeline, unsigned worker, size_t *out_count,
+                         struct bl_error *error);
+
 /* Between two batches: the new world. Takes a reference, drops the old one's; cached replies stay
  * and get new facts when they are next used. 0, or -ENOMEM and everything stays as it was. */
 int pipeline_enter(struct pipeline *pipeline, struct world *world);
 
 /* Once per wake, before any query. */
 void pipeline_wake(struct pipeline *pipeline, struct moment moment);
+
+/* An exchange that nobody waits for and that is to be sent now, as after FORWARD, or NULL. Net asks
+ * until there is none, after each batch. */
+struct exchange *pipeline_next_refresh(struct pipeline *pipeline);
 
 /* Whether this client may have one more query in flight, and that it has: stage forward. */
 bool pipeline_client_may_wait(struct pipeline *pipeline, const struct query *query);

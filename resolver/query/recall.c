@@ -2,8 +2,12 @@
 
 #include "resolver/query/answer.h"
 #include "resolver/query/judge.h"
+#include "resolver/query/refresh.h"
 
-enum { STALE_MOST_S = 86400 }; /* RFC 8767 section 5: a day */
+enum {
+    STALE_MOST_S = 86400,   /* RFC 8767 section 5: a day */
+    REFRESH_LAST_PART = 10, /* of an answer's life, in which it is fetched again if it is popular */
+};
 
 struct cache_key recall_key(const struct dns_question *question)
 {
@@ -28,6 +32,25 @@ static bool facts_are_current(struct pipeline *pipeline, struct cache_entry *ent
     reply_look_up(store, cache_message(entry), entry->message_len, &facts);
     return cache_update_facts(pipeline->cache, entry, facts.items, facts.count, generation) &&
            !facts.too_many;
+}
+
+static bool is_ending(const struct cache_entry *entry, int64_t age_s)
+{
+    return entry->referenced == CACHE_POPULAR &&
+           age_s >= (int64_t)(entry->ttl_s - entry->ttl_s / REFRESH_LAST_PART);
+}
+
+bool recall_has_stale(struct pipeline *pipeline, const struct exchange *exchange)
+{
+    const struct cache_key key = {.name = exchange->name,
+                                  .name_len = exchange->name_len,
+                                  .dnssec = exchange->dnssec,
+                                  .type = exchange->type,
+                                  .class = exchange->class};
+    const struct cache_entry *entry = cache_find(pipeline->cache, &key);
+
+    return entry && (pipeline->moment.mono_ms - entry->stored_ms) / 1000 <
+                        (int64_t)entry->ttl_s + STALE_MOST_S;
 }
 
 enum query_next recall_answer(struct pipeline *pipeline, struct query *query, bool stale)
@@ -68,6 +91,8 @@ enum query_next recall_answer(struct pipeline *pipeline, struct query *query, bo
                                     .stale = stale && age_s >= (int64_t)entry->ttl_s};
     if (source.stale)
         COUNT(pipeline->counters, cache_stale);
+    if (source.stale || is_ending(entry, age_s))
+        refresh_begin(pipeline, query->sought);
     return answer_message(pipeline, query, &source);
 }
 

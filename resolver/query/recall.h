@@ -9,6 +9,9 @@
  * query's group. QUERY_WAIT when there is none: the query goes on. */
 enum query_next recall_answer(struct pipeline *pipeline, struct query *query, bool stale);
 
+/* Whether a stale answer could be given for what an exchange asks. */
+bool recall_has_stale(struct pipeline *pipeline, const struct exchange *exchange);
+
 /* Keeps the reply at hand, with its facts. */
 void recall_store(struct pipeline *pipeline, const struct reply_question *question);
 

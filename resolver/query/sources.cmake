@@ -11,6 +11,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/facts.c
   ${CMAKE_CURRENT_LIST_DIR}/forward.c
   ${CMAKE_CURRENT_LIST_DIR}/judge.c
+  ${CMAKE_CURRENT_LIST_DIR}/kept.c
   ${CMAKE_CURRENT_LIST_DIR}/limit.c
   ${CMAKE_CURRENT_LIST_DIR}/local.c
   ${CMAKE_CURRENT_LIST_DIR}/pipeline.c
@@ -18,6 +19,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/rebinding.c
   ${CMAKE_CURRENT_LIST_DIR}/recall.c
   ${CMAKE_CURRENT_LIST_DIR}/recompose.c
+  ${CMAKE_CURRENT_LIST_DIR}/refresh.c
   ${CMAKE_CURRENT_LIST_DIR}/reply.c
   ${CMAKE_CURRENT_LIST_DIR}/rewrite.c
   ${CMAKE_CURRENT_LIST_DIR}/safe_search.c

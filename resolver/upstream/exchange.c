@@ -148,6 +148,16 @@ bool exchange_has_zone(const struct exchanges *exchanges, const uint8_t *name)
     return zone_of(exchanges, name) != NULL;
 }
 
+bool exchanges_are_dead(const struct exchanges *exchanges, const uint8_t *name)
+{
+    uint32_t servers = servers_for(exchanges, name);
+
+    for (size_t i = 0; i < exchanges->upstreams.count; i++)
+        if (servers & 1u << i && !upstream_is_dead(&exchanges->upstreams.items[i]))
+            return false;
+    return true;
+}
+
 const struct upstreams *exchanges_upstreams(const struct exchanges *exchanges)
 {
     return &exchanges->upstreams;

@@ -120,6 +120,9 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dns_qu
 /* Whether a forward-zone of the configuration covers the name. */
 bool exchange_has_zone(const struct exchanges *exchanges, const uint8_t *name);
 
+/* Whether every server that may be asked for the name has been failing for some time. */
+bool exchanges_are_dead(const struct exchanges *exchanges, const uint8_t *name);
+
 /* Makes ready the next try: chooses the server, writes e->packet. False when none is left. With
  * `another` only a server that was not asked yet will do. */
 bool exchange_try_next(struct exchanges *exchanges, struct exchange *exchange, bool another,

@@ -70,6 +70,11 @@ int upstream_choose(const struct upstreams *upstreams, uint32_t among, uint32_t 
     return best_of(upstreams, among & ~tried ? among & ~tried : among, now_ms);
 }
 
+bool upstream_is_dead(const struct upstream *upstream)
+{
+    return upstream->failed_in_row >= FAILURES_BEFORE_ASIDE;
+}
+
 void upstream_answered(struct upstream *upstream, int64_t took_ms)
 {
     uint32_t took_us = (uint32_t)(took_ms < 1 ? 500 : took_ms > 10000 ? 10000000 : took_ms * 1000);

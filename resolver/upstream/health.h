@@ -11,6 +11,7 @@
 #ifndef RESOLVER_UPSTREAM_HEALTH_H
 #define RESOLVER_UPSTREAM_HEALTH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,6 +52,9 @@ void upstreams_set(struct upstreams *upstreams, const struct config_upstream *se
  * were. When all were, the best of them again; −1 when `among` is empty. */
 int upstream_choose(const struct upstreams *upstreams, uint32_t among, uint32_t tried,
                     int64_t now_ms, struct random_pool *random);
+
+/* Whether it failed so often in a row that it is put aside, until it answers again. */
+bool upstream_is_dead(const struct upstream *upstream);
 
 void upstream_answered(struct upstream *upstream, int64_t took_ms);
 void upstream_failed(struct upstream *upstream, int64_t now_ms);

@@ -135,6 +135,14 @@ static void exchange_send(struct exchange *exchange)
     exchange_sent(play.pipeline->exchanges, exchange, sent->channel);
 }
 
+/* What the pipeline asks on its own. */
+static void refreshes_send(void)
+{
+    struct exchange *exchange;
+    while ((exchange = pipeline_next_refresh(play.pipeline)))
+        exchange_send(exchange);
+}
+
 static void ask_settle(struct ask *ask, enum query_next next)
 {
     ask->state = next == QUERY_ANSWER ? ASK_ANSWERED : ASK_DROPPED;
@@ -165,6 +173,7 @@ static void exchange_act(struct exchange *exchange, enum query_next next)
     case QUERY_DROP:
         script_fail("the pipeline dropped an exchange, which is no answer to its callers");
     }
+    refreshes_send();
 }
 
 /* ask ID CLIENT NAME TYPE [WORD…] */
@@ -204,6 +213,7 @@ static void play_ask(char *rest)
         ask_settle(ask, next);
     else if (next == QUERY_FORWARD)
         exchange_send(query->exchange);
+    refreshes_send();
 }
 
 /* sends UPSTREAM NAME TYPE [tcp|tls] · sends none */
