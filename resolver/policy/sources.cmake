@@ -1,14 +1,21 @@
 target_sources(chalkgate-core PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/acts.c
+  ${CMAKE_CURRENT_LIST_DIR}/acts_session.c
+  ${CMAKE_CURRENT_LIST_DIR}/acts_show.c
   ${CMAKE_CURRENT_LIST_DIR}/build.c
   ${CMAKE_CURRENT_LIST_DIR}/calendar.c
+  ${CMAKE_CURRENT_LIST_DIR}/changes.c
   ${CMAKE_CURRENT_LIST_DIR}/clients.c
   ${CMAKE_CURRENT_LIST_DIR}/explain.c
   ${CMAKE_CURRENT_LIST_DIR}/facts.c
+  ${CMAKE_CURRENT_LIST_DIR}/grants.c
   ${CMAKE_CURRENT_LIST_DIR}/judge.c
   ${CMAKE_CURRENT_LIST_DIR}/names.c
   ${CMAKE_CURRENT_LIST_DIR}/now.c
   ${CMAKE_CURRENT_LIST_DIR}/profiles.c
   ${CMAKE_CURRENT_LIST_DIR}/rows.c
   ${CMAKE_CURRENT_LIST_DIR}/rules.c
+  ${CMAKE_CURRENT_LIST_DIR}/state.c
   ${CMAKE_CURRENT_LIST_DIR}/subnets.c
+  ${CMAKE_CURRENT_LIST_DIR}/versions.c
   ${CMAKE_CURRENT_LIST_DIR}/zone.c)

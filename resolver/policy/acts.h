@@ -1,0 +1,70 @@
+/* What people do to the policy: one function for each act, the same for the daemon's handlers and
+ * for the command that works on the state folder while no daemon runs. Requests and replies are
+ * JSON objects.
+ *
+ * Each act writes into one change: the grant, the policy version that comes of it, and the entry of
+ * the change log. The caller then makes a world of policy_rules_read() and commits, or aborts the
+ * change.
+ *
+ * Refusals: -EINVAL for what was asked wrongly, -EPERM for what the policy forbids (a sealed
+ * category, one's own approval), -ENOENT for what is not there; each with a sentence.
+ */
+#ifndef RESOLVER_POLICY_ACTS_H
+#define RESOLVER_POLICY_ACTS_H
+
+#include <jansson.h>
+
+#include "blocklists/store.h"
+#include "resolver/config/config.h"
+#include "resolver/policy/calendar.h"
+#include "resolver/policy/state.h"
+
+struct act {
+    struct change *change;
+    const struct config *config;
+    const struct calendar *calendar;
+    const struct bl_store *store; /* to warn about names that no list has; may be NULL */
+
+    /* The MAC address behind an address, as the neighbour table has it; may be NULL. */
+    bool (*mac_find)(void *user, const struct address *address, uint8_t mac[MAC_LEN]);
+    void *user;
+
+    bool changed; /* written by acts: a new world is needed */
+};
+
+/* "allow" or "deny": {"kind", "target", "group" or "device", one of "seconds", "until" (seconds
+ * since 1970) and "permanent", optionally "from", "reason", "approved_by"}. Reply: {"grant": {…},
+ * "warning": "…"}. */
+int act_grant(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
+
+/* {"device", "seconds" or "until", "reason"} */
+int act_block_device(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
+
+/* {"id", "reason"}: ends a grant, a block or a session, or withdraws one that waits. */
+int act_revoke(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
+
+/* {"id", "reason"}: the second manager's word; the time of a grant begins now. */
+int act_approve(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
+
+/* {"address", "user", "group", "seconds" or "until", "reason"}; {"address"} or {"user"}. */
+int act_session_start(struct act *act, const json_t *request, json_t *reply,
+                      struct bl_error *error);
+int act_session_end(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
+
+/* {"all": also the past, "kind"}. Reply: {"grants": […]}, each with "until" in words. */
+int act_grants(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
+
+/* {"version"}. Reply: {"version", "rows", "versions"}. */
+int act_policy_show(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
+
+/* {"since" (seconds since 1970), "max"}: {"changes": […]}; and {"count", "head"}, or what is
+ * broken. */
+int act_changes(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
+int act_changes_verify(struct act *act, json_t *reply, struct bl_error *error);
+
+/* For what others do (lists, configuration, start and stop): an entry, and a version where the
+ * rules that follow are different now. */
+int act_note(struct act *act, const char *action, const char *target, const json_t *before,
+             const json_t *after, const char *reason, struct bl_error *error);
+
+#endif

@@ -1,0 +1,38 @@
+/* Grants, blocks and sessions as the state keeps them: JSON objects by id.
+ *
+ *   {"id": 17, "kind": "allow", "target": "chess.test", "target_kind": "name", "group": "pupils",
+ *    "start": 1795432500000, "end": 1795435200000, "state": "active", "reason": "…", "by": "mary",
+ *    "user": "root", "approved_by": "head", "at": 1795432500000}
+ *
+ * "kind" is allow, deny, block or session; "state" active or pending (waits for a second manager),
+ * and in the past ended or revoked; without "end" it is for good. A device has "device" as it was
+ * named, and "mac" or "address" as far as known. Times are milliseconds of wall time.
+ */
+#ifndef RESOLVER_POLICY_GRANTS_H
+#define RESOLVER_POLICY_GRANTS_H
+
+#include "resolver/policy/rules.h"
+#include "resolver/policy/state.h"
+
+/* Adds a grant under the next free id, which is written into it ("id"). Borrowed. */
+int grant_add(struct change *change, json_t *grant, struct bl_error *error);
+
+/* One that is active, to come or pending: a new reference; -ENOENT with a sentence. */
+int grant_get(struct change *change, uint32_t id, json_t **out_grant, struct bl_error *error);
+int grant_replace(struct change *change, json_t *grant, struct bl_error *error);
+
+/* Moves it to the past, with "state" set to `state`. Borrowed. */
+int grant_end(struct change *change, json_t *grant, const char *state, struct bl_error *error);
+
+/* Those in the table (TABLE_GRANTS or TABLE_PAST), by id. */
+int grants_read(struct change *change, enum state_table table, json_t **out_grants,
+                struct bl_error *error);
+
+/* Moves what has ended to the past. */
+int grants_sweep(struct change *change, struct bl_error *error);
+
+/* What policy_build_with() takes: the version, and the grants that hold or will. */
+int policy_rules_read(struct change *change, struct policy_rules **out_rules,
+                      struct bl_error *error);
+
+#endif

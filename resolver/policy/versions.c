@@ -1,0 +1,481 @@
+#include "resolver/policy/versions.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "resolver/policy/grants.h"
+
+enum { KEY_ROOM = 500, PREFIX_MOST = KEY_ROOM - 4 };
+
+struct row {
+    char *key; /* subnet NUL target NUL, key_len octets */
+    size_t key_len;
+    char *value;
+};
+
+struct rows {
+    struct arena arena;
+    struct row *items;
+    size_t count;
+    const struct config *config;
+    const struct calendar *calendar;
+    bool failed;
+};
+
+static void row_add(struct rows *rows, const char *subnet, const char *target, const char *value)
+{
+    size_t subnet_len = strlen(subnet) + 1, target_len = strlen(target) + 1;
+    struct row *items = arena_grow(&rows->arena, rows->items, rows->count, sizeof *items);
+    char *key = arena_take(&rows->arena, subnet_len + target_len, 1);
+
+    if (!items || !key || subnet_len + target_len > PREFIX_MOST) {
+        rows->failed = true;
+        return;
+    }
+    memcpy(key, subnet, subnet_len);
+    memcpy(key + subnet_len, target, target_len);
+    rows->items = items;
+    items[rows->count++] = (struct row){.key = key,
+                                        .key_len = subnet_len + target_len,
+                                        .value = arena_text(&rows->arena, value, strlen(value))};
+}
+
+/* The rules of one target in a group, while its lines are gathered. */
+struct said {
+    const char *target;
+    char *lines;
+};
+
+struct group_said {
+    struct rows *rows;
+    const char *group;
+    struct said *items;
+    size_t count;
+};
+
+static void line_add(struct group_said *said, const char *target, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void line_add(struct group_said *said, const char *target, const char *format, ...)
+{
+    struct arena *arena = &said->rows->arena;
+    struct said *item = NULL;
+    char line[1024], *joined;
+    va_list arguments;
+    size_t len;
+
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    for (size_t i = 0; i < said->count && !item; i++) {
+        if (strcmp(said->items[i].target, target) == 0)
+            item = &said->items[i];
+    }
+    if (!item) {
+        struct said *items = arena_grow(arena, said->items, said->count, sizeof *items);
+        if (!items) {
+            said->rows->failed = true;
+            return;
+        }
+        said->items = items;
+        item = &items[said->count++];
+        item->target = arena_text(arena, target, strlen(target));
+        item->lines = arena_text(arena, said->group, strlen(said->group));
+    }
+    len = item->lines ? strlen(item->lines) : 0;
+    joined = arena_take(arena, len + strlen(line) + 2, 1);
+    if (!joined || !item->target || !item->lines) {
+        said->rows->failed = true;
+        return;
+    }
+    sprintf(joined, "%s\n%s", item->lines, line);
+    item->lines = joined;
+}
+
+static void targets_say(struct group_said *said, const struct config_targets *targets,
+                        const char *action, const char *when)
+{
+    const struct config *config = said->rows->config;
+    char target[BL_NAME_TEXT_MAX + 16];
+
+    for (size_t i = 0; i < targets->category_count; i++) {
+        const struct config_category *category = &config->categories[targets->categories[i]];
+        snprintf(target, sizeof target, "category:%s", category->name);
+        if (!category->sealed)
+            line_add(said, target, "%s\t%s\tconfiguration", action, when);
+    }
+    for (size_t i = 0; i < targets->service_count; i++) {
+        snprintf(target, sizeof target, "service:%s", config->services[targets->services[i]].name);
+        line_add(said, target, "%s\t%s\tconfiguration", action, when);
+    }
+    for (size_t i = 0; i < targets->name_count; i++) {
+        memcpy(target, "name:", 5);
+        bl_name_text(targets->names[i], target + 5);
+        line_add(said, target, "%s\t%s\tconfiguration", action, when);
+    }
+}
+
+static void periods_text(const struct config *config, const char *word, const uint16_t *periods,
+                         size_t count, char *text, size_t size)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(text);
+        snprintf(text + len, size - len, "%s%s %s",
+                 i     ? " or"
+                 : len ? ", "
+                       : "",
+                 i ? "" : word, config->calendar.periods[periods[i]].name);
+    }
+}
+
+static void schedules_say(struct group_said *said, const struct config_group *group)
+{
+    for (size_t i = 0; i < group->schedule_count; i++) {
+        const struct config_schedule *schedule = &group->schedule[i];
+        char when[400] = "";
+        periods_text(said->rows->config, "during", schedule->during, schedule->during_count, when,
+                     sizeof when);
+        periods_text(said->rows->config, "outside", schedule->outside, schedule->outside_count,
+                     when, sizeof when);
+        targets_say(said, &schedule->deny, "deny", when);
+        targets_say(said, &schedule->observe, "observe", when);
+        targets_say(said, &schedule->allow, "allow", when);
+        if (!schedule->internet)
+            line_add(said, "internet", "deny\t%s\tconfiguration", when);
+    }
+}
+
+static void span_text(const struct rows *rows, const struct policy_grant *grant, char *text,
+                      size_t size)
+{
+    char from[CALENDAR_TEXT_MAX] = "", to[CALENDAR_TEXT_MAX] = "";
+
+    if (grant->start_ms != INT64_MIN)
+        calendar_text(rows->calendar, grant->start_ms / 1000, false, from);
+    if (grant->end_ms != INT64_MAX)
+        calendar_text(rows->calendar, grant->end_ms / 1000, false, to);
+    snprintf(text, size, "%s%s%s%s%s", *from ? "from " : "", from, *from && *to ? " " : "",
+             *to ? "until " : "", to);
+    if (!*text)
+        snprintf(text, size, "always");
+}
+
+static void grant_say(struct group_said *said, const struct policy_grant *grant)
+{
+    static const char *const KINDS[] = {"", "name:", "category:", "service:"};
+    char target[BL_NAME_TEXT_MAX + 16] = "internet", when[200], reason[200];
+
+    span_text(said->rows, grant, when, sizeof when);
+    snprintf(reason, sizeof reason, "%s", grant->reason);
+    for (char *at = reason; *at; at++) {
+        if ((unsigned char)*at < 0x20)
+            *at = ' ';
+    }
+    if (grant->kind != GRANT_BLOCK)
+        snprintf(target, sizeof target, "%s%s", KINDS[grant->target_kind], grant->target);
+    line_add(said, target, "%s\t%s\tgrant %u of %s: %s",
+             grant->kind == GRANT_ALLOW ? "allow" : "deny", when, grant->id, grant->by, reason);
+}
+
+static void group_row(struct rows *rows, const char *subnet, const struct config_group *group)
+{
+    static const char *const SAFE[] = {"off", "moderate", "strict"};
+    const struct config_answer *answer = group->answer.set ? &group->answer : &rows->config->answer;
+    char value[1024];
+
+    snprintf(value, sizeof value,
+             "%s\ntitle\t%s\nanswer\t%s\nsafe-search\t%s\nwalled-garden\t%s\nextends\t%s",
+             group->name, group->title, config_answer_text(answer->kind), SAFE[group->safe_search],
+             group->walled_garden ? "yes" : "no",
+             group->extends == CONFIG_NONE ? "" : rows->config->groups[group->extends].name);
+    row_add(rows, subnet, "group", value);
+}
+
+static void group_rows(struct rows *rows, const struct policy_rules *rules,
+                       const struct config_group *group)
+{
+    struct group_said said = {.rows = rows, .group = group->name};
+    char text[ADDRESS_TEXT_MAX], name[128];
+
+    for (size_t i = 0; i < rows->config->category_count; i++) {
+        char target[128];
+        snprintf(target, sizeof target, "category:%s", rows->config->categories[i].name);
+        if (rows->config->categories[i].sealed)
+            line_add(&said, target, "sealed\talways\tconfiguration");
+    }
+    targets_say(&said, &group->deny, "deny", "always");
+    targets_say(&said, &group->observe, "observe", "always");
+    targets_say(&said, &group->allow, "allow", "always");
+    schedules_say(&said, group);
+    for (size_t i = 0; i < rules->grant_count; i++) {
+        const struct policy_grant *grant = &rules->grants[i];
+        if (grant->kind != GRANT_SESSION && !grant->device_text && grant->group &&
+            strcmp(grant->group, group->name) == 0)
+            grant_say(&said, grant);
+    }
+    for (size_t i = 0; i < group->subnet_count || i == 0; i++) {
+        const char *subnet = name;
+        if (i < group->subnet_count)
+            subnet = address_prefix_text(&group->subnets[i], text);
+        else
+            snprintf(name, sizeof name, "group:%s", group->name);
+        group_row(rows, subnet, group);
+        for (size_t j = 0; j < said.count; j++)
+            row_add(rows, subnet, said.items[j].target, said.items[j].lines);
+    }
+}
+
+static void device_rows(struct rows *rows, const struct policy_rules *rules)
+{
+    for (size_t i = 0; i < rules->grant_count; i++) {
+        const struct policy_grant *grant = &rules->grants[i];
+        struct group_said said = {.rows = rows, .group = ""};
+        char subnet[200];
+        bool first = grant->device_text != NULL;
+        for (size_t j = 0; j < i && first; j++)
+            first = !rules->grants[j].device_text ||
+                    strcmp(rules->grants[j].device_text, grant->device_text) != 0;
+        for (size_t j = i; first && j < rules->grant_count; j++) {
+            const struct policy_grant *other = &rules->grants[j];
+            if (other->device_text && other->kind != GRANT_SESSION &&
+                strcmp(other->device_text, grant->device_text) == 0)
+                grant_say(&said, other);
+        }
+        for (size_t j = 0; j < said.count; j++) {
+            snprintf(subnet, sizeof subnet, "device:%s", grant->device_text);
+            row_add(rows, subnet, said.items[j].target, said.items[j].lines);
+        }
+    }
+}
+
+static int key_compare(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+
+    return order ? order : a_len < b_len ? -1 : a_len > b_len;
+}
+
+static int row_compare(const void *left, const void *right)
+{
+    const struct row *a = left, *b = right;
+
+    return key_compare(a->key, a->key_len, b->key, b->key_len);
+}
+
+static int rows_make(struct change *change, struct rows *rows, struct bl_error *error)
+{
+    struct policy_rules *rules;
+    int code = policy_rules_read(change, &rules, error);
+
+    if (code < 0)
+        return code;
+    for (size_t i = 0; i < rows->config->group_count; i++)
+        group_rows(rows, rules, &rows->config->groups[i]);
+    device_rows(rows, rules);
+    policy_rules_free(rules);
+    if (rows->failed || rows->arena.failed)
+        return bl_error_set(error, -ENOMEM, "no memory for the policy's version");
+    qsort(rows->items, rows->count, sizeof *rows->items, row_compare);
+    return 0;
+}
+
+static int row_write(struct change *change, const char *key, size_t key_len, uint32_t version,
+                     const char *value, struct bl_error *error)
+{
+    uint8_t whole[KEY_ROOM];
+
+    memcpy(whole, key, key_len);
+    put_be32(whole + key_len, version);
+    return change_put(change, TABLE_POLICY, whole, key_len + 4, value, strlen(value), error);
+}
+
+/* A walk over the rows as they were in a version. */
+struct past {
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    bool more;
+    uint32_t version;
+    char prefix[KEY_ROOM];
+    size_t prefix_len;
+    MDB_val found; /* the value; empty where the row had ended */
+};
+
+static bool past_next(struct past *past)
+{
+    if (!past->more)
+        return false;
+    past->prefix_len = past->key.mv_size - 4;
+    memcpy(past->prefix, past->key.mv_data, past->prefix_len);
+    past->found = (MDB_val){0};
+    do {
+        const uint8_t *octets = past->key.mv_data;
+        if (get_be32(octets + past->key.mv_size - 4) <= past->version)
+            past->found = past->value;
+        past->more = mdb_cursor_get(past->cursor, &past->key, &past->value, MDB_NEXT) == 0;
+    } while (past->more && past->key.mv_size == past->prefix_len + 4 &&
+             memcmp(past->key.mv_data, past->prefix, past->prefix_len) == 0);
+    return true;
+}
+
+static int past_open(struct change *change, uint32_t version, struct past *past,
+                     struct bl_error *error)
+{
+    int code = change_cursor(change, TABLE_POLICY, &past->cursor, error);
+
+    past->version = version;
+    past->more =
+        code == 0 && mdb_cursor_get(past->cursor, &past->key, &past->value, MDB_FIRST) == 0;
+    return code;
+}
+
+struct difference { /* rows to write once the walk is over */
+    struct row *items;
+    size_t count;
+    struct arena arena;
+};
+
+static void difference_add(struct difference *difference, const char *key, size_t key_len,
+                           const char *value)
+{
+    struct row *items =
+        arena_grow(&difference->arena, difference->items, difference->count, sizeof *items);
+
+    if (!items)
+        return;
+    difference->items = items;
+    items[difference->count++] = (struct row){.key = arena_text(&difference->arena, key, key_len),
+                                              .key_len = key_len,
+                                              .value = (char *)(uintptr_t)value};
+}
+
+/* Both are in the order of their keys. */
+static int rows_compare(struct change *change, const struct rows *rows, uint32_t version,
+                        struct difference *difference, struct bl_error *error)
+{
+    struct past past = {0};
+    bool there;
+    size_t i = 0;
+    int code = past_open(change, version, &past, error);
+
+    if (code < 0)
+        return code;
+    there = past_next(&past);
+    while (there || i < rows->count) {
+        const struct row *row = &rows->items[i];
+        int order = !there ? -1
+                    : i == rows->count
+                        ? 1
+                        : key_compare(row->key, row->key_len, past.prefix, past.prefix_len);
+        if (order < 0) {
+            difference_add(difference, row->key, row->key_len, row->value);
+        } else if (order > 0) {
+            if (past.found.mv_size)
+                difference_add(difference, past.prefix, past.prefix_len, "");
+        } else if (strlen(row->value) != past.found.mv_size ||
+                   memcmp(row->value, past.found.mv_data, past.found.mv_size) != 0) {
+            difference_add(difference, row->key, row->key_len, row->value);
+        }
+        i += order <= 0;
+        if (order >= 0)
+            there = past_next(&past);
+    }
+    mdb_cursor_close(past.cursor);
+    return difference->arena.failed
+               ? bl_error_set(error, -ENOMEM, "no memory for the policy's version")
+               : 0;
+}
+
+static int version_write(struct change *change, uint32_t version, const char *description,
+                         struct bl_error *error)
+{
+    const struct actor *actor = change_actor(change);
+    uint8_t key[4];
+    json_t *entry = json_pack("{s:i, s:I, s:s, s:s, s:s}", "version", (int)version, "time",
+                              (json_int_t)change_now_ms(change), "author", actor->login, "role",
+                              actor->role ? actor->role : "system", "description", description);
+    char *text = entry ? json_dumps(entry, JSON_COMPACT) : NULL;
+    int code;
+
+    json_decref(entry);
+    if (!text)
+        return bl_error_set(error, -EINVAL, "the version cannot be written: is its text UTF-8?");
+    put_be32(key, version);
+    code = change_put(change, TABLE_VERSIONS, key, sizeof key, text, strlen(text), error);
+    free(text);
+    return code < 0 ? code : change_number_set(change, "version", version, error);
+}
+
+int version_update(struct change *change, const struct config *config,
+                   const struct calendar *calendar, const char *description, bool *out_changed,
+                   struct bl_error *error)
+{
+    struct rows rows = {.config = config, .calendar = calendar};
+    struct difference difference = {0};
+    uint32_t version = change_number(change, "version");
+    int code = rows_make(change, &rows, error);
+
+    if (code == 0)
+        code = rows_compare(change, &rows, version, &difference, error);
+    for (size_t i = 0; code == 0 && i < difference.count; i++)
+        code = row_write(change, difference.items[i].key, difference.items[i].key_len, version + 1,
+                         difference.items[i].value, error);
+    if (code == 0 && difference.count)
+        code = version_write(change, version + 1, description, error);
+    if (code == 0)
+        *out_changed = difference.count > 0;
+    arena_free(&rows.arena);
+    arena_free(&difference.arena);
+    return code;
+}
+
+int versions_read(struct change *change, json_t **out_versions, struct bl_error *error)
+{
+    return grants_read(change, TABLE_VERSIONS, out_versions, error);
+}
+
+static json_t *row_tell(const struct past *past)
+{
+    const char *subnet = past->prefix, *target = subnet + strlen(subnet) + 1;
+    char *value = strndup(past->found.mv_data, past->found.mv_size), *rest = value, *line;
+    json_t *rules = json_array(), *row;
+
+    line = strsep(&rest, "\n");
+    row = json_pack("{s:s, s:s, s:s, s:o}", "subnet", subnet, "target", target, "group",
+                    line ? line : "", "rules", rules);
+    while ((line = strsep(&rest, "\n"))) {
+        json_t *fields = json_array();
+        for (char *field; (field = strsep(&line, "\t"));)
+            json_array_append_new(fields, json_string(field));
+        json_array_append_new(rules, fields);
+    }
+    free(value);
+    return row;
+}
+
+int version_rows_read(struct change *change, uint32_t version, json_t **out_rows,
+                      struct bl_error *error)
+{
+    uint32_t last = change_number(change, "version");
+    struct past past = {0};
+    json_t *rows;
+    int code;
+
+    if (version > last || last == 0)
+        return bl_error_set(error, -ENOENT, "there is no version %u; the last one is %u", version,
+                            last);
+    code = past_open(change, version ? version : last, &past, error);
+    if (code < 0)
+        return code;
+    rows = json_array();
+    while (past_next(&past)) {
+        if (past.found.mv_size)
+            json_array_append_new(rows, row_tell(&past));
+    }
+    mdb_cursor_close(past.cursor);
+    *out_rows = rows;
+    return 0;
+}

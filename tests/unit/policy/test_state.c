@@ -1,0 +1,507 @@
+/* Grants, versions and the change log: kept, ended, refused, and proved whole. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "resolver/policy/acts.h"
+#include "resolver/policy/grants.h"
+#include "resolver/policy/versions.h"
+
+enum { CONFIG_ROOM = 4096 };
+
+static const char CONFIG[] = "upstreams: [192.0.2.53]\n"
+                             "calendar:\n"
+                             "  time-zone: Europe/London\n"
+                             "  periods: {lessons: {times: [09:00-12:00]}}\n"
+                             "categories: {games: {}, illegal: {sealed: true}}\n"
+                             "devices: {tablet-7: {mac: '02:00:00:00:00:07'}}\n"
+                             "roles: {requires-approval: %s}\n"
+                             "groups:\n"
+                             "  pupils: {subnets: [10.1.0.0/16, 'fd00::/64'], deny: [games]}\n"
+                             "  staff: {schedule: [{during: [lessons], deny: [games]}]}\n";
+
+struct school {
+    char folder[64];
+    struct config *config;
+    struct calendar *calendar;
+    struct state *state;
+    int64_t now_ms;
+    struct actor actor;
+};
+
+static struct config *config_of(const char *text)
+{
+    struct config *config = NULL;
+    struct config_faults faults = {0};
+
+    if (config_load_text("test.yaml", text, strlen(text), &config, &faults) < 0)
+        fail_msg("%s", faults.items[0].text);
+    return config;
+}
+
+static void actor_set(struct school *school, const char *login)
+{
+    school->actor = (struct actor){.uid = 0, .login_uid = 1000, .role = "manager"};
+    snprintf(school->actor.user, sizeof school->actor.user, "root");
+    snprintf(school->actor.login, sizeof school->actor.login, "%s", login);
+}
+
+static int school_open(void **state)
+{
+    struct school *school = calloc(1, sizeof *school);
+    char text[CONFIG_ROOM];
+
+    assert_non_null(school);
+    snprintf(school->folder, sizeof school->folder, "/tmp/chalkgate-state-XXXXXX");
+    assert_non_null(mkdtemp(school->folder));
+    snprintf(text, sizeof text, CONFIG, "false");
+    school->config = config_of(text);
+    assert_int_equal(calendar_create(&school->config->calendar, &school->calendar, NULL), 0);
+    assert_int_equal(state_open(school->folder, true, &school->state, NULL), 0);
+    school->now_ms = INT64_C(1795428900000); /* 2026-11-23T10:15 in London */
+    actor_set(school, "mary");
+    *state = school;
+    return 0;
+}
+
+static int school_close(void **state)
+{
+    struct school *school = *state;
+    char line[100];
+
+    state_close(school->state);
+    calendar_free(school->calendar);
+    config_free(school->config);
+    snprintf(line, sizeof line, "rm -rf '%s'", school->folder);
+    free(school);
+    return system(line);
+}
+
+typedef int act_function(struct act *, const json_t *, json_t *, struct bl_error *);
+
+static bool mac_known(void *user, const struct address *address, uint8_t mac[MAC_LEN])
+{
+    (void)user;
+    memcpy(mac, "\2\0\0\0\0\11", MAC_LEN);
+    return address->bytes[15] == 9;
+}
+
+/* Does an act and commits it; gives its code. The request is taken; the reply stands in *out_reply.
+ */
+static int act_do(struct school *school, act_function *function, json_t *request,
+                  json_t **out_reply, struct bl_error *error)
+{
+    struct act act = {
+        .config = school->config, .calendar = school->calendar, .mac_find = mac_known};
+    json_t *reply = json_object();
+    int code;
+
+    assert_non_null(request);
+    assert_int_equal(
+        change_begin(school->state, &school->actor, school->now_ms, &act.change, error), 0);
+    code = function(&act, request, reply, error);
+    if (code == 0)
+        code = change_commit(act.change, error);
+    else
+        change_abort(act.change);
+    json_decref(request);
+    if (out_reply)
+        *out_reply = reply;
+    else
+        json_decref(reply);
+    return code;
+}
+
+static void assert_done(struct school *school, act_function *function, json_t *request)
+{
+    struct bl_error error = {0};
+
+    if (act_do(school, function, request, NULL, &error) < 0)
+        fail_msg("%s", error.text);
+}
+
+static void assert_refused(struct school *school, act_function *function, json_t *request, int code,
+                           const char *words)
+{
+    struct bl_error error = {0};
+
+    assert_int_equal(act_do(school, function, request, NULL, &error), code);
+    if (!strstr(error.text, words))
+        fail_msg("\"%s\" is not said: %s", words, error.text);
+}
+
+static struct policy_rules *rules_now(struct school *school)
+{
+    struct policy_rules *rules = NULL;
+    struct change *change;
+
+    assert_int_equal(change_begin(school->state, NULL, school->now_ms, &change, NULL), 0);
+    assert_int_equal(policy_rules_read(change, &rules, NULL), 0);
+    change_abort(change);
+    return rules;
+}
+
+static json_t *grant_request(const char *kind, const char *target, int seconds)
+{
+    return json_pack("{s:s, s:s, s:s, s:i, s:s, s:s}", "kind", kind, "target", target, "group",
+                     "pupils", "seconds", seconds, "reason", "a lesson", "approved_by", "head");
+}
+
+static void grants_last_and_end(void **state)
+{
+    struct school *school = *state;
+    struct policy_rules *rules;
+
+    assert_done(school, act_grant, grant_request("allow", "Chess.Test.", 45 * 60));
+    assert_done(school, act_grant, grant_request("deny", "service:youtube", 60));
+    state_close(school->state); /* survives a restart */
+    assert_int_equal(state_open(school->folder, true, &school->state, NULL), 0);
+    rules = rules_now(school);
+    assert_int_equal(rules->grant_count, 2);
+    assert_string_equal(rules->grants[0].target, "chess.test");
+    assert_string_equal(rules->grants[0].group, "pupils");
+    assert_string_equal(rules->grants[0].by, "mary");
+    assert_string_equal(rules->grants[0].reason, "a lesson");
+    assert_string_equal(rules->grants[0].approved_by, "head");
+    assert_int_equal(rules->grants[0].start_ms, school->now_ms);
+    assert_int_equal(rules->grants[0].end_ms, school->now_ms + 45 * 60000);
+    assert_int_equal(rules->grants[1].kind, GRANT_DENY);
+    assert_int_equal(rules->version, 2);
+    policy_rules_free(rules);
+    school->now_ms += 60000;
+    rules = rules_now(school);
+    assert_int_equal(rules->grant_count, 1);
+    policy_rules_free(rules);
+    assert_done(school, act_revoke, json_pack("{s:i, s:s}", "id", 1, "reason", "done early"));
+    rules = rules_now(school);
+    assert_int_equal(rules->grant_count, 0);
+    policy_rules_free(rules);
+    assert_refused(school, act_revoke, json_pack("{s:i, s:s}", "id", 1, "reason", "again"), -ENOENT,
+                   "no grant 1");
+}
+
+static void what_cannot_be_granted(void **state)
+{
+    struct school *school = *state;
+    static const char LONG[] =
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        ".test";
+
+    assert_refused(school, act_grant, grant_request("allow", "category:illegal", 60), -EPERM,
+                   "sealed");
+    assert_refused(school, act_grant, grant_request("allow", "category:gmes", 60), -EINVAL,
+                   "no category \"gmes\"");
+    assert_refused(school, act_grant, grant_request("allow", "service:nope", 60), -EINVAL,
+                   "no service");
+    assert_refused(school, act_grant, grant_request("allow", LONG, 60), -EINVAL, "is no name");
+    assert_refused(school, act_grant, grant_request("allow", "x.test", 0), -EINVAL, "a second");
+    assert_refused(school, act_grant, grant_request("permit", "x.test", 60), -EINVAL, "allows or");
+    assert_refused(school, act_grant,
+                   json_pack("{s:s, s:s, s:s, s:i}", "kind", "allow", "target", "x.test", "group",
+                             "pupils", "seconds", 60),
+                   -EINVAL, "--reason");
+    assert_refused(school, act_grant,
+                   json_pack("{s:s, s:s, s:s, s:s, s:i}", "kind", "allow", "target", "x.test",
+                             "reason", "r", "group", "nobody", "seconds", 60),
+                   -EINVAL, "no group");
+    assert_refused(school, act_grant,
+                   json_pack("{s:s, s:s, s:s, s:s}", "kind", "allow", "target", "x.test", "reason",
+                             "r", "group", "pupils"),
+                   -EINVAL, "for how long");
+    assert_refused(school, act_grant,
+                   json_pack("{s:s, s:s, s:s, s:s, s:I}", "kind", "allow", "target", "x.test",
+                             "reason", "r", "group", "pupils", "until",
+                             (json_int_t)(school->now_ms / 1000)),
+                   -EINVAL, "has passed");
+    assert_refused(school, act_grant,
+                   json_pack("{s:s, s:s, s:s, s:i, s:s}", "kind", "allow", "target", "x.test",
+                             "reason", "r", "seconds", 60, "device", "nothing"),
+                   -EINVAL, "no device");
+    assert_refused(
+        school, act_block_device,
+        json_pack("{s:s, s:s, s:b}", "device", "10.1.0.9", "reason", "r", "permanent", 1), -EINVAL,
+        "needs an end");
+}
+
+static void devices_and_sessions(void **state)
+{
+    struct school *school = *state;
+    struct policy_rules *rules;
+    const char *wanted[] = {"02:00:00:00:00:09", NULL};
+
+    assert_done(
+        school, act_block_device,
+        json_pack("{s:s, s:s, s:i}", "device", "10.1.0.9", "reason", "time out", "seconds", 3600));
+    assert_done(
+        school, act_block_device,
+        json_pack("{s:s, s:s, s:i}", "device", "tablet-7", "reason", "time out", "seconds", 3600));
+    assert_done(school, act_session_start,
+                json_pack("{s:s, s:s, s:s, s:i}", "address", "::ffff:10.1.0.5", "user", "t.smith",
+                          "group", "staff", "seconds", 8 * 3600));
+    rules = rules_now(school);
+    assert_int_equal(rules->grant_count, 3);
+    assert_int_equal(rules->version, 2); /* sessions make no version */
+    assert_true(rules->grants[0].device.has_mac && rules->grants[0].device.has_address);
+    assert_int_equal(rules->grants[0].device.mac[5], 9);
+    assert_string_equal(rules->grants[1].device_text, "tablet-7");
+    assert_int_equal(rules->grants[2].kind, GRANT_SESSION);
+    assert_string_equal(rules->grants[2].user, "t.smith");
+    policy_rules_free(rules);
+    /* Another user at the same address takes its place. */
+    assert_done(school, act_session_start,
+                json_pack("{s:s, s:s, s:s, s:i}", "address", "10.1.0.5", "user", "b.jones", "group",
+                          "staff", "seconds", 60));
+    rules = rules_now(school);
+    assert_int_equal(rules->grant_count, 3);
+    assert_string_equal(rules->grants[2].user, "b.jones");
+    policy_rules_free(rules);
+    assert_done(school, act_session_end, json_pack("{s:s}", "user", "b.jones"));
+    assert_refused(school, act_session_end, json_pack("{s:s}", "address", "10.1.0.5"), -ENOENT,
+                   "nobody");
+    (void)wanted;
+}
+
+static void a_second_manager(void **state)
+{
+    struct school *school = *state;
+    char text[CONFIG_ROOM];
+    struct policy_rules *rules;
+
+    calendar_free(school->calendar);
+    config_free(school->config);
+    snprintf(text, sizeof text, CONFIG, "true");
+    school->config = config_of(text);
+    assert_int_equal(calendar_create(&school->config->calendar, &school->calendar, NULL), 0);
+    assert_done(school, act_grant, grant_request("allow", "chess.test", 600));
+    assert_done(school, act_grant, grant_request("deny", "bad.test", 600));
+    rules = rules_now(school);
+    assert_int_equal(rules->grant_count, 1); /* the denial needs nobody else */
+    policy_rules_free(rules);
+    assert_refused(school, act_approve, json_pack("{s:i, s:s}", "id", 1, "reason", "fine"), -EPERM,
+                   "another manager");
+    assert_refused(school, act_approve, json_pack("{s:i, s:s}", "id", 2, "reason", "fine"), -EINVAL,
+                   "does not wait");
+    assert_refused(school, act_revoke, json_pack("{s:i, s:s}", "id", 2, "reason", "fine"), -EPERM,
+                   "second manager");
+    actor_set(school, "john");
+    school->now_ms += 300000;
+    assert_done(school, act_approve, json_pack("{s:i, s:s}", "id", 1, "reason", "fine"));
+    assert_done(school, act_revoke, json_pack("{s:i, s:s}", "id", 2, "reason", "fine"));
+    rules = rules_now(school);
+    assert_int_equal(rules->grant_count, 1);
+    assert_int_equal(rules->grants[0].end_ms, school->now_ms + 600000); /* counted from now on */
+    assert_string_equal(rules->grants[0].approved_by, "john");
+    policy_rules_free(rules);
+}
+
+static const json_t *row_find(const json_t *reply, const char *subnet, const char *target)
+{
+    size_t index;
+    json_t *row;
+
+    json_array_foreach(json_object_get(reply, "rows"), index, row)
+    {
+        if (strcmp(json_string_value(json_object_get(row, "subnet")), subnet) == 0 &&
+            strcmp(json_string_value(json_object_get(row, "target")), target) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+static const char *rule_field(const json_t *row, size_t rule, size_t field)
+{
+    return json_string_value(
+        json_array_get(json_array_get(json_object_get(row, "rules"), rule), field));
+}
+
+static void versions_can_be_read_again(void **state)
+{
+    struct school *school = *state;
+    struct bl_error error = {0};
+    json_t *reply;
+
+    assert_done(school, act_grant, grant_request("allow", "category:games", 900));
+    assert_done(school, act_revoke, json_pack("{s:i, s:s}", "id", 1, "reason", "done"));
+    assert_int_equal(
+        act_do(school, act_policy_show, json_pack("{s:i}", "version", 1), &reply, &error), 0);
+    assert_string_equal(rule_field(row_find(reply, "10.1.0.0/16", "category:games"), 0, 0), "deny");
+    assert_string_equal(rule_field(row_find(reply, "10.1.0.0/16", "category:games"), 1, 0),
+                        "allow");
+    assert_string_equal(rule_field(row_find(reply, "fd00::/64", "category:games"), 1, 1),
+                        "from 2026-11-23T10:15 until 2026-11-23T10:30");
+    assert_string_equal(rule_field(row_find(reply, "fd00::/64", "category:games"), 1, 2),
+                        "grant 1 of mary: a lesson");
+    assert_string_equal(rule_field(row_find(reply, "group:staff", "category:games"), 0, 1),
+                        "during lessons");
+    assert_string_equal(rule_field(row_find(reply, "group:staff", "category:illegal"), 0, 0),
+                        "sealed");
+    json_decref(reply);
+    assert_int_equal(act_do(school, act_policy_show, json_object(), &reply, &error), 0);
+    assert_int_equal(json_integer_value(json_object_get(reply, "version")), 2);
+    assert_int_equal(json_array_size(json_object_get(reply, "versions")), 2);
+    assert_int_equal(
+        json_array_size(json_object_get(row_find(reply, "10.1.0.0/16", "category:games"), "rules")),
+        1);
+    json_decref(reply);
+    assert_refused(school, act_policy_show, json_pack("{s:i}", "version", 3), -ENOENT,
+                   "no version 3");
+}
+
+static int verify(struct school *school, uint64_t *out_broken)
+{
+    struct change *change;
+    uint64_t count;
+    char head[65];
+    int code;
+
+    assert_int_equal(change_begin(school->state, NULL, 0, &change, NULL), 0);
+    code = changes_verify(change, &count, out_broken, head, NULL);
+    change_abort(change);
+    return code;
+}
+
+static void every_octet_counts(void **state)
+{
+    struct school *school = *state;
+    uint64_t broken;
+
+    for (int i = 0; i < 4; i++)
+        assert_done(school, act_grant, grant_request("allow", "chess.test", 60 + i));
+    assert_int_equal(verify(school, &broken), 0);
+    for (uint8_t number = 1; number <= 4; number++) {
+        uint8_t key[8] = {[7] = number}, entry[4096];
+        struct change *change;
+        MDB_val value;
+        size_t len = 1;
+        for (size_t at = 0; at < len; at++) {
+            assert_int_equal(change_begin(school->state, &school->actor, 0, &change, NULL), 0);
+            assert_int_equal(change_get(change, TABLE_CHANGES, key, sizeof key, &value), 0);
+            len = value.mv_size;
+            assert_true(len < sizeof entry);
+            memcpy(entry, value.mv_data, len);
+            entry[at] ^= 0x20;
+            assert_int_equal(change_put(change, TABLE_CHANGES, key, sizeof key, entry, len, NULL),
+                             0);
+            uint64_t count, found = 0;
+            char head[65];
+            assert_int_equal(changes_verify(change, &count, &found, head, NULL), -EBADMSG);
+            assert_int_equal(found, number);
+            change_abort(change);
+        }
+    }
+    assert_int_equal(verify(school, &broken), 0);
+}
+
+static void nothing_is_taken_out(void **state)
+{
+    struct school *school = *state;
+    struct change *change;
+    uint8_t second[8] = {[7] = 2}, last[8] = {[7] = 3}, next[8] = {[7] = 4};
+    uint64_t count, broken;
+    char head[65];
+    MDB_val value;
+
+    for (int i = 0; i < 3; i++)
+        assert_done(school, act_grant, grant_request("allow", "chess.test", 60 + i));
+    assert_int_equal(change_begin(school->state, &school->actor, 0, &change, NULL), 0);
+    assert_int_equal(change_delete(change, TABLE_CHANGES, second, sizeof second, NULL), 0);
+    assert_int_equal(changes_verify(change, &count, &broken, head, NULL), -EBADMSG);
+    assert_int_equal(broken, 2);
+    change_abort(change);
+    assert_int_equal(change_begin(school->state, &school->actor, 0, &change, NULL), 0);
+    assert_int_equal(change_delete(change, TABLE_CHANGES, last, sizeof last, NULL), 0);
+    assert_int_equal(changes_verify(change, &count, &broken, head, NULL), -EBADMSG);
+    change_abort(change);
+    assert_int_equal(change_begin(school->state, &school->actor, 0, &change, NULL), 0);
+    assert_int_equal(change_get(change, TABLE_CHANGES, last, sizeof last, &value), 0);
+    assert_int_equal(
+        change_put(change, TABLE_CHANGES, next, sizeof next, value.mv_data, value.mv_size, NULL),
+        0);
+    assert_int_equal(changes_verify(change, &count, &broken, head, NULL), -EBADMSG);
+    change_abort(change);
+}
+
+static void ten_thousand_grants(void **state)
+{
+    struct school *school = *state;
+    struct act act = {.config = school->config, .calendar = school->calendar};
+    struct policy_rules *rules;
+    bool changed;
+
+    assert_int_equal(change_begin(school->state, &school->actor, school->now_ms, &act.change, NULL),
+                     0);
+    for (int i = 0; i < 10000; i++) {
+        char name[64];
+        json_t *grant;
+        snprintf(name, sizeof name, "n%d.test", i);
+        grant = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s}", "kind", "allow",
+                          "target_kind", "name", "target", name, "group", "pupils", "state",
+                          "active", "end", (json_int_t)(school->now_ms + 1000 + i), "reason", "r",
+                          "by", "mary", "user", "root");
+        assert_int_equal(grant_add(act.change, grant, NULL), 0);
+        json_decref(grant);
+    }
+    assert_int_equal(version_update(act.change, act.config, act.calendar, "many", &changed, NULL),
+                     0);
+    assert_true(changed);
+    assert_int_equal(change_commit(act.change, NULL), 0);
+    rules = rules_now(school);
+    assert_int_equal(rules->grant_count, 10000);
+    policy_rules_free(rules);
+    assert_done(school, act_grant, grant_request("deny", "one.more.test", 60));
+    school->now_ms += 6000;
+    rules = rules_now(school);
+    assert_int_equal(rules->grant_count, 5000);
+    policy_rules_free(rules);
+}
+
+static void damaged_files(void **state)
+{
+    struct school *school = *state;
+    struct state *other = NULL;
+    struct bl_error error = {0};
+    char path[100];
+    int fd;
+
+    assert_done(school, act_grant, grant_request("allow", "chess.test", 60));
+    state_close(school->state);
+    school->state = NULL;
+    snprintf(path, sizeof path, "%s/state.mdb", school->folder);
+    assert_int_equal(truncate(path, 9000), 0);
+    assert_int_equal(state_open(school->folder, true, &other, &error), -EBADMSG);
+    assert_non_null(strstr(error.text, "is damaged"));
+    fd = open(path, O_WRONLY | O_TRUNC);
+    assert_true(write(fd, "not a database, but long enough to be looked at", 47) == 47);
+    assert_int_equal(ftruncate(fd, 40000), 0);
+    close(fd);
+    assert_int_equal(state_open(school->folder, true, &other, &error), -EBADMSG);
+    unlink(path);
+    assert_int_equal(state_open(school->folder, false, &other, &error), -ENOENT);
+}
+
+int main(void)
+{
+#define IN_A_SCHOOL(test) cmocka_unit_test_setup_teardown(test, school_open, school_close)
+    const struct CMUnitTest tests[] = {
+        IN_A_SCHOOL(grants_last_and_end),
+        IN_A_SCHOOL(what_cannot_be_granted),
+        IN_A_SCHOOL(devices_and_sessions),
+        IN_A_SCHOOL(a_second_manager),
+        IN_A_SCHOOL(versions_can_be_read_again),
+        IN_A_SCHOOL(every_octet_counts),
+        IN_A_SCHOOL(nothing_is_taken_out),
+        IN_A_SCHOOL(ten_thousand_grants),
+        IN_A_SCHOOL(damaged_files),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
