@@ -11,6 +11,8 @@
 
 #include <jansson.h>
 
+#include <jansson.h>
+
 #include "blocklists/compile.h"
 #include "blocklists/diff.h"
 #include "blocklists/protect.h"
@@ -101,6 +103,13 @@ struct import_samples *import_samples_create(void);
 int import_samples_note(void *user, const struct bl_change *change); /* for bl_diff_count() */
 void import_samples_destroy(struct import_samples *samples);
 void import_show(const struct import *import, const struct import_samples *samples);
+
+/* Which refusals of the last days the import would undo. NULL where there is nothing to compare. */
+struct import_effects;
+struct import_effects *import_effects_find(const struct import *import);
+void import_effects_destroy(struct import_effects *effects);
+void import_effects_print(const struct import_effects *effects);
+json_t *import_effects_json(const struct import_effects *effects);
 
 /* Names that lists must not deny: of the configuration, and of this machine's clock and updates.
  * NULL when out of memory. */

@@ -314,8 +314,13 @@ static void words_show(const struct import *import, const struct import_samples 
         faults_print(&import->parts[i]);
     skipped_print(import);
     changes_print(import, samples);
-    if (samples)
+    if (samples) {
+        struct import_effects *effects = import_effects_find(import);
+
         overlaps_print(import);
+        import_effects_print(effects);
+        import_effects_destroy(effects);
+    }
     strangers_print(import);
     number_text(bl_store_name_count(import->staged), names);
     if (import->generation)
@@ -384,6 +389,7 @@ static void json_show(const struct import *import, const struct import_samples *
 {
     json_t *parts = json_array(), *skipped = json_array(), *changes = json_array();
     json_t *overlaps = json_array();
+    struct import_effects *effects = NULL;
 
     for (size_t i = 0; i < import->part_count; i++)
         json_array_append_new(parts, part_json(&import->parts[i]));
@@ -394,14 +400,17 @@ static void json_show(const struct import *import, const struct import_samples *
     for (size_t i = 0; i < import->change_count; i++)
         if (is_changed(&import->changes[i]))
             json_array_append_new(changes, change_json(&import->changes[i], samples));
-    if (samples)
+    if (samples) {
         overlaps_find(import, overlaps);
-    json_print(json_pack("{s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:O*}", "preview",
+        effects = import_effects_find(import);
+    }
+    json_print(json_pack("{s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:O*}", "preview",
                          import->options.preview, "generation", (json_int_t)import->generation,
                          "names", (json_int_t)bl_store_name_count(import->staged), "categories",
                          (json_int_t)bl_store_category_count(import->staged), "sources", parts,
-                         "skipped", skipped, "changes", changes, "overlaps", overlaps, "downloads",
-                         import->downloads));
+                         "skipped", skipped, "changes", changes, "overlaps", overlaps, "refusals",
+                         import_effects_json(effects), "downloads", import->downloads));
+    import_effects_destroy(effects);
 }
 
 void import_show(const struct import *import, const struct import_samples *samples)

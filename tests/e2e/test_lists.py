@@ -129,6 +129,21 @@ def test_a_preview_changes_nothing(place):
     same(in_force(place), 1, "what is in force")
 
 
+def test_a_preview_tells_which_refusals_would_end(place):
+    opened(place)
+    resolver = place.resolver()
+    for _ in range(3):
+        resolver.ask("www.banner.example")
+    resolver.ask("tracker.example")
+    lab.wait_for("the denials are on record", lambda: len(place.denials()) >= 2)
+    path = place.list_of("ads", ["tracker.example", "other.example"])
+    told = place.json("lists", "import", "--category", "ads", "--preview", path)
+    same([(one["name"], one["group"], one["category"], one["denied"]) for one in told["refusals"]],
+         [("www.banner.example", "pupils", "ads", False)], "what would be answered")
+    text = place.command("lists", "import", "--category", "ads", "--preview", path).stdout
+    holds("www.banner.example" in text and "answered" in text, text)
+
+
 def test_the_guard_against_shrinking(place):
     place.configure()
     many = [f"n{i}.example" for i in range(200)]
