@@ -524,24 +524,33 @@ def test_upstream_over_tcp(at):
         holds(upstream.connections <= 4, f"{upstream.connections} connections for 30 questions")
 
 
-def certificate(at, name, days="30", alternative=None):
+def certificate(at, name, expired=False, alternative=None):
     """A certificate of an authority of our own: (certificate, key, authority)."""
     need("openssl")
     folder = at.folder / f"tls-{name}"
     folder.mkdir()
     run = lambda *arguments: at.run("openssl", *arguments, expect=0, cwd=folder)
-    run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out",
-        "ca.pem", "-days", "30", "-subj", "/CN=Test authority")
-    run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem", "-out", "csr.pem",
-        "-subj", f"/CN={name}")
-    (folder / "ext").write_text(f"subjectAltName={alternative or 'DNS:' + name}\n", encoding="ascii")
-    extra = ["-days", days]
-    if days.startswith("-"):
-        extra = ["-not_before", "20200101000000Z", "-not_after", "20200201000000Z"]
-    made = at.run("openssl", "x509", "-req", "-in", "csr.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out",
-                  "cert.pem", "-extfile", "ext", *extra, cwd=folder)
-    if made.returncode:
-        raise lab.Skip("this openssl makes no certificates of the past")
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    run("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=Test authority")
+    run("req", *curve, "-keyout", "key.pem", "-out", "csr.pem", "-subj", f"/CN={name}")
+    (folder / "index").write_text("", encoding="ascii")
+    (folder / "ca.conf").write_text(f"""[ca]
+default_ca = own
+[own]
+database = index
+new_certs_dir = .
+rand_serial = yes
+default_md = sha256
+policy = any
+x509_extensions = extensions
+[any]
+commonName = supplied
+[extensions]
+subjectAltName = {alternative or 'DNS:' + name}
+""", encoding="ascii")
+    dates = ["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"] if expired else ["-days", "30"]
+    run("ca", "-batch", "-config", "ca.conf", "-cert", "ca.pem", "-keyfile", "ca.key", "-in", "csr.pem", "-out", "cert.pem",
+        "-notext", *dates)
     return folder / "cert.pem", folder / "key.pem", folder / "ca.pem"
 
 
