@@ -39,11 +39,13 @@ struct verb {
 /* All verbs in the order of the overview, NULL last (verbs.c). A verb is declared here, one to a
  * line, when its file is there. */
 extern const struct verb *const verbs[];
+extern const struct verb verb_backup;
 extern const struct verb verb_denials;
 extern const struct verb verb_flush;
 extern const struct verb verb_lists;
 extern const struct verb verb_reload;
 extern const struct verb verb_report;
+extern const struct verb verb_restore;
 extern const struct verb verb_selftest;
 extern const struct verb verb_status;
 extern const struct verb verb_why;

@@ -1,0 +1,98 @@
+"""Backups taken while the resolver answers, and restored; and files that are no backup."""
+import io
+import tarfile
+
+import lab
+from lab import holds, same, wait_for
+
+
+def opened(place):
+    place.configure()
+    place.command("lists", "import", "--category", "ads", "--reason", "x", place.list_of("ads", ["tracker.example"]))
+    return place.resolver()
+
+
+def denied(place, resolver):
+    same(resolver.ask("www.tracker.example").rcode, "NXDOMAIN", "a listed name")
+    wait_for("the denial stored", place.denials)
+
+
+def moved_on(place):
+    """Another generation, after the backup."""
+    place.command("lists", "import", "--category", "games", "--reason", "x", place.list_of("games", ["play.example"]))
+
+
+def restored(place, *options):
+    told = place.command("restore", *options)
+    holds("config.yaml.restored" in told.stdout, f"what became of it: {told.stdout}")
+    resolver = place.resolver()
+    same(resolver.ask("www.tracker.example").rcode, "NXDOMAIN", "a name of the backup's lists")
+    holds(resolver.ask("play.example").rcode != "NXDOMAIN", "a name that came after the backup is not listed")
+    return resolver
+
+
+def test_there_and_back(place):
+    resolver = opened(place)
+    denied(place, resolver)
+    wait_for("the day's segment", lambda: list((place.state / "denials").glob("*.mdb")))
+    before = place.denials()
+    file = place.folder / "school.backup"
+    place.command("backup", file)
+    same(file.stat().st_mode & 0o077, 0, "others' rights to the backup")
+    moved_on(place)
+    busy = place.command("restore", file, expect=1)
+    holds("is in use" in busy.stderr, f"a running resolver is in the way: {busy.stderr}")
+    resolver.stop()
+    restored(place, file)
+    same([one["case"] for one in place.denials()][:1], [before[0]["case"]], "the record is back")
+    holds(list(place.state.glob("before-restore-*/lists")), "what was there before is kept")
+
+
+def test_encrypted(place):
+    resolver = opened(place)
+    key, wrong = place.write("key", "correct horse battery\n"), place.write("wrong", "incorrect horse battery\n")
+    file = place.folder / "school.zip"
+    place.command("backup", "--passphrase-file", key, file)
+    holds(b"tracker" not in file.read_bytes(), "a listed name stands in the encrypted file")
+    moved_on(place)
+    resolver.stop()
+    for options in (["--passphrase-file", wrong, file], [file]):
+        place.command("restore", *options, expect=1)
+    same(list(place.state.glob("restoring-*")), [], "what a failed restore leaves behind")
+    holds((place.state / "lists" / "current").exists(), "a failed restore changes nothing")
+    restored(place, "--passphrase-file", key, file)
+
+
+def test_hostile_files(place):
+    resolver = opened(place)
+    resolver.stop()
+    whole = place.folder / "whole.backup"
+    place.command("backup", whole)
+    cut = place.folder / "cut.backup"
+    cut.write_bytes(whole.read_bytes()[:-2000])
+    place.command("restore", cut, expect=1)
+    place.command("restore", place.write("text", "no backup at all"), expect=1)
+    place.command("restore", place.folder / "missing", expect=1)
+    for name, kind in (("../../escaped", tarfile.REGTYPE), ("/tmp/escaped", tarfile.REGTYPE), ("lists/current", tarfile.SYMTYPE),
+                       ("lists/00000001.mdb", tarfile.SYMTYPE), ("state.mdb/x", tarfile.REGTYPE)):
+        file = place.folder / "hostile.tar"
+        with tarfile.open(file, "w") as tar:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname, entry.size = kind, "/etc/passwd", 4 if kind == tarfile.REGTYPE else 0
+            tar.addfile(entry, io.BytesIO(b"evil"))
+        done = place.command("restore", file, expect=1)
+        holds("does not belong" in done.stderr, f"{name}: {done.stderr}")
+    damaged = place.folder / "damaged.tar"
+    with tarfile.open(damaged, "w") as tar:
+        entry = tarfile.TarInfo("lists/00000009.mdb")
+        entry.size = 8192
+        tar.addfile(entry, io.BytesIO(b"\x01" * 8192))
+    place.command("restore", damaged, expect=1)
+    short = place.command("backup", "--passphrase-file", place.write("short", "abc\n"), place.folder / "x", expect=2)
+    holds("at least" in short.stderr, f"a short passphrase: {short.stderr}")
+    resolver = place.resolver()
+    same(resolver.ask("tracker.example").rcode, "NXDOMAIN", "the state is as it was")
+
+
+if __name__ == "__main__":
+    lab.main()

@@ -1,0 +1,298 @@
+/* `chalkgate backup FILE`: the state of a school in one file, taken while the resolver runs.
+ *
+ * It holds the configuration, the list generation in force, the policy's state, incidents and the
+ * day segments of denials: LMDB files as copies of one committed state each (mdb_env_copy),
+ * whatever is written meanwhile. Denials of the last second, which stand in a journal only, are in
+ * the next backup. Without a passphrase it is a tar file compressed with zstd; with one a zip file
+ * whose entries are encrypted with AES-256, which other programs can open too.
+ */
+#include <archive.h>
+#include <archive_entry.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "blocklists/lists.h"
+#include "tools/backup.h"
+#include "tools/verb.h"
+
+enum { PASSPHRASE_LEAST = 12 };
+
+const char *const backup_parts[BACKUP_PARTS] = {"state.mdb", "evidence.mdb", "selftest.json",
+                                                "denials", "lists"};
+
+error_t backup_options_parse(int key, char *value, struct argp_state *state)
+{
+    struct backup_options *options = state->input;
+
+    switch (key) {
+    case 'p':
+        options->passphrase_file = value;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->file)
+            argp_error(state, "one file at a time, please");
+        options->file = value;
+        return 0;
+    case ARGP_KEY_END:
+        if (!options->file)
+            argp_error(state, "please name the file");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp_option backup_option_table[] = {
+    {"passphrase-file", 'p', "FILE", 0, "encrypt, or decrypt, with the first line of FILE", 0},
+    {0},
+};
+
+int backup_passphrase_read(struct backup_options *options, struct bl_error *error)
+{
+    FILE *file;
+
+    if (!options->passphrase_file)
+        return 0;
+    file = fopen(options->passphrase_file, "re");
+    if (!file || !fgets(options->passphrase, sizeof options->passphrase, file))
+        options->passphrase[0] = '\0';
+    if (file)
+        fclose(file);
+    options->passphrase[strcspn(options->passphrase, "\r\n")] = '\0';
+    if (strlen(options->passphrase) < PASSPHRASE_LEAST)
+        return bl_error_set(error, -EINVAL,
+                            "the first line of %s should be a passphrase of at least %d characters",
+                            options->passphrase_file, PASSPHRASE_LEAST);
+    return 0;
+}
+
+int backup_path(char out[BACKUP_PATH], const char *folder, const char *name, struct bl_error *error)
+{
+    if ((size_t)snprintf(out, BACKUP_PATH, "%s/%s", folder, name) >= BACKUP_PATH)
+        return bl_error_set(error, -ENAMETOOLONG, "%s/%s is too long a path", folder, name);
+    return 0;
+}
+
+struct backup {
+    struct archive *archive;
+    const char *state;
+    char scratch[BACKUP_PATH]; /* where a copy of a database is made first */
+    unsigned files;
+    int64_t octets;
+    struct bl_error *error;
+};
+
+static int archive_fault(struct backup *backup, const char *name)
+{
+    const char *why = archive_error_string(backup->archive);
+
+    return bl_error_set(backup->error, -EIO, "cannot write %s to the backup: %s", name,
+                        why ? why : "unknown reason");
+}
+
+static int file_add(struct backup *backup, const char *path, const char *name)
+{
+    struct archive_entry *entry = NULL;
+    char *chunk = malloc(BACKUP_CHUNK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC), code = 0;
+    struct stat status;
+    ssize_t got;
+
+    if (fd < 0 || fstat(fd, &status) < 0 || !chunk) {
+        code = bl_error_set(backup->error, -errno, "cannot read %s: %s", path, strerror(errno));
+        goto end;
+    }
+    entry = archive_entry_new();
+    archive_entry_set_pathname(entry, name);
+    archive_entry_set_filetype(entry, AE_IFREG);
+    archive_entry_set_perm(entry, 0640);
+    archive_entry_set_size(entry, status.st_size);
+    archive_entry_set_mtime(entry, status.st_mtime, 0);
+    if (archive_write_header(backup->archive, entry) != ARCHIVE_OK)
+        code = archive_fault(backup, name);
+    while (code == 0 && (got = read(fd, chunk, BACKUP_CHUNK)) != 0) {
+        if (got < 0)
+            code = bl_error_set(backup->error, -errno, "cannot read %s: %s", path, strerror(errno));
+        else if (archive_write_data(backup->archive, chunk, (size_t)got) != got)
+            code = archive_fault(backup, name);
+    }
+    backup->files++;
+    backup->octets += status.st_size;
+end:
+    archive_entry_free(entry);
+    if (fd >= 0)
+        close(fd);
+    free(chunk);
+    return code;
+}
+
+/* One committed state of a database that may be written to meanwhile. */
+static int database_add(struct backup *backup, const char *path, const char *name)
+{
+    MDB_env *env = NULL;
+    int code = mdb_env_create(&env);
+
+    if (code == 0)
+        code = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY, 0640);
+    unlink(backup->scratch);
+    if (code == 0)
+        code = mdb_env_copy2(env, backup->scratch, MDB_CP_COMPACT);
+    mdb_env_close(env);
+    if (code != 0)
+        return bl_error_set(backup->error, -EIO, "cannot copy %s: %s", path, mdb_strerror(code));
+    code = file_add(backup, backup->scratch, name);
+    unlink(backup->scratch);
+    return code;
+}
+
+static int segments_add(struct backup *backup)
+{
+    char folder[BACKUP_PATH], path[BACKUP_PATH], name[BACKUP_PATH];
+    struct dirent *item;
+    int code = backup_path(folder, backup->state, "denials", backup->error);
+    DIR *open_folder = code < 0 ? NULL : opendir(folder);
+
+    if (!open_folder)
+        return code;
+    while (code == 0 && (item = readdir(open_folder))) {
+        if (!backup_is_database(item->d_name))
+            continue;
+        code = backup_path(path, folder, item->d_name, backup->error);
+        if (code == 0)
+            code = backup_path(name, "denials", item->d_name, backup->error);
+        if (code == 0)
+            code = database_add(backup, path, name);
+    }
+    closedir(open_folder);
+    return code;
+}
+
+static int generation_add(struct backup *backup)
+{
+    char path[BL_PATH_MAX], name[64];
+    uint64_t generation;
+    int code = bl_lists_current(backup->state, &generation, path, backup->error);
+
+    if (code == -ENOENT)
+        return 0;
+    if (code < 0)
+        return code;
+    snprintf(name, sizeof name, "lists/%08llu.mdb", (unsigned long long)generation);
+    return file_add(backup, path, name);
+}
+
+static int part_add(struct backup *backup, const char *part)
+{
+    char path[BACKUP_PATH];
+    int code = backup_path(path, backup->state, part, backup->error);
+
+    if (code < 0)
+        return code;
+    if (strcmp(part, "denials") == 0)
+        return segments_add(backup);
+    if (strcmp(part, "lists") == 0)
+        return generation_add(backup);
+    if (access(path, F_OK) < 0)
+        return 0;
+    return backup_is_database(part) ? database_add(backup, path, part)
+                                    : file_add(backup, path, part);
+}
+
+static int archive_begin(struct backup *backup, const struct backup_options *options, int fd)
+{
+    struct archive *archive = backup->archive = archive_write_new();
+    bool fine;
+
+    if (!archive)
+        return bl_error_set(backup->error, -ENOMEM, "no memory for a backup");
+    if (options->passphrase_file)
+        fine = archive_write_set_format_zip(archive) == ARCHIVE_OK &&
+               archive_write_set_options(archive, "zip:encryption=aes256") == ARCHIVE_OK &&
+               archive_write_set_passphrase(archive, options->passphrase) == ARCHIVE_OK;
+    else
+        fine = archive_write_add_filter_zstd(archive) == ARCHIVE_OK &&
+               archive_write_set_format_pax_restricted(archive) == ARCHIVE_OK;
+    if (!fine || archive_write_open_fd(archive, fd) != ARCHIVE_OK)
+        return archive_fault(backup, "anything");
+    return 0;
+}
+
+static int backup_write(struct backup *backup, const struct backup_options *options,
+                        const char *config_path, int fd)
+{
+    int code = archive_begin(backup, options, fd);
+
+    if (code == 0)
+        code = file_add(backup, config_path, "config.yaml");
+    for (size_t i = 0; code == 0 && i < (size_t)BACKUP_PARTS; i++)
+        code = part_add(backup, backup_parts[i]);
+    if (code == 0 && archive_write_close(backup->archive) != ARCHIVE_OK)
+        code = archive_fault(backup, "its end");
+    if (code == 0 && fsync(fd) < 0 && errno != EINVAL)
+        code = bl_error_set(backup->error, -errno, "cannot finish %s: %s", options->file,
+                            strerror(errno));
+    return code;
+}
+
+static const struct argp backup_argp = {
+    .options = backup_option_table,
+    .parser = backup_options_parse,
+    .args_doc = "FILE",
+    .doc = "Writes the configuration, the lists in force, the policy with its history, incidents "
+           "and the "
+           "records of denials to FILE, while the resolver runs. Please keep it encrypted (with "
+           "--passphrase-file), off site, and try a restore now and then.",
+};
+
+static enum exit_code run_backup(struct command *command, int argc, char **argv)
+{
+    struct backup_options options = {0};
+    struct bl_error error = {0};
+    struct backup backup = {.error = &error};
+    char fresh[BACKUP_PATH];
+    int failed = verb_parse(&backup_argp, argc, argv, &options), fd, code;
+    struct config *config;
+
+    if (failed)
+        return (enum exit_code)(failed - 1);
+    config = command_config(command);
+    backup.state = command_state(command);
+    if (!config || !backup.state)
+        return EXIT_USAGE;
+    if (backup_passphrase_read(&options, &error) < 0)
+        return command_fail(EXIT_USAGE, "%s", error.text);
+    snprintf(fresh, sizeof fresh, "%s.part", options.file);
+    snprintf(backup.scratch, sizeof backup.scratch, "%s.copy", options.file);
+    fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return command_fail(EXIT_FAILED, "cannot make %s: %s", fresh, strerror(errno));
+    code = backup_write(&backup, &options, config->path, fd);
+    archive_write_free(backup.archive);
+    close(fd);
+    if (code == 0 && rename(fresh, options.file) < 0)
+        code = bl_error_set(&error, -errno, "cannot put %s in place: %s", options.file,
+                            strerror(errno));
+    explicit_bzero(options.passphrase, sizeof options.passphrase);
+    if (code < 0) {
+        unlink(fresh);
+        return command_fail(EXIT_FAILED, "%s", error.text);
+    }
+    if (command->json)
+        printf("{\"files\": %u, \"octets\": %lld, \"encrypted\": %s}\n", backup.files,
+               (long long)backup.octets, options.passphrase_file ? "true" : "false");
+    else
+        printf("%u files, %lld MiB before compression, are in %s%s.\n", backup.files,
+               (long long)(backup.octets >> 20), options.file,
+               options.passphrase_file ? ", encrypted" : "; it is not encrypted");
+    return EXIT_DONE;
+}
+
+const struct verb verb_backup = {
+    "backup", "writes the whole state to a file, while the resolver runs", run_backup};
