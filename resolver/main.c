@@ -20,6 +20,7 @@
 #include "resolver/config/config.h"
 #include "resolver/control/control.h"
 #include "resolver/control/daemon.h"
+#include "resolver/control/metrics.h"
 #include "resolver/control/notify.h"
 #include "resolver/control/privileges.h"
 #include "resolver/denials/journal.h"
@@ -43,6 +44,7 @@ struct run {
     struct journal **journals;
     unsigned journal_count;
     struct control *control;
+    struct metrics *metrics;
     sigset_t signals;
 };
 
@@ -222,11 +224,14 @@ static int start_unprivileged(struct run *run, struct bl_error *error)
         code = server_start(daemon->server, error);
     if (code == 0)
         code = control_start(run->control, error);
+    if (code == 0)
+        code = metrics_start(daemon, &run->metrics, error);
     return code;
 }
 
 static void run_end(struct run *run)
 {
+    metrics_stop(run->metrics);
     control_close(run->control);
     server_destroy(run->daemon.server);
     denials_writer_stop(run->daemon.writer);

@@ -217,6 +217,8 @@ struct config {
     unsigned upstream_timeout_ms; /* for one try */
     struct config_cache cache;
     struct config_limits limits;
+    const char *metrics_file; /* or NULL */
+    uint32_t metrics_every_s;
     struct config_category *categories;
     size_t category_count;
     struct config_service *services;

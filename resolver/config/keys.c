@@ -218,6 +218,15 @@ static const struct key logging_keys[] = {
     {0},
 };
 
+static const struct key metrics_keys[] = {
+    {"file", KEY_PATH, AT(config, metrics_file),
+     .meaning = "figures are written here in Prometheus' text form, for node_exporter's textfile "
+                "collector; nothing listens on the network"},
+    {"every", KEY_SECONDS, AT(config, metrics_every_s), .least = 1, .most = 3600, .fallback = "15s",
+     .meaning = "how often"},
+    {0},
+};
+
 /* Rows stand in the order in which they are read: what is referred to comes first. */
 static const struct key root_keys[] = {
     {"listen", KEY_LIST, KEY_ADDRESS, MANY(config, listen, listen_count), .least = 1, .most = 53,
@@ -255,6 +264,7 @@ static const struct key root_keys[] = {
      MANY(config, private_allowed, private_allowed_count),
      .meaning = "public names whose addresses may be private; those of forward-zones may anyway"},
     {"lists", KEY_OBJECT, .children = lists_keys, .meaning = "compiled lists"},
+    {"metrics", KEY_OBJECT, .children = metrics_keys, .meaning = "figures for a monitoring system"},
     {"logging", KEY_OBJECT, .children = logging_keys, .meaning = "the technician's log"},
     {"calendar", KEY_OBJECT, AT(config, calendar), .children = calendar_keys,
      .meaning = "terms, holidays and periods of the day"},

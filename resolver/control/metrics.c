@@ -1,0 +1,228 @@
+#include "resolver/control/metrics.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "resolver/base/log.h"
+#include "resolver/control/daemon.h"
+#include "resolver/control/status.h"
+#include "resolver/query/counters.h"
+
+struct metrics {
+    struct daemon *daemon;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stop, failing;
+};
+
+static long long number(const json_t *object, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(object, key));
+}
+
+/* A label's value: backslash, quote and newline escaped, as the text form wants. */
+static void write_label(FILE *out, const char *value)
+{
+    for (; value && *value; value++) {
+        if (*value == '\\' || *value == '"')
+            fprintf(out, "\\%c", *value);
+        else if (*value == '\n')
+            fputs("\\n", out);
+        else
+            putc(*value, out);
+    }
+}
+
+static void write_single(FILE *out, const char *name, const char *kind, const char *help,
+                         long long value)
+{
+    fprintf(out, "# HELP chalkgate_%s %s\n# TYPE chalkgate_%s %s\nchalkgate_%s %lld\n", name, help,
+            name, kind, name, value);
+}
+
+static void write_counters(FILE *out, const json_t *queries)
+{
+#define COUNTER_WRITE(name, meaning)                                                               \
+    write_single(out, #name "_total", "counter", meaning, number(queries, #name));
+    COUNTERS(COUNTER_WRITE)
+#undef COUNTER_WRITE
+}
+
+static void write_categories(FILE *out, const json_t *categories)
+{
+    json_t *category;
+    size_t i;
+
+    fputs("# HELP chalkgate_listed_names names on the lists of a category\n"
+          "# TYPE chalkgate_listed_names gauge\n",
+          out);
+    json_array_foreach(categories, i, category)
+    {
+        fputs("chalkgate_listed_names{category=\"", out);
+        write_label(out, json_string_value(json_object_get(category, "name")));
+        fprintf(out, "\"} %lld\n", number(category, "names"));
+    }
+}
+
+static void write_upstreams(FILE *out, const json_t *upstreams)
+{
+    static const struct {
+        const char *key, *name, *kind, *help;
+    } rows[] = {
+        {"sent", "upstream_sent_total", "counter", "questions sent to an upstream"},
+        {"failed", "upstream_failed_total", "counter", "of them without a useful answer"},
+        {"latency_us", "upstream_latency_microseconds", "gauge", "smoothed time to an answer"},
+    };
+    json_t *upstream;
+    size_t i;
+
+    for (size_t row = 0; row < sizeof rows / sizeof *rows; row++) {
+        fprintf(out, "# HELP chalkgate_%s %s\n# TYPE chalkgate_%s %s\n", rows[row].name,
+                rows[row].help, rows[row].name, rows[row].kind);
+        json_array_foreach(upstreams, i, upstream)
+        {
+            fprintf(out, "chalkgate_%s{upstream=\"", rows[row].name);
+            write_label(out, json_string_value(json_object_get(upstream, "address")));
+            fputs("\",transport=\"", out);
+            write_label(out, json_string_value(json_object_get(upstream, "transport")));
+            fprintf(out, "\"} %lld\n", number(upstream, rows[row].key));
+        }
+    }
+}
+
+char *metrics_text(const json_t *status)
+{
+    const json_t *cache = json_object_get(status, "cache");
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+
+    if (!out)
+        return NULL;
+    write_single(out, "start_time_seconds", "gauge", "when the resolver started",
+                 number(status, "started"));
+    write_single(out, "list_generation", "gauge", "the list generation in force",
+                 number(status, "generation"));
+    write_single(out, "policy_version", "gauge", "the policy version in force",
+                 number(status, "policy"));
+    write_single(out, "warnings", "gauge", "things that chalkgate status warns of",
+                 (long long)json_array_size(json_object_get(status, "warnings")));
+    write_single(out, "cache_entries", "gauge", "answers kept", number(cache, "entries"));
+    write_single(out, "cache_bytes", "gauge", "octets they take", number(cache, "bytes_used"));
+    write_counters(out, json_object_get(status, "queries"));
+    write_categories(out, json_object_get(status, "categories"));
+    write_upstreams(out, json_object_get(status, "upstreams"));
+    if (fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static int file_replace(const char *path, const char *text)
+{
+    char fresh[4096];
+    FILE *file;
+    bool fine;
+
+    if ((size_t)snprintf(fresh, sizeof fresh, "%s.new", path) >= sizeof fresh)
+        return -ENAMETOOLONG;
+    file = fopen(fresh, "we");
+    if (!file)
+        return -errno;
+    fine = fputs(text, file) >= 0;
+    fine = fclose(file) == 0 && fine;
+    if (!fine || rename(fresh, path) < 0) {
+        int code = errno ? -errno : -EIO;
+        unlink(fresh);
+        return code;
+    }
+    return 0;
+}
+
+static void write_once(struct metrics *metrics, const char *path)
+{
+    json_t *status = json_object();
+    struct bl_error error;
+    char *text = NULL;
+    int code = status ? status_describe(metrics->daemon, status, &error) : -ENOMEM;
+
+    if (code == 0)
+        text = metrics_text(status);
+    if (code == 0)
+        code = text ? file_replace(path, text) : -ENOMEM;
+    if (code < 0 && !metrics->failing)
+        log_warning("metrics: cannot write %s: %s; it is tried again and again", path,
+                    strerror(-code));
+    metrics->failing = code < 0;
+    free(text);
+    json_decref(status);
+}
+
+static void *metrics_run(void *user)
+{
+    struct metrics *metrics = user;
+    struct timespec until;
+
+    pthread_mutex_lock(&metrics->lock);
+    while (!metrics->stop) {
+        struct world *world = daemon_world(metrics->daemon);
+        uint32_t every_s = world->config->metrics_every_s;
+        pthread_mutex_unlock(&metrics->lock);
+        if (world->config->metrics_file)
+            write_once(metrics, world->config->metrics_file);
+        world_unref(world);
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += every_s;
+        pthread_mutex_lock(&metrics->lock);
+        while (!metrics->stop &&
+               pthread_cond_timedwait(&metrics->wake, &metrics->lock, &until) == 0)
+            ;
+    }
+    pthread_mutex_unlock(&metrics->lock);
+    return NULL;
+}
+
+int metrics_start(struct daemon *daemon, struct metrics **out_metrics, struct bl_error *error)
+{
+    struct metrics *metrics = calloc(1, sizeof *metrics);
+    pthread_condattr_t attributes;
+    int code;
+
+    if (!metrics)
+        return bl_error_set(error, -ENOMEM, "out of memory");
+    metrics->daemon = daemon;
+    pthread_mutex_init(&metrics->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&metrics->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    code = pthread_create(&metrics->thread, NULL, metrics_run, metrics);
+    if (code) {
+        free(metrics);
+        return bl_error_set(error, -code, "cannot start the thread that writes figures: %s",
+                            strerror(code));
+    }
+    *out_metrics = metrics;
+    return 0;
+}
+
+void metrics_stop(struct metrics *metrics)
+{
+    if (!metrics)
+        return;
+    pthread_mutex_lock(&metrics->lock);
+    metrics->stop = true;
+    pthread_cond_signal(&metrics->wake);
+    pthread_mutex_unlock(&metrics->lock);
+    pthread_join(metrics->thread, NULL);
+    pthread_cond_destroy(&metrics->wake);
+    pthread_mutex_destroy(&metrics->lock);
+    free(metrics);
+}
