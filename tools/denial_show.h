@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "resolver/denials/journal.h"
 #include "resolver/denials/records.h"
 
 enum { SHOW_TIME_MAX = 40, SHOW_TYPE_MAX = 16 };

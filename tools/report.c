@@ -12,7 +12,7 @@
 #include "tools/denial_show.h"
 #include "tools/verb.h"
 
-enum format { FORMAT_TEXT, FORMAT_CSV, FORMAT_JSON };
+enum format { FORMAT_TEXT, FORMAT_HTML, FORMAT_CSV, FORMAT_JSON };
 
 struct report_arguments {
     struct report_options options;
@@ -74,7 +74,7 @@ static void span_settle(struct argp_state *state, struct report_arguments *argum
 static error_t options_parse(int key, char *value, struct argp_state *state)
 {
     static const char *const audiences[] = {"dsl", "head", "governors", NULL};
-    static const char *const formats[] = {"text", "csv", "json", NULL};
+    static const char *const formats[] = {"text", "html", "csv", "json", NULL};
     struct report_arguments *arguments = state->input;
 
     switch (key) {
@@ -113,7 +113,7 @@ static const struct argp_option options_table[] = {
     {"since", 's', "TIME", 0, "from then on", 0},
     {"until", 'u', "TIME", 0, "up to then; the end of today where it is not said", 0},
     {"audience", 'a', "WHO", 0, "dsl (the default), head or governors", 0},
-    {"format", 'F', "FORMAT", 0, "text (the default), csv or json", 0},
+    {"format", 'F', "FORMAT", 0, "text (the default), html, csv or json", 0},
     {"output", 'o', "FILE", 0, "write to this file, whole or not at all", 0},
     {0},
 };
@@ -132,6 +132,8 @@ static int report_write(const struct report_arguments *arguments, const struct r
 
     if (arguments->format == FORMAT_TEXT)
         report_text(report, out);
+    else if (arguments->format == FORMAT_HTML)
+        report_html(report, out);
     else if (arguments->format == FORMAT_CSV)
         report_csv(report, out);
     else
@@ -178,6 +180,18 @@ static enum exit_code nothing(const struct report_arguments *arguments, const st
                         report->title);
 }
 
+/* With --state alone a report needs no configuration; with one it knows the school's days. */
+static const struct config *config_if_there(struct command *command)
+{
+    const char *path =
+        command->config_path != NULL ? command->config_path : getenv("CHALKGATE_CONFIG");
+
+    if (command->config == NULL && path == NULL && access("/etc/chalkgate/config.yaml", R_OK) < 0 &&
+        access("config.yaml", R_OK) < 0)
+        return NULL;
+    return command_config(command);
+}
+
 static enum exit_code run(struct command *command, int argc, char **argv)
 {
     struct report_arguments arguments = {.now_s = time(NULL)};
@@ -192,6 +206,7 @@ static enum exit_code run(struct command *command, int argc, char **argv)
     arguments.options.state = command_state(command);
     if (arguments.options.state == NULL)
         return EXIT_USAGE;
+    arguments.options.config = config_if_there(command);
     code = report_make(&arguments.options, &report, &error);
     if (code < 0)
         return command_fail(code == -EACCES ? EXIT_NOT_ALLOWED : EXIT_FAILED, "%s", error.text);

@@ -13,7 +13,9 @@
 
 #include "blocklists/error.h"
 #include "resolver/base/address.h"
+#include "resolver/config/config.h"
 #include "resolver/denials/day.h"
+#include "tools/report_findings.h"
 
 enum report_audience { REPORT_DSL, REPORT_HEAD, REPORT_GOVERNORS };
 
@@ -36,26 +38,43 @@ struct report_sums {
 struct report_day {
     struct day day;
     uint64_t denied, observed;
+    bool before; /* of the four weeks before the report's span */
+};
+
+/* How old what the filter works with is. */
+struct report_list {
+    char *category, *location;
+    int64_t imported_s;
+    uint64_t entries;
 };
 
 struct report {
     int64_t since_ms, until_ms;
     int64_t made_ms;
     enum report_audience audience;
-    const char *school; /* or "" */
-    char title[96];     /* "Monday 23 November 2026" */
+    char title[96]; /* "Monday 23 November 2026" */
 
     uint64_t denied, observed, counted;
     struct report_sums groups, categories, names, devices;
     struct report_day *days;
     size_t day_count;
-    uint64_t hours[24]; /* by what the clock showed */
+    uint64_t hours[24];       /* by what the clock showed */
+    struct report_day *trend; /* the four weeks before, and the span, each day that has a record */
+    size_t trend_count;
+    struct findings *findings_store;
+    const struct finding *findings; /* what matters most first; none for spans above a month */
+    size_t finding_count;
+    bool looked_back; /* first times are known */
+    struct report_list *lists;
+    size_t list_count;
+    uint64_t generation;
     char **warnings;
     size_t warning_count;
 };
 
 struct report_options {
     const char *state;
+    const struct config *config; /* for the school's calendar; NULL: Monday to Friday */
     int64_t since_ms, until_ms;
     enum report_audience audience;
 };
@@ -64,7 +83,12 @@ int report_make(const struct report_options *options, struct report **out_report
                 struct bl_error *error);
 void report_free(struct report *report);
 
+/* The second half of report_make(): findings, the weeks before, the lists (report_look.c). */
+int report_look_closer(const struct report_options *options, struct report *report,
+                       struct bl_error *error);
+
 void report_text(const struct report *report, FILE *out);
+void report_html(const struct report *report, FILE *out);
 void report_csv(const struct report *report, FILE *out);
 int report_json(const struct report *report, FILE *out); /* 0 or -ENOMEM */
 

@@ -5,7 +5,7 @@
 #include <jansson.h>
 
 #include "tools/denial_show.h"
-#include "tools/report.h"
+#include "tools/report_words.h"
 #include "tools/table.h"
 
 static void csv_sums(FILE *out, const char *section, const struct report_sums *sums)
@@ -23,6 +23,19 @@ static void csv_sums(FILE *out, const char *section, const struct report_sums *s
     }
 }
 
+static void csv_findings(FILE *out, const struct report *report)
+{
+    for (size_t i = 0; i < report->finding_count; i++) {
+        const struct finding *finding = &report->findings[i];
+        fputs("finding,", out);
+        show_csv_cell(out, finding->device);
+        fprintf(out, ",\"%s: ", finding_kind_text(finding->kind));
+        for (const char *at = finding->category; *at != '\0'; at++)
+            fputs(*at == '"' ? "\"\"" : (const char[]){*at, '\0'}, out);
+        fprintf(out, "\",%s,%" PRIu64 ",,\r\n", show_severity(finding->severity), finding->count);
+    }
+}
+
 void report_csv(const struct report *report, FILE *out)
 {
     fputs("section,name,detail,severity,refused,observed,counted-only\r\n", out);
@@ -32,8 +45,11 @@ void report_csv(const struct report *report, FILE *out)
             report->counted);
     csv_sums(out, "group", &report->groups);
     csv_sums(out, "category", &report->categories);
-    csv_sums(out, "name", &report->names);
-    csv_sums(out, "device", &report->devices);
+    if (report_has_details(report)) {
+        csv_sums(out, "name", &report->names);
+        csv_sums(out, "device", &report->devices);
+        csv_findings(out, report);
+    }
     for (int i = 0; i < 24; i++)
         fprintf(out, "hour,%02d:00,,,%" PRIu64 ",,\r\n", i, report->hours[i]);
     for (size_t i = 0; i < report->day_count; i++)
@@ -71,29 +87,86 @@ static json_t *sums_json(const struct report_sums *sums, const char *others)
     return array;
 }
 
+static json_t *findings_json(const struct report *report)
+{
+    json_t *array = json_array();
+    char since[SHOW_TIME_MAX], until[SHOW_TIME_MAX], code[CASE_TEXT_MAX], why[1024];
+
+    for (size_t i = 0; i < report->finding_count; i++) {
+        const struct finding *finding = &report->findings[i];
+        json_t *sites = json_array();
+        for (unsigned s = 0; s < FINDING_SITES_MAX && s < finding->site_count; s++)
+            json_array_append_new(sites, text_json(finding->sites[s].name));
+        json_array_append_new(
+            array,
+            json_pack("{so,so,so,ss,ss,ss,sI,sI,ss,ss,so,sb,sI,ss}", "device",
+                      text_json(finding->device), "group", text_json(finding->group), "category",
+                      text_json(finding->category), "severity", show_severity(finding->severity),
+                      "kind", finding_kind_text(finding->kind), "why",
+                      finding_why_text(finding->why, why, sizeof(why)), "look-ups",
+                      (json_int_t)finding->count, "sites", (json_int_t)finding->site_count, "first",
+                      show_time(finding->first_ms, since), "last",
+                      show_time(finding->last_ms, until), "names", sites, "first-time",
+                      (int)(finding->first_time && report->looked_back), "out-of-hours",
+                      (json_int_t)finding->out_of_hours, "case",
+                      denials_case_text(finding->case_number, code)));
+    }
+    return array;
+}
+
+static json_t *lists_json(const struct report *report)
+{
+    json_t *array = json_array();
+    char when[SHOW_TIME_MAX];
+
+    for (size_t i = 0; i < report->list_count; i++) {
+        const struct report_list *list = &report->lists[i];
+        json_array_append_new(array,
+                              json_pack("{so,so,ss,sI}", "category", text_json(list->category),
+                                        "location", text_json(list->location), "imported",
+                                        show_time(list->imported_s * 1000, when), "names",
+                                        (json_int_t)list->entries));
+    }
+    return array;
+}
+
+static json_t *days_json(const struct report_day *items, size_t count)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(array, json_pack("{ss,sI,sI}", "day", items[i].day.text, "refused",
+                                               (json_int_t)items[i].denied, "observed",
+                                               (json_int_t)items[i].observed));
+    return array;
+}
+
 int report_json(const struct report *report, FILE *out)
 {
-    char since[SHOW_TIME_MAX], until[SHOW_TIME_MAX], made[SHOW_TIME_MAX];
-    json_t *hours = json_array(), *days = json_array(), *warnings = json_array();
+    char since[SHOW_TIME_MAX], until[SHOW_TIME_MAX], made[SHOW_TIME_MAX], words[REPORT_WORDS_MAX];
+    json_t *hours = json_array(), *warnings = json_array();
 
     for (int i = 0; i < 24; i++)
         json_array_append_new(hours, json_integer((json_int_t)report->hours[i]));
-    for (size_t i = 0; i < report->day_count; i++)
-        json_array_append_new(days, json_pack("{ss,sI,sI}", "day", report->days[i].day.text,
-                                              "refused", (json_int_t)report->days[i].denied,
-                                              "observed", (json_int_t)report->days[i].observed));
     for (size_t i = 0; i < report->warning_count; i++)
         json_array_append_new(warnings, text_json(report->warnings[i]));
     json_t *object = json_pack(
-        "{ss,ss,ss,ss,sI,sI,sI,so,so,so,so,so,so,so}", "title", report->title, "since",
-        show_time(report->since_ms, since), "until", show_time(report->until_ms, until), "made",
-        show_time(report->made_ms, made), "refused", (json_int_t)report->denied, "observed",
-        (json_int_t)report->observed, "counted-only", (json_int_t)report->counted, "groups",
-        sums_json(&report->groups, NULL), "categories", sums_json(&report->categories, NULL),
-        "names", sums_json(&report->names, "devices"), "devices",
-        sums_json(&report->devices, "names"), "hours", hours, "days", days, "warnings", warnings);
+        "{ss,ss,ss,ss,ss,sI,sI,sI,so,so,so,so,so,so,so}", "title", report->title, "summary",
+        report_summary(report, words), "since", show_time(report->since_ms, since), "until",
+        show_time(report->until_ms, until), "made", show_time(report->made_ms, made), "refused",
+        (json_int_t)report->denied, "observed", (json_int_t)report->observed, "counted-only",
+        (json_int_t)report->counted, "groups", sums_json(&report->groups, "devices"), "categories",
+        sums_json(&report->categories, NULL), "hours", hours, "days",
+        days_json(report->days, report->day_count), "trend",
+        days_json(report->trend, report->trend_count), "lists", lists_json(report), "warnings",
+        warnings);
     if (object == NULL)
         return -ENOMEM;
+    if (report_has_details(report)) {
+        json_object_set_new(object, "names", sums_json(&report->names, "devices"));
+        json_object_set_new(object, "devices", sums_json(&report->devices, "names"));
+        json_object_set_new(object, "findings", findings_json(report));
+    }
     int code = json_dumpf(object, out, JSON_INDENT(2) | JSON_ENSURE_ASCII) < 0 ? -EIO : 0;
     fputc('\n', out);
     json_decref(object);

@@ -25,6 +25,7 @@ struct making {
     struct tally pairs;      /* (name, device): met */
     struct tally name_kinds; /* (name, category): denied */
     struct tally device_kinds;
+    struct tally group_devices; /* (group, device): met */
     struct remembered names_met, devices_met;
     char day[DAY_TEXT_MAX];
     size_t sums_room[4];
@@ -193,7 +194,7 @@ static int sum_take(void *user, const struct denial_sum *sum)
     struct report *report = making->report;
     struct report_day *day = day_at(making, sum->day);
 
-    group_add(making, sum);
+    uint32_t group = group_add(making, sum);
     uint32_t category = category_add(making, sum);
     if (!sum->itemised) {
         report->counted += sum->count;
@@ -207,10 +208,13 @@ static int sum_take(void *user, const struct denial_sum *sum)
     sum_add(&report->names.items[name], sum);
     sum_add(&report->devices.items[device], sum);
     kinds_add(making, name, device, category, sum);
+    uint64_t *met = tally_at(&making->group_devices, tally_key(group, device));
+    report->groups.items[group].others += *met == 0;
+    *met = 1;
     return 0;
 }
 
-static int record_take(void *user, const struct denial_record *record)
+static int record_sum(void *user, const struct denial_record *record)
 {
     struct day day;
     struct denial_sum sum = {.day = &day,
@@ -277,8 +281,10 @@ static void title_make(struct report *report)
                  show_day(report->until_ms - 1, to));
         return;
     }
-    snprintf(report->title, sizeof(report->title), "%.16s to %.16s",
-             show_time(report->since_ms, from), show_time(report->until_ms, to));
+    char since[SHOW_TIME_MAX], until[SHOW_TIME_MAX];
+    snprintf(report->title, sizeof(report->title), "%s %.5s to %s %.5s",
+             show_day(report->since_ms, from), show_time(report->since_ms, since) + 11,
+             show_day(report->until_ms, to), show_time(report->until_ms, until) + 11);
 }
 
 /* Hours as roll-ups have them: since the day's start, which is not a whole hour of UTC everywhere.
@@ -300,37 +306,48 @@ static void making_free(struct making *making)
     tally_free(&making->pairs);
     tally_free(&making->name_kinds);
     tally_free(&making->device_kinds);
+    tally_free(&making->group_devices);
     free(making->names_met.numbers);
     free(making->devices_met.numbers);
+}
+
+static int figures_make(const struct report_options *options, struct report *report,
+                        struct bl_error *error)
+{
+    struct making making = {.report = report};
+    struct denials_filter filter = {.since_ms = options->since_ms,
+                                    .until_ms = options->until_ms,
+                                    .warn = warning_keep,
+                                    .warn_user = &making};
+    bool whole = is_whole_hour(options->since_ms) && is_whole_hour(options->until_ms);
+    int code = whole ? denials_sums(options->state, &filter, sum_take, &making, error)
+                     : denials_search(options->state, &filter, record_sum, &making, error);
+
+    making_free(&making);
+    sums_sort(&report->groups);
+    sums_sort(&report->categories);
+    sums_sort(&report->names);
+    sums_sort(&report->devices);
+    return code;
 }
 
 int report_make(const struct report_options *options, struct report **out_report,
                 struct bl_error *error)
 {
     struct report *report = tally_must(calloc(1, sizeof(*report)));
-    struct making making = {.report = report};
-    struct denials_filter filter = {.since_ms = options->since_ms,
-                                    .until_ms = options->until_ms,
-                                    .warn = warning_keep,
-                                    .warn_user = &making};
 
     report->since_ms = options->since_ms;
     report->until_ms = options->until_ms;
     report->made_ms = (int64_t)time(NULL) * 1000;
     report->audience = options->audience;
     title_make(report);
-    bool whole = is_whole_hour(options->since_ms) && is_whole_hour(options->until_ms);
-    int code = whole ? denials_sums(options->state, &filter, sum_take, &making, error)
-                     : denials_search(options->state, &filter, record_take, &making, error);
-    making_free(&making);
+    int code = figures_make(options, report, error);
+    if (code >= 0 && report->denied + report->observed + report->counted > 0)
+        code = report_look_closer(options, report, error);
     if (code < 0) {
         report_free(report);
         return code;
     }
-    sums_sort(&report->groups);
-    sums_sort(&report->categories);
-    sums_sort(&report->names);
-    sums_sort(&report->devices);
     *out_report = report;
     return 0;
 }
@@ -355,7 +372,14 @@ void report_free(struct report *report)
     sums_free(&report->devices);
     for (size_t i = 0; i < report->warning_count; i++)
         free(report->warnings[i]);
+    for (size_t i = 0; i < report->list_count; i++) {
+        free(report->lists[i].category);
+        free(report->lists[i].location);
+    }
+    free(report->lists);
+    findings_free(report->findings_store);
     free(report->warnings);
+    free(report->trend);
     free(report->days);
     free(report);
 }

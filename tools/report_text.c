@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "tools/denial_show.h"
-#include "tools/report.h"
+#include "tools/report_words.h"
 #include "tools/table.h"
 
 enum { MOST = 15, BAR = 50 };
@@ -21,22 +21,127 @@ static void heading(FILE *out, const char *text)
     fputc('\n', out);
 }
 
+static void more_say(size_t count, const char *what, FILE *out)
+{
+    if (count > MOST)
+        fprintf(out, "and %zu other %s%s\n", count - MOST, what, plural(count - MOST));
+}
+
+/* Words folded to lines of 78 columns; `indent` before each. */
+static void wrap(FILE *out, const char *words, const char *indent)
+{
+    enum { LINE = 78 };
+    char safe[REPORT_WORDS_MAX * 2];
+    size_t column = 0;
+
+    text_safe(words, safe, sizeof(safe));
+    for (char *word = strtok(safe, " "); word != NULL; word = strtok(NULL, " ")) {
+        size_t len = strlen(word);
+        if (column > 0 && column + 1 + len > LINE) {
+            fputc('\n', out);
+            column = 0;
+        }
+        if (column == 0) {
+            fputs(indent, out);
+            column = strlen(indent);
+        } else {
+            fputc(' ', out);
+            column++;
+        }
+        fputs(word, out);
+        column += len;
+    }
+    if (column > 0)
+        fputc('\n', out);
+}
+
 static void summary(const struct report *report, FILE *out)
 {
-    char denied[32], other[32];
-    const char *be = report->denied == 1 ? "was" : "were";
+    char words[REPORT_WORDS_MAX];
 
-    fprintf(out, "%s look-up%s %s refused, for %zu device%s and %zu site%s.\n",
-            show_count(report->denied, denied), plural(report->denied), be, report->devices.count,
-            plural(report->devices.count), report->names.count, plural(report->names.count));
-    if (report->observed > 0)
-        fprintf(out, "%s more %s only observed: they were answered and would have been refused.\n",
-                show_count(report->observed, other), report->observed == 1 ? "was" : "were");
-    if (report->counted > 0)
-        fprintf(out,
-                "%s more %s refused but could only be counted, not itemised, because the\n"
-                "record could not be written at that time (a full disk, for example).\n",
-                show_count(report->counted, other), report->counted == 1 ? "was" : "were");
+    wrap(out, report_summary(report, words), "");
+    wrap(out, report_compared(report, words), "");
+}
+
+static void finding_write(const struct report *report, const struct finding *finding, size_t number,
+                          FILE *out)
+{
+    char words[REPORT_WORDS_MAX], title[256], group[128], code[CASE_TEXT_MAX];
+
+    snprintf(words, sizeof(words), "%zu. [%s] %s", number, show_severity(finding->severity),
+             text_safe(finding->title[0] != '\0' ? finding->title : finding->category, title,
+                       sizeof(title)));
+    wrap(out, words, "");
+    char when[REPORT_WORDS_MAX];
+    snprintf(words, sizeof(words), "%s (%s), %.100s, case %s", finding->device,
+             text_safe(finding->group, group, sizeof(group)), report_when(report, finding, when),
+             denials_case_text(finding->case_number, code));
+    wrap(out, words, "   ");
+    wrap(out, report_what(finding, words), "   ");
+    wrap(out, report_why(report, finding, words), "   ");
+}
+
+static void isolated_write(const struct report *report, size_t attention, FILE *out)
+{
+    struct table *table = table_create();
+    char words[REPORT_WORDS_MAX], code[CASE_TEXT_MAX];
+    size_t count = 0;
+
+    table_column(table, "Device", TABLE_LEFT);
+    table_column(table, "Category", TABLE_LEFT);
+    table_column(table, "Site", TABLE_LEFT);
+    table_column(table, "From", TABLE_LEFT);
+    table_column(table, "Case", TABLE_LEFT);
+    for (size_t i = 0; i < attention; i++) {
+        const struct finding *finding = &report->findings[i];
+        if (report_is_serious(finding) || count++ >= MOST)
+            continue;
+        table_cell(table, "%s", finding->device);
+        table_cell(table, "%s", finding->category);
+        table_cell(table, "%s", finding->sites[0].name);
+        table_cell(table, "%s", report_since(report, finding, words));
+        table_cell(table, "%s", denials_case_text(finding->case_number, code));
+    }
+    if (count > 0)
+        heading(out, "Isolated or unclear");
+    table_print(table, out);
+    more_say(count, "look-up", out);
+}
+
+static void background_write(const struct report *report, FILE *out)
+{
+    struct report_background list[REPORT_BACKGROUND_MAX];
+    size_t count = report_background(report, list);
+    char words[REPORT_WORDS_MAX], why[1024], number[32];
+
+    if (count > 0)
+        heading(out, "Background, folded away");
+    for (size_t i = 0; i < count; i++) {
+        finding_why_text(list[i].why, why, sizeof(why));
+        snprintf(words, sizeof(words), "%s: %s look-ups of %" PRIu64 " device%s%s%s%s",
+                 list[i].title, show_count(list[i].count, number), list[i].devices,
+                 plural(list[i].devices), why[0] != '\0' ? " (" : "", why,
+                 why[0] != '\0' ? ")" : "");
+        wrap(out, words, "");
+    }
+}
+
+static void findings_write(const struct report *report, FILE *out)
+{
+    size_t attention = report_attention(report), serious = 0;
+
+    if (report->findings_store == NULL)
+        return;
+    heading(out, "What deserves attention");
+    for (size_t i = 0; i < attention; i++)
+        if (report_is_serious(&report->findings[i]) && ++serious <= MOST)
+            finding_write(report, &report->findings[i], serious, out);
+    if (serious == 0)
+        fputs("Nothing that looks like the doing of a person.\n", out);
+    if (serious > MOST)
+        fprintf(out, "and %zu more of less weight\n", serious - MOST);
+    isolated_write(report, attention, out);
+    background_write(report, out);
 }
 
 static void groups_write(const struct report *report, FILE *out)
@@ -46,11 +151,13 @@ static void groups_write(const struct report *report, FILE *out)
 
     heading(out, "By group");
     table_column(table, "Group", TABLE_LEFT);
+    table_column(table, "Devices", TABLE_RIGHT);
     table_column(table, "Refused", TABLE_RIGHT);
     table_column(table, "Observed", TABLE_RIGHT);
     for (size_t i = 0; i < report->groups.count; i++) {
         const struct report_sum *sum = &report->groups.items[i];
         table_cell(table, "%s", sum->name);
+        table_cell(table, "%s", show_count(sum->others, count));
         table_cell(table, "%s", show_count(sum->denied + sum->counted, count));
         table_cell(table, "%s", show_count(sum->observed, count));
     }
@@ -75,12 +182,6 @@ static void categories_write(const struct report *report, FILE *out)
         table_cell(table, "%s", show_count(sum->observed, count));
     }
     table_print(table, out);
-}
-
-static void more_say(size_t count, const char *what, FILE *out)
-{
-    if (count > MOST)
-        fprintf(out, "and %zu other %s%s\n", count - MOST, what, plural(count - MOST));
 }
 
 static void names_write(const struct report *report, FILE *out)
@@ -142,32 +243,64 @@ static void hours_write(const struct report *report, FILE *out)
     }
 }
 
+static void lists_write(const struct report *report, FILE *out)
+{
+    int64_t oldest = report->made_ms / 1000;
+    uint64_t names = 0;
+    char words[256], number[32], when[SHOW_TIME_MAX];
+
+    heading(out, "The lists in force");
+    for (size_t i = 0; i < report->list_count; i++) {
+        names += report->lists[i].entries;
+        oldest = report->lists[i].imported_s < oldest ? report->lists[i].imported_s : oldest;
+    }
+    if (report->list_count == 0)
+        snprintf(words, sizeof(words), "No lists could be read.");
+    else
+        snprintf(words, sizeof(words),
+                 "Generation %" PRIu64 ": %zu list%s with %s names, the oldest imported on %.10s.",
+                 report->generation, report->list_count, plural(report->list_count),
+                 show_count(names, number), show_time(oldest * 1000, when));
+    wrap(out, words, "");
+}
+
 static void limits_write(const struct report *report, FILE *out)
 {
     heading(out, "What this report can and cannot say");
-    fputs("The filter sees the names that devices look up, not pages, searches or\n"
-          "messages. A refused look-up does not prove that a person meant to go there:\n"
-          "apps and pages look up names by themselves. What is reached without asking\n"
-          "this resolver (mobile data, a VPN) is not here, and no filter stops everything\n"
-          "unsuitable.\n",
-          out);
+    for (size_t i = 0; report_limits[i] != NULL; i++)
+        wrap(out, report_limits[i], "");
+    if (report_has_details(report) && report->findings_store != NULL)
+        wrap(out, report_method, "");
     for (size_t i = 0; i < report->warning_count; i++) {
-        char safe[1024];
-        fprintf(out, "Not whole: %s\n", text_safe(report->warnings[i], safe, sizeof(safe)));
+        char words[1100];
+        snprintf(words, sizeof(words), "Not whole: %.1024s", report->warnings[i]);
+        wrap(out, words, "");
     }
 }
 
 void report_text(const struct report *report, FILE *out)
 {
+    static const char *const audiences[] = {"for the safeguarding lead", "for the headteacher",
+                                            "for the governors"};
+    bool details = report_has_details(report);
     char made[SHOW_TIME_MAX];
 
-    fprintf(out, "Refused look-ups: %s\n", report->title);
-    fprintf(out, "Made %.16s by Chalkgate.\n\n", show_time(report->made_ms, made));
+    char words[REPORT_WORDS_MAX];
+
+    snprintf(words, sizeof(words), "Refused look-ups: %s", report->title);
+    wrap(out, words, "");
+    fprintf(out, "Made by Chalkgate %s on %.10s at %.5s.\n\n", audiences[report->audience],
+            show_time(report->made_ms, made), made + 11);
     summary(report, out);
+    if (details)
+        findings_write(report, out);
     groups_write(report, out);
     categories_write(report, out);
-    names_write(report, out);
-    devices_write(report, out);
+    if (details) {
+        names_write(report, out);
+        devices_write(report, out);
+    }
     hours_write(report, out);
+    lists_write(report, out);
     limits_write(report, out);
 }

@@ -81,4 +81,17 @@ int denials_sums(const char *state, const struct denials_filter *filter,
                  int (*each)(void *user, const struct denial_sum *sum), void *user,
                  struct bl_error *error);
 
+/* A day's totals, without looking at its records. */
+struct denials_day {
+    const struct day *day;
+    uint64_t denied, observed; /* itemised */
+    uint64_t counted;          /* counted but not itemised */
+    uint64_t runs;             /* how much there is to sum: blocks of roll-ups */
+};
+
+/* Days that touch [since, until), in order. */
+int denials_days(const char *state, const struct denials_filter *filter,
+                 int (*each)(void *user, const struct denials_day *day), void *user,
+                 struct bl_error *error);
+
 #endif

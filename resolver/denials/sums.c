@@ -196,3 +196,36 @@ int denials_sums(const char *state, const struct denials_filter *filter,
 
     return days_read(state, filter, day_sums, &sums, error);
 }
+
+struct totals {
+    int (*each)(void *user, const struct denials_day *day);
+    void *user;
+};
+
+static int day_totals(void *user, const struct days_now *now)
+{
+    const struct totals *totals = user;
+    struct denials_day day = {.day = now->day};
+
+    if (now->reader != NULL) {
+        day.observed = now->reader->meta.observed;
+        day.denied = now->reader->meta.denials - day.observed;
+        day.counted = now->reader->meta.counted;
+        day.runs = now->reader->meta.runs;
+    }
+    for (size_t i = 0; i < now->pending->item_count; i++) {
+        const struct pending_item *item = &now->pending->items[i];
+        if (days_is_waiting(now, item))
+            *(item->item.denial.observed ? &day.observed : &day.denied) += 1;
+    }
+    return totals->each(totals->user, &day);
+}
+
+int denials_days(const char *state, const struct denials_filter *filter,
+                 int (*each)(void *user, const struct denials_day *day), void *user,
+                 struct bl_error *error)
+{
+    struct totals totals = {.each = each, .user = user};
+
+    return days_read(state, filter, day_totals, &totals, error);
+}

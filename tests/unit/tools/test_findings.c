@@ -1,0 +1,225 @@
+/* A made month of school traffic: what was planted comes out on top, noise in serious categories
+ * does not, and the reports are whole in every form. */
+#include "../denials/fixture.h"
+
+#include <time.h>
+
+#include "resolver/denials/writer.h"
+#include "tests/support/school_month.h"
+#include "tools/report_words.h"
+
+static char folder[PATH_MAX];
+static struct day last_day;
+
+static void flush(void *user)
+{
+    assert_int_equal(denials_writer_flush(user, NULL), 0);
+}
+
+static int setup(void **state)
+{
+    struct denials_writer *writer;
+    struct journal *journal;
+    struct bl_error error = {""};
+    struct day first;
+    (void)state;
+
+    setenv("TZ", "Europe/London", 1);
+    tzset();
+    folder_make(folder);
+    assert_int_equal(day_parse("2026-10-19", &first), 0); /* the clocks go back on the 25th */
+    assert_int_equal(day_parse("2026-11-15", &last_day), 0);
+    assert_int_equal(journal_open(folder, 0, &journal, &error), 0);
+    struct legend *legend = school_legend();
+    journal_legend(journal, legend);
+    struct denials_writer_options options = {
+        .state = folder, .journals = &journal, .journal_count = 1, .interval_ms = 60000};
+    assert_int_equal(denials_writer_start(&options, &writer, &error), 0);
+    const struct school_month month = {
+        .first_day_ms = first.start_ms, .days = 28, .devices = 40, .seed = 7};
+    school_month_make(&month, journal, flush, writer);
+    denials_writer_stop(writer);
+    journal_close(journal);
+    legend_free(legend);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    folder_drop(folder);
+    return 0;
+}
+
+static struct report *report_of(unsigned days, enum report_audience audience)
+{
+    struct report_options options = {.state = folder,
+                                     .since_ms = last_day.end_ms - (int64_t)days * 86400000,
+                                     .until_ms = last_day.end_ms,
+                                     .audience = audience};
+    struct bl_error error = {""};
+    struct report *report;
+
+    if (report_make(&options, &report, &error) < 0)
+        fail_msg("%s", error.text);
+    return report;
+}
+
+static const struct finding *finding_of(const struct report *report,
+                                        const struct school_plant *plant, size_t *out_at)
+{
+    for (size_t i = 0; i < report->finding_count; i++)
+        if (strcmp(report->findings[i].device, plant->client) == 0 &&
+            strcmp(report->findings[i].category, plant->category) == 0) {
+            *out_at = i;
+            return &report->findings[i];
+        }
+    return NULL;
+}
+
+static void planted_incidents_come_out_on_top(void **state)
+{
+    struct report *report = report_of(7, REPORT_DSL);
+    size_t at;
+    (void)state;
+
+    for (size_t i = 0; i < PLANT_COUNT; i++) {
+        const struct finding *finding = finding_of(report, &school_plants[i], &at);
+        if (finding == NULL)
+            fail_msg("not found: %s", school_plants[i].what);
+        assert_int_equal(finding->kind, FINDING_VISITS);
+        assert_in_range(at, 0, PLANT_COUNT - 1);
+        assert_true(finding->first_time);
+        assert_true(finding->case_number != 0);
+    }
+    /* By severity: the urgent ones first, the high one after them. */
+    assert_string_equal(report->findings[0].category, "self-harm");
+    assert_string_equal(report->findings[1].category, "extremism");
+    assert_string_equal(report->findings[2].category, "pornography");
+    /* In the evening, two days running; and in lessons. */
+    assert_int_equal(report->findings[1].out_of_hours, report->findings[1].count);
+    assert_int_equal(report->findings[0].out_of_hours, 0);
+    assert_true(report->looked_back);
+    report_free(report);
+}
+
+static void planted_noise_stays_below(void **state)
+{
+    (void)state;
+
+    for (unsigned days = 1; days <= 28; days += 9) {
+        struct report *report = report_of(days, REPORT_DSL);
+        size_t attention = report_attention(report), at = 0;
+        for (size_t i = 0; i < 3; i++) {
+            if (finding_of(report, &school_noise[i], &at) == NULL)
+                fail_msg("not found: %s", school_noise[i].what);
+            if (at < attention)
+                fail_msg("%u days: on top, though it is %s", days, school_noise[i].what);
+        }
+        /* Telephones chatter in every report; none of them deserves attention. */
+        for (size_t i = 0; i < attention; i++)
+            assert_string_not_equal(report->findings[i].category, "social-networks");
+        report_free(report);
+    }
+}
+
+static void sums_agree_with_findings(void **state)
+{
+    struct report *report = report_of(7, REPORT_DSL);
+    uint64_t count = 0, hours = 0, groups = 0, days = 0;
+    (void)state;
+
+    for (size_t i = 0; i < report->finding_count; i++)
+        count += report->findings[i].count;
+    for (size_t i = 0; i < 24; i++)
+        hours += report->hours[i];
+    for (size_t i = 0; i < report->groups.count; i++)
+        groups += report->groups.items[i].denied;
+    for (size_t i = 0; i < report->trend_count; i++)
+        days += report->trend[i].before ? 0 : report->trend[i].denied;
+    assert_true(count == report->denied && hours == count && groups == count && days == count);
+    report_free(report);
+}
+
+static char *written(const struct report *report, void (*write)(const struct report *, FILE *))
+{
+    char *text;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+
+    write(report, out);
+    fclose(out);
+    return text;
+}
+
+static unsigned count_of(const char *text, const char *what)
+{
+    unsigned count = 0;
+
+    for (; (text = strstr(text, what)) != NULL; text += strlen(what))
+        count++;
+    return count;
+}
+
+/* Elements that are opened and closed: a reader of HTML would mend, a test need not. */
+static void html_is_balanced(const char *html)
+{
+    static const char *const elements[] = {
+        "main", "header", "footer", "table", "tbody",   "thead", "tr",
+        "td",   "th",     "figure", "svg",   "ol",      "ul",    "li",
+        "h1",   "h2",     "h3",     "p",     "details", "desc",  "title"};
+    for (size_t i = 0; i < sizeof(elements) / sizeof(elements[0]); i++) {
+        char open[16], with[16], close[16];
+        snprintf(open, sizeof(open), "<%s>", elements[i]);
+        snprintf(with, sizeof(with), "<%s ", elements[i]);
+        snprintf(close, sizeof(close), "</%s>", elements[i]);
+        assert_int_equal(count_of(html, open) + count_of(html, with), count_of(html, close));
+    }
+}
+
+static void html_needs_nothing_from_outside(void **state)
+{
+    struct report *report = report_of(7, REPORT_DSL);
+    char *html = written(report, report_html);
+    (void)state;
+
+    html_is_balanced(html);
+    assert_int_equal(count_of(html, "<svg "), 5);
+    assert_int_equal(count_of(html, "<h1>"), 1);
+    static const char *const never[] = {"<script", "http:", "https:", "url(",
+                                        "<img",    "<link", "onload"};
+    for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+        assert_null(strstr(html, never[i]));
+    assert_non_null(strstr(html, "10.1.2.17"));
+    free(html);
+    report_free(report);
+}
+
+static void head_and_governors_see_no_devices_and_no_names(void **state)
+{
+    static void (*const forms[])(const struct report *, FILE *) = {report_html, report_text,
+                                                                   report_csv};
+    (void)state;
+
+    for (int audience = REPORT_HEAD; audience <= REPORT_GOVERNORS; audience++)
+        for (size_t form = 0; form < 3; form++) {
+            struct report *report = report_of(7, (enum report_audience)audience);
+            char *text = written(report, forms[form]);
+            assert_null(strstr(text, "10.1."));
+            assert_null(strstr(text, ".example"));
+            assert_non_null(strstr(text, "Self-harm"));
+            free(text);
+            report_free(report);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(planted_incidents_come_out_on_top),
+        cmocka_unit_test(planted_noise_stays_below), cmocka_unit_test(sums_agree_with_findings),
+        cmocka_unit_test(html_needs_nothing_from_outside),
+        cmocka_unit_test(head_and_governors_see_no_devices_and_no_names)};
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

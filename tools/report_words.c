@@ -1,0 +1,234 @@
+#include "tools/report_words.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "tools/denial_show.h"
+
+const char *const report_limits[] = {
+    "The filter sees the names that devices look up, not pages, searches or messages. A refused "
+    "look-up "
+    "does not prove that a person meant to go there: apps and pages look up names by themselves.",
+    "What is reached without asking this resolver (mobile data, a VPN, an address typed by hand) "
+    "is not "
+    "here, and a device is an address on the network, not a person. No filter stops everything "
+    "unsuitable, "
+    "and none replaces supervision.",
+    NULL};
+
+const char report_method[] = "How background is told from visits: a site counts as background for "
+                             "a device when it is asked at a fixed "
+                             "interval, by day and at night alike, in most hours, only by names "
+                             "that programs use, or only together with "
+                             "other refused parts of pages; and as visits when main pages of sites "
+                             "are asked, several of a kind within "
+                             "minutes, or again after a while. Each finding names its reasons. All "
+                             "records stay in `chalkgate denials`.";
+
+static void local_of(int64_t wall_ms, struct tm *out)
+{
+    time_t seconds = (time_t)(wall_ms / 1000);
+
+    memset(out, 0, sizeof(*out));
+    localtime_r(&seconds, out);
+}
+
+static size_t moment_put(const struct report *report, int64_t wall_ms, char *out, size_t size)
+{
+    struct tm local;
+
+    local_of(wall_ms, &local);
+    return strftime(out, size,
+                    report->until_ms - report->since_ms > 90000000 ? "%a %d %b %H:%M" : "%H:%M",
+                    &local);
+}
+
+char *report_when(const struct report *report, const struct finding *finding,
+                  char out[REPORT_WORDS_MAX])
+{
+    size_t used = moment_put(report, finding->first_ms, out, 64);
+
+    if (finding->last_ms - finding->first_ms >= 60000) {
+        used += (size_t)snprintf(out + used, 8, " to ");
+        moment_put(report, finding->last_ms, out + used, 64);
+    }
+    return out;
+}
+
+char *report_since(const struct report *report, const struct finding *finding,
+                   char out[REPORT_WORDS_MAX])
+{
+    moment_put(report, finding->first_ms, out, 64);
+    return out;
+}
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+char *report_what(const struct finding *finding, char out[REPORT_WORDS_MAX])
+{
+    char sites[32], count[32];
+    size_t used = (size_t)snprintf(
+        out, REPORT_WORDS_MAX, "%s site%s, %s look-up%s: ", show_count(finding->site_count, sites),
+        plural(finding->site_count), show_count(finding->count, count), plural(finding->count));
+
+    for (unsigned i = 0; i < FINDING_SITES_MAX && i < finding->site_count; i++)
+        used += (size_t)snprintf(out + used, REPORT_WORDS_MAX - used, "%s%.250s", i > 0 ? ", " : "",
+                                 finding->sites[i].name);
+    if (finding->site_count > FINDING_SITES_MAX)
+        snprintf(out + used, REPORT_WORDS_MAX - used, " and %llu more",
+                 (unsigned long long)(finding->site_count - FINDING_SITES_MAX));
+    return out;
+}
+
+char *report_why(const struct report *report, const struct finding *finding,
+                 char out[REPORT_WORDS_MAX])
+{
+    char why[1024];
+    size_t used;
+
+    static const char *const kinds[] = {"Looks like visits", "Not clear whether a person did this",
+                                        "Looks like background"};
+    finding_why_text(finding->why, why, sizeof(why));
+    used = (size_t)snprintf(out, REPORT_WORDS_MAX, "%s%s%s%s.", kinds[finding->kind],
+                            why[0] != '\0' ? " (" : "", why, why[0] != '\0' ? ")" : "");
+    if (finding->first_time && report->looked_back)
+        used += (size_t)snprintf(out + used, REPORT_WORDS_MAX - used,
+                                 " First time in four weeks for this device.");
+    if (finding->out_of_hours > 0)
+        used += (size_t)snprintf(out + used, REPORT_WORDS_MAX - used, " %s out of school hours.",
+                                 finding->out_of_hours >= finding->count ? "All" : "Partly");
+    if (finding->observed_only)
+        snprintf(out + used, REPORT_WORDS_MAX - used, " Only observed: it was let through.");
+    return out;
+}
+
+size_t report_attention(const struct report *report)
+{
+    size_t count = 0;
+
+    while (count < report->finding_count && report->findings[count].kind != FINDING_BACKGROUND)
+        count++;
+    return count;
+}
+
+bool report_is_serious(const struct finding *finding)
+{
+    return finding->kind == FINDING_VISITS ||
+           (finding->kind == FINDING_UNCLEAR && finding->severity >= SEVERITY_HIGH);
+}
+
+size_t report_serious(const struct report *report)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < report->finding_count; i++)
+        count += report_is_serious(&report->findings[i]);
+    return count;
+}
+
+size_t report_background(const struct report *report,
+                         struct report_background list[REPORT_BACKGROUND_MAX])
+{
+    size_t count = 0, at;
+
+    /* Findings come by weight, so that the first of a category sets its place. */
+    for (size_t i = report_attention(report); i < report->finding_count; i++) {
+        const struct finding *finding = &report->findings[i];
+        for (at = 0; at < count && strcmp(list[at].category, finding->category) != 0; at++) {
+        }
+        if (at == REPORT_BACKGROUND_MAX)
+            continue;
+        if (at == count)
+            list[count++] = (struct report_background){.category = finding->category,
+                                                       .title = finding->title,
+                                                       .device = finding->device,
+                                                       .severity = finding->severity,
+                                                       .why = finding->why};
+        list[at].count += finding->count;
+        list[at].devices++;
+        list[at].why &= finding->why != 0 ? finding->why : list[at].why;
+    }
+    return count;
+}
+
+bool report_has_details(const struct report *report)
+{
+    return report->audience == REPORT_DSL;
+}
+
+static unsigned serious_count(const struct report *report)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < report->finding_count; i++)
+        count += report->findings[i].kind != FINDING_BACKGROUND &&
+                 report->findings[i].severity >= SEVERITY_HIGH;
+    return count;
+}
+
+char *report_summary(const struct report *report, char out[REPORT_WORDS_MAX])
+{
+    char denied[32], other[32];
+    size_t used = (size_t)snprintf(
+        out, REPORT_WORDS_MAX, "%s look-up%s refused, for %zu device%s and %zu site%s.",
+        show_count(report->denied, denied), report->denied == 1 ? " was" : "s were",
+        report->devices.count, plural(report->devices.count), report->names.count,
+        plural(report->names.count));
+
+    if (report->observed > 0)
+        used += (size_t)snprintf(
+            out + used, REPORT_WORDS_MAX - used,
+            " %s more %s only observed: answered, though a rule would have refused them.",
+            show_count(report->observed, other), report->observed == 1 ? "was" : "were");
+    if (report->counted > 0)
+        used += (size_t)snprintf(
+            out + used, REPORT_WORDS_MAX - used,
+            " %s more %s refused and counted, but not itemised: the record could not be "
+            "written at that time (a full disk, for example).",
+            show_count(report->counted, other), report->counted == 1 ? "was" : "were");
+    if (report->findings_store == NULL)
+        return out;
+    unsigned serious = serious_count(report);
+    if (serious > 0)
+        snprintf(out + used, REPORT_WORDS_MAX - used,
+                 " %u finding%s of high or urgent severity deserve%s a look.", serious,
+                 plural(serious), serious == 1 ? "s" : "");
+    else
+        snprintf(out + used, REPORT_WORDS_MAX - used,
+                 " Nothing of high or urgent severity looks like the doing of a person.");
+    return out;
+}
+
+char *report_compared(const struct report *report, char out[REPORT_WORDS_MAX])
+{
+    uint64_t before = 0, now = 0;
+    size_t days_before = 0, days_now = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < report->trend_count; i++) {
+        const struct report_day *day = &report->trend[i];
+        *(day->before ? &before : &now) += day->denied;
+        *(day->before ? &days_before : &days_now) += day->denied > 0;
+    }
+    if (days_before == 0 || days_now == 0 || before == 0)
+        return out;
+    double was = (double)before / (double)days_before, is = (double)now / (double)days_now;
+    char mean[32];
+    show_count((uint64_t)(was + 0.5), mean);
+    if (is > was * 1.1)
+        snprintf(out, REPORT_WORDS_MAX,
+                 "That is %.0f %% more a day than in the four weeks before (%s on a day with any).",
+                 (is / was - 1) * 100, mean);
+    else if (is < was * 0.9)
+        snprintf(out, REPORT_WORDS_MAX,
+                 "That is %.0f %% less a day than in the four weeks before (%s on a day with any).",
+                 (1 - is / was) * 100, mean);
+    else
+        snprintf(out, REPORT_WORDS_MAX,
+                 "That is about as many a day as in the four weeks before (%s on a day with any).",
+                 mean);
+    return out;
+}
