@@ -296,6 +296,9 @@ static int run_daemon(const char *config_path, struct config *config)
     struct bl_error error = {0};
     int code;
 
+    /* Days of the record begin at the school's midnight, wherever the machine thinks it is. */
+    if (config->calendar.time_zone != NULL)
+        setenv("TZ", config->calendar.time_zone, 1);
     log_open("chalkgated", (enum log_level)config->log_level);
     descriptors_raise();
     signals_prepare(&run.signals);

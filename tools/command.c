@@ -53,6 +53,16 @@ const char *command_state(struct command *command)
     return config ? config->state : NULL;
 }
 
+const struct config *command_zone(struct command *command)
+{
+    if (!command->config && !config_path_find(command))
+        return NULL;
+    const struct config *config = command_config(command);
+    if (config && config->calendar.time_zone)
+        setenv("TZ", config->calendar.time_zone, 1);
+    return config;
+}
+
 void command_fini(struct command *command)
 {
     config_free(command->config);

@@ -308,6 +308,7 @@ static enum exit_code run(struct command *command, int argc, char **argv)
     options.filter.since_ms = (options.now_s - DAY_S) * 1000;
     options.filter.until_ms = INT64_MAX;
     options.filter.warn = warn;
+    command_zone(command); /* before times are read */
     code = verb_parse(&options_argp, argc, argv, &options);
     if (code != 0)
         return (enum exit_code)(code - 1);

@@ -180,24 +180,15 @@ static enum exit_code nothing(const struct report_arguments *arguments, const st
                         report->title);
 }
 
-/* With --state alone a report needs no configuration; with one it knows the school's days. */
-static const struct config *config_if_there(struct command *command)
-{
-    const char *path =
-        command->config_path != NULL ? command->config_path : getenv("CHALKGATE_CONFIG");
-
-    if (command->config == NULL && path == NULL && access("/etc/chalkgate/config.yaml", R_OK) < 0 &&
-        access("config.yaml", R_OK) < 0)
-        return NULL;
-    return command_config(command);
-}
-
 static enum exit_code run(struct command *command, int argc, char **argv)
 {
     struct report_arguments arguments = {.now_s = time(NULL)};
     struct bl_error error = {""};
     struct report *report;
-    int code = verb_parse(&options_argp, argc, argv, &arguments);
+    int code;
+
+    command_zone(command); /* before times are read */
+    code = verb_parse(&options_argp, argc, argv, &arguments);
 
     if (code != 0)
         return (enum exit_code)(code - 1);
@@ -206,7 +197,7 @@ static enum exit_code run(struct command *command, int argc, char **argv)
     arguments.options.state = command_state(command);
     if (arguments.options.state == NULL)
         return EXIT_USAGE;
-    arguments.options.config = config_if_there(command);
+    arguments.options.config = command_zone(command);
     code = report_make(&arguments.options, &report, &error);
     if (code < 0)
         return command_fail(code == -EACCES ? EXIT_NOT_ALLOWED : EXIT_FAILED, "%s", error.text);

@@ -62,6 +62,10 @@ extern const struct argp command_argp;
 /* The configuration, loaded once; prints its faults and returns NULL when it cannot be used. */
 struct config *command_config(struct command *command);
 
+/* The same where there is one: NULL without a word when no configuration is to be found. From then
+ * on local time is the school's. */
+const struct config *command_zone(struct command *command);
+
 /* The state folder: --state or the configuration's; NULL (said why) when neither is to be had. */
 const char *command_state(struct command *command);
 
