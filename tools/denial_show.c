@@ -102,11 +102,12 @@ const char *show_severity(uint8_t severity)
 
 const char *show_rule(uint8_t rule)
 {
-    static const char *const words[] = {[RULE_CATEGORY] = "category",
-                                        [RULE_SEALED] = "sealed",
-                                        [RULE_LIST_ALLOW] = "list-allow",
-                                        [RULE_EXCEPTION] = "exception",
-                                        [RULE_UNFILTERED] = "unfiltered"};
+    static const char *const words[] = {
+        [RULE_CATEGORY] = "category",     [RULE_SEALED] = "sealed",
+        [RULE_LIST_ALLOW] = "list-allow", [RULE_EXCEPTION] = "exception",
+        [RULE_UNFILTERED] = "unfiltered", [RULE_HOURS] = "hours",
+        [RULE_GARDEN] = "walled-garden",  [RULE_SAFE_SEARCH] = "safe-search",
+        [RULE_REBINDING] = "rebinding",   [RULE_TUNNEL] = "tunnel"};
 
     return rule < sizeof(words) / sizeof(words[0]) && words[rule] != NULL ? words[rule] : "";
 }

@@ -184,6 +184,32 @@ static void show_categories(const json_t *status)
     table_print(table, stdout);
 }
 
+static void show_radar(const json_t *status)
+{
+    const json_t *list = json_object_get(status, "radar"), *item, *sign;
+    struct table *table;
+    size_t index, i;
+
+    if (!json_array_size(list))
+        return;
+    table = table_create();
+    table_column(table, "Device", TABLE_LEFT);
+    table_column(table, "Group", TABLE_LEFT);
+    table_column(table, "Looks as if going round the filter", TABLE_LEFT);
+    json_array_foreach(list, index, item)
+    {
+        const json_t *signs = json_object_get(item, "signs");
+        json_array_foreach(signs, i, sign)
+        {
+            table_cell(table, "%s", i ? "" : text(item, "client"));
+            table_cell(table, "%s", i ? "" : text(item, "group"));
+            table_cell(table, "%s", json_string_value(sign));
+        }
+    }
+    putchar('\n');
+    table_print(table, stdout);
+}
+
 static const struct argp status_argp = {
     .doc =
         "Shows what runs: lists in force, questions, denials, the cache, upstreams. Numbers count "
@@ -211,6 +237,7 @@ static enum exit_code run_status(struct command *command, int argc, char **argv)
         show_process(status);
         show_queries(status);
         show_upstreams(status);
+        show_radar(status);
         show_categories(status);
     }
     json_decref(status);

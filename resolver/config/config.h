@@ -54,7 +54,8 @@ struct config_category {
     const char *title;
     enum config_severity severity;
     bool sealed;
-    bool exempts_all; /* its allow entries count for every category, not for this one only */
+    bool circumvention; /* names for going round the filter: the radar counts them */
+    bool exempts_all;   /* its allow entries count for every category, not for this one only */
     struct config_answer answer;
     struct config_source *sources;
     size_t source_count;

@@ -75,6 +75,8 @@ static const struct key category_keys[] = {
     {"sealed", KEY_BOOL, AT(config_category, sealed), .fallback = "false",
      .meaning = "denied to everyone for good: no rule, grant or list can loosen it, and nothing "
                 "starts without its lists"},
+    {"circumvention", KEY_BOOL, AT(config_category, circumvention), .fallback = "false",
+     .meaning = "proxies, VPNs and the like: devices that try them again and again are told of"},
     {"exempts-all", KEY_BOOL, AT(config_category, exempts_all), .fallback = "false",
      .meaning = "allow entries of its lists count against every category, not only this one"},
     {"answer", KEY_ANSWER, AT(config_category, answer),

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "resolver/base/check.h"
@@ -12,6 +13,7 @@
 #include "resolver/control/daemon.h"
 #include "resolver/denials/writer.h"
 #include "resolver/net/server.h"
+#include "resolver/query/radar.h"
 
 enum { LISTS_OLD_DAYS = 30, DAY_S = 86400 };
 
@@ -20,6 +22,8 @@ struct worker_view {
     struct upstreams upstreams;
     struct cache_state cache;
     size_t in_flight;
+    size_t sighting_count;
+    struct radar_sighting sightings[RADAR_DEVICES];
 };
 
 static void view_take(struct pipeline *pipeline, unsigned worker, void *user)
@@ -29,6 +33,7 @@ static void view_take(struct pipeline *pipeline, unsigned worker, void *user)
     view->upstreams = *exchanges_upstreams(pipeline->exchanges);
     view->cache = cache_state(pipeline->cache);
     view->in_flight = exchange_count(pipeline->exchanges);
+    view->sighting_count = radar_read(pipeline, view->sightings);
 }
 
 static void set_number(json_t *object, const char *key, uint64_t value)
@@ -185,6 +190,55 @@ static json_t *describe_denials(struct daemon *daemon, json_t *warnings)
     return item;
 }
 
+static json_t *describe_sighting(const struct config *config, const struct radar_sighting *seen,
+                                 int64_t now_ms)
+{
+    char text[ADDRESS_TEXT_MAX];
+    json_t *item = json_object(), *signs = json_array();
+
+    json_object_set_new(item, "client", json_string(address_text(&seen->client, text)));
+    if (seen->group < config->group_count)
+        json_object_set_new(item, "group", json_string(config->groups[seen->group].name));
+    for (unsigned sign = RADAR_BYPASS; sign <= RADAR_SILENT; sign *= 2)
+        if (seen->signs & sign)
+            json_array_append_new(signs, json_string(radar_sign_text(sign)));
+    json_object_set_new(item, "signs", signs);
+    set_number(item, "circumvention", seen->bypass);
+    set_number(item, "odd", seen->odd);
+    set_number(item, "other", seen->other);
+    set_number(item, "last_s_ago", (uint64_t)((now_ms - seen->last_ms) / 1000));
+    return item;
+}
+
+/* Devices that look as if they go round the filter. */
+static int describe_radar(const struct worker_view *views, unsigned workers,
+                          const struct config *config, bool tells_devices, json_t *out,
+                          json_t *warnings)
+{
+    struct radar_sighting *all = calloc((size_t)workers * RADAR_DEVICES, sizeof *all);
+    int64_t now_ms = clock_read().mono_ms;
+    json_t *list = json_array();
+    size_t count = 0;
+
+    if (!all) {
+        json_decref(list);
+        return -ENOMEM;
+    }
+    for (unsigned i = 0; i < workers; i++) {
+        memcpy(all + count, views[i].sightings, views[i].sighting_count * sizeof *all);
+        count += views[i].sighting_count;
+    }
+    count = radar_merge(all, count, now_ms);
+    for (size_t i = 0; i < count && tells_devices; i++)
+        json_array_append_new(list, describe_sighting(config, &all[i], now_ms));
+    if (count)
+        warn(warnings, "%zu %s as if going round the filter", count,
+             count == 1 ? "device looks" : "devices look");
+    json_object_set_new(out, "radar", list);
+    free(all);
+    return 0;
+}
+
 static void describe_lists(const struct world *world, json_t *out, json_t *warnings)
 {
     int64_t newest = 0, now_s = clock_read().wall_ms / 1000;
@@ -227,7 +281,7 @@ static void describe_process(struct daemon *daemon, json_t *out, json_t *warning
              (unsigned long long)odd);
 }
 
-int status_describe(struct daemon *daemon, json_t *out, struct bl_error *error)
+int status_describe(struct daemon *daemon, bool tells_devices, json_t *out, struct bl_error *error)
 {
     unsigned workers = server_workers(daemon->server);
     struct worker_view *views = calloc(workers, sizeof *views);
@@ -256,6 +310,8 @@ int status_describe(struct daemon *daemon, json_t *out, struct bl_error *error)
     json_object_set_new(out, "cache", describe_cache(views, workers));
     json_object_set_new(out, "queries", describe_queries(&counters));
     json_object_set_new(out, "denials", describe_denials(daemon, warnings));
+    if (describe_radar(views, workers, world->config, tells_devices, out, warnings) < 0)
+        warn(warnings, "out of memory: devices could not be looked at");
     json_object_set_new(out, "warnings", warnings);
     world_unref(world);
     free(views);

@@ -34,10 +34,9 @@ static int handle_ping(struct daemon *daemon, const struct caller *caller, json_
 static int handle_status(struct daemon *daemon, const struct caller *caller, json_t *request,
                          int fd, json_t *reply, struct bl_error *error)
 {
-    (void)caller;
     (void)request;
     (void)fd;
-    return status_describe(daemon, reply, error);
+    return status_describe(daemon, caller->role >= ROLE_VIEWER, reply, error);
 }
 
 static void generation_tell(struct daemon *daemon, json_t *reply)

@@ -60,6 +60,7 @@ int server_create(struct listeners *listeners, struct world *world, struct journ
             struct pipeline_options options = {.world = world,
                                                .journal = journals ? journals[i] : NULL,
                                                .counters = &server->counters[i],
+                                               .has_radar = true,
                                                .cookie_seed = seed};
             code = worker_create(server, i, listeners, &options, &server->workers[i], error);
             server->count += code == 0;

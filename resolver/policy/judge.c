@@ -86,11 +86,17 @@ const char *policy_group_name(const struct policy *policy, uint16_t group)
 const char *policy_rule_text(enum rule_kind rule)
 {
     static const char *const WORDS[RULE_KINDS] = {
-        [RULE_NONE] = "not listed",         [RULE_CATEGORY] = "category",
-        [RULE_SEALED] = "sealed category",  [RULE_LIST_ALLOW] = "allowed by a list",
-        [RULE_EXCEPTION] = "exception",     [RULE_UNFILTERED] = "category not denied",
-        [RULE_HOURS] = "no internet now",   [RULE_GARDEN] = "walled garden",
-        [RULE_SAFE_SEARCH] = "safe search", [RULE_REBINDING] = "address of the inside",
+        [RULE_NONE] = "not listed",
+        [RULE_CATEGORY] = "category",
+        [RULE_SEALED] = "sealed category",
+        [RULE_LIST_ALLOW] = "allowed by a list",
+        [RULE_EXCEPTION] = "exception",
+        [RULE_UNFILTERED] = "category not denied",
+        [RULE_HOURS] = "no internet now",
+        [RULE_GARDEN] = "walled garden",
+        [RULE_SAFE_SEARCH] = "safe search",
+        [RULE_REBINDING] = "address of the inside",
+        [RULE_TUNNEL] = "looks like a tunnel",
     };
 
     return (unsigned)rule < RULE_KINDS ? WORDS[rule] : "unknown";

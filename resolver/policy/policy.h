@@ -59,6 +59,7 @@ enum rule_kind {
     RULE_GARDEN,      /* a walled garden, and this is outside */
     RULE_SAFE_SEARCH, /* a search engine without a safe form, where safe search is strict */
     RULE_REBINDING,   /* a public name with an address of the inside */
+    RULE_TUNNEL,      /* a device's questions look like a tunnel: recorded, not denied */
     RULE_KINDS,
 };
 

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "resolver/query/answer.h"
+#include "resolver/query/radar.h"
 
 static uint64_t record(struct pipeline *pipeline, const struct query *query, struct ruling ruling,
                        const struct denial_match *match, bool observed)
@@ -199,6 +200,7 @@ enum query_next answer_denied(struct pipeline *pipeline, struct query *query, st
     COUNT(pipeline->counters, denied);
     if (match->via != VIA_QUESTION && match->via != VIA_RULE)
         COUNT(pipeline->counters, denied_answers);
+    radar_denied(pipeline, query, ruling);
     number = record(pipeline, query, ruling, match, false);
     if (query->question.has_edns)
         options_len = denial_option(pipeline, query, ruling, number, options);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "resolver/query/answer.h"
+#include "resolver/query/radar.h"
 #include "resolver/query/recall.h"
 #include "resolver/query/reply.h"
 
@@ -53,6 +54,7 @@ enum query_next forward_begin(struct pipeline *pipeline, struct query *query)
         return answer_overload(pipeline, query);
     if (!joined) {
         COUNT(pipeline->counters, cache_misses);
+        radar_forwarded(pipeline, query);
         exchange = exchange_begin(exchanges, query->sought, now_ms, &pipeline->random);
         if (!exchange)
             return answer_overload(pipeline, query);

@@ -14,7 +14,8 @@ static int64_t *place_of(struct pipeline *pipeline, const struct address *client
         memcpy(&network, client->bytes + 12, 3);
     else
         memcpy(&network, client->bytes, 7);
-    network = (network ^ pipeline->client_salt) * 0x9e3779b97f4a7c15u;
+    network ^= pipeline->client_salt;
+    network = (network ^ network >> 32) * 0x9e3779b97f4a7c15u; /* all octets count below */
     return &pipeline->network_due_us[network >> 32 & (PIPELINE_NETWORKS - 1)];
 }
 

@@ -3,6 +3,7 @@
 
 #include "resolver/query/forward.h"
 #include "resolver/query/query.h"
+#include "resolver/query/radar.h"
 #include "resolver/query/reply.h"
 
 static int enter(struct pipeline *pipeline, struct world *world)
@@ -63,7 +64,8 @@ int pipeline_create(const struct pipeline_options *options, struct moment moment
     pipeline->pool = calloc(most, sizeof *pipeline->pool);
     pipeline->reply = malloc(sizeof *pipeline->reply);
     code = bl_error_set(error, -ENOMEM, "no memory for a worker of %zu questions in flight", most);
-    if (!pipeline->pool || !pipeline->reply)
+    if (!pipeline->pool || !pipeline->reply ||
+        (options->has_radar && radar_create(&pipeline->radar) < 0))
         goto fail;
     code = cache_create(options->world->config->cache.size, &pipeline->cache, error);
     if (code < 0)
@@ -92,6 +94,7 @@ void pipeline_destroy(struct pipeline *pipeline)
         world_unref(pipeline->world);
     exchanges_destroy(pipeline->exchanges);
     cache_destroy(pipeline->cache);
+    radar_destroy(pipeline->radar);
     free(pipeline->reply);
     free(pipeline->pool);
     free(pipeline);

@@ -113,6 +113,7 @@ enum {
     PIPELINE_REFRESHES = 32
 };
 
+struct radar;
 struct reply;
 
 struct pipeline {
@@ -127,6 +128,7 @@ struct pipeline {
     struct reply *reply;        /* scratch: the reply at hand, until its waiters are finished */
     struct exchange *refreshes[PIPELINE_REFRESHES]; /* begun, not sent yet */
     unsigned refresh_count;
+    struct radar *radar; /* NULL: off (self-test, `why`) */
     struct random_pool random;
     struct cookies cookies; /* for clients */
     struct query *pool, *free;
@@ -139,10 +141,11 @@ struct pipeline {
 };
 
 struct pipeline_options {
-    struct world *world;        /* a reference is taken */
-    struct journal *journal;    /* borrowed; may be NULL */
-    struct counters *counters;  /* borrowed: shared with status, written by this worker only */
-    size_t max_queries;         /* in flight; 0 for PIPELINE_QUERIES */
+    struct world *world;       /* a reference is taken */
+    struct journal *journal;   /* borrowed; may be NULL */
+    struct counters *counters; /* borrowed: shared with status, written by this worker only */
+    size_t max_queries;        /* in flight; 0 for PIPELINE_QUERIES */
+    bool has_radar;
     const uint8_t *cookie_seed; /* SIPHASH_KEY octets, the same for all workers; NULL: one's own */
 };
 

@@ -16,6 +16,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/local.c
   ${CMAKE_CURRENT_LIST_DIR}/pipeline.c
   ${CMAKE_CURRENT_LIST_DIR}/query.c
+  ${CMAKE_CURRENT_LIST_DIR}/radar.c
   ${CMAKE_CURRENT_LIST_DIR}/rebinding.c
   ${CMAKE_CURRENT_LIST_DIR}/recall.c
   ${CMAKE_CURRENT_LIST_DIR}/recompose.c
