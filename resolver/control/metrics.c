@@ -151,7 +151,7 @@ static void write_once(struct metrics *metrics, const char *path)
     json_t *status = json_object();
     struct bl_error error;
     char *text = NULL;
-    int code = status ? status_describe(metrics->daemon, status, &error) : -ENOMEM;
+    int code = status ? status_describe(metrics->daemon, false, status, &error) : -ENOMEM;
 
     if (code == 0)
         text = metrics_text(status);
