@@ -5,6 +5,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "resolver/base/hash.h"
+#include "resolver/base/random.h"
+
 /* Positions in the ring count units, so that 32 bits reach 32 GiB. The slack lets the filler before
  * the ring's end be written as an entry's head, however little room is left there. */
 enum { UNIT = 8, SLACK = 4096, SLOTS = 8, SECOND_CHANCES = 64, BYTES_PER_SLOT = 96 };
@@ -24,6 +27,7 @@ struct cache {
     size_t in_ring; /* entries and fillers between them: head == tail is empty or full */
     struct bucket *buckets;
     size_t bucket_count; /* a power of two */
+    uint64_t seed;       /* so that nobody can choose which entries share a bucket */
     struct cache_state state;
 };
 
@@ -59,23 +63,11 @@ const uint8_t *cache_message(const struct cache_entry *entry)
     return (const uint8_t *)(cache_facts(entry) + entry->fact_room);
 }
 
-static uint32_t key_hash(const struct cache_key *key)
+static uint32_t key_hash(const struct cache *cache, const struct cache_key *key)
 {
-    uint64_t hash =
-        0x9e3779b97f4a7c15u ^ ((uint64_t)key->type << 32 | (uint64_t)key->class << 8 | key->dnssec);
-    uint64_t octets;
-    size_t at = 0;
+    uint64_t kind = (uint64_t)key->type << 32 | (uint64_t)key->class << 8 | key->dnssec;
 
-    for (; at + sizeof octets <= key->name_len; at += sizeof octets) {
-        memcpy(&octets, key->name + at, sizeof octets);
-        hash = (hash ^ octets) * 0xff51afd7ed558ccdu;
-        hash ^= hash >> 32;
-    }
-    octets = 0;
-    for (unsigned shift = 0; at < key->name_len; at++, shift += 8)
-        octets |= (uint64_t)key->name[at] << shift;
-    hash = (hash ^ octets ^ (uint64_t)key->name_len << 56) * 0xc4ceb9fe1a85ec53u;
-    return (uint32_t)(hash >> 32 ^ hash);
+    return (uint32_t)hash_octets(cache->seed ^ kind, key->name, key->name_len);
 }
 
 static struct bucket *bucket_of(const struct cache *cache, uint32_t hash)
@@ -87,6 +79,7 @@ static struct bucket *bucket_of(const struct cache *cache, uint32_t hash)
 int cache_create(size_t size, struct cache **out_cache, struct bl_error *error)
 {
     struct cache *cache = calloc(1, sizeof *cache);
+    struct random_pool random;
     void *ring;
 
     if (!cache)
@@ -103,6 +96,8 @@ int cache_create(size_t size, struct cache **out_cache, struct bl_error *error)
         return bl_error_set(error, -ENOMEM, "no memory for an answer cache of %zu bytes", size);
     }
     memset(cache->buckets, 0, cache->bucket_count * sizeof *cache->buckets);
+    random_init(&random);
+    cache->seed = random_64(&random);
     cache->head = cache->tail = UNIT; /* position 0 means "no entry" */
     *out_cache = cache;
     return 0;
@@ -138,7 +133,7 @@ static uint32_t *slot_of(const struct cache *cache, const struct cache_entry *en
 
 struct cache_entry *cache_find(struct cache *cache, const struct cache_key *key)
 {
-    uint32_t hash = key_hash(key);
+    uint32_t hash = key_hash(cache, key);
     struct bucket *bucket = bucket_of(cache, hash);
 
     for (unsigned i = 0; i < SLOTS; i++) {
@@ -157,13 +152,13 @@ struct cache_entry *cache_find(struct cache *cache, const struct cache_key *key)
 
 void cache_prefetch(const struct cache *cache, const struct cache_key *key)
 {
-    __builtin_prefetch(bucket_of(cache, key_hash(key)));
+    __builtin_prefetch(bucket_of(cache, key_hash(cache, key)));
 }
 
 void cache_prefetch_entry(const struct cache *cache, const struct cache_key *key)
 {
     enum { LINE = 64, LINES = 3 }; /* an ordinary entry */
-    uint32_t hash = key_hash(key);
+    uint32_t hash = key_hash(cache, key);
     const struct bucket *bucket = bucket_of(cache, hash);
 
     for (unsigned i = 0; i < SLOTS; i++) {
@@ -247,27 +242,32 @@ static size_t make_room(struct cache *cache, size_t size)
     return cache->head;
 }
 
-static void index_insert(struct cache *cache, uint32_t hash, size_t offset,
-                         const struct cache_key *key)
+/* The place of this key: its own, a free one, or SLOTS. Other entries are not looked at, as each of
+ * them would have to come from memory. */
+static unsigned slot_find(const struct cache *cache, const struct bucket *bucket, uint32_t hash,
+                          const struct cache_key *key)
 {
-    struct bucket *bucket = bucket_of(cache, hash);
+    unsigned found = SLOTS;
+
+    for (unsigned i = 0; i < SLOTS; i++) {
+        size_t at = (size_t)bucket->slots[i].position * UNIT;
+        if (!at)
+            found = i;
+        else if (bucket->slots[i].tag == hash && key_matches(entry_at(cache, at), key))
+            return i;
+    }
+    return found;
+}
+
+/* In a full bucket the oldest gives way, those in use last. Distance behind the head is age. */
+static unsigned slot_oldest(const struct cache *cache, const struct bucket *bucket, size_t offset)
+{
     unsigned victim = 0;
     size_t victim_age = 0;
 
     for (unsigned i = 0; i < SLOTS; i++) {
-        size_t at = (size_t)bucket->slots[i].position * UNIT, age;
-        if (!at) {
-            victim = i;
-            victim_age = SIZE_MAX;
-            continue;
-        }
-        if (bucket->slots[i].tag == hash && key_matches(entry_at(cache, at), key)) {
-            victim = i;
-            break;
-        }
-        /* Distance behind the head is age: the oldest gives way in a full bucket, those in use
-         * last. */
-        age = at < offset ? offset - at : offset + cache->size - at;
+        size_t at = (size_t)bucket->slots[i].position * UNIT;
+        size_t age = at < offset ? offset - at : offset + cache->size - at;
         if (entry_at(cache, at)->referenced)
             age /= SLOTS * 16;
         if (age > victim_age) {
@@ -275,10 +275,32 @@ static void index_insert(struct cache *cache, uint32_t hash, size_t offset,
             victim_age = age;
         }
     }
-    if (!bucket->slots[victim].position)
+    return victim;
+}
+
+static void index_insert(struct cache *cache, uint32_t hash, size_t offset,
+                         const struct cache_key *key)
+{
+    struct bucket *bucket = bucket_of(cache, hash);
+    unsigned slot = slot_find(cache, bucket, hash, key);
+
+    if (slot == SLOTS)
+        slot = slot_oldest(cache, bucket, offset);
+    if (!bucket->slots[slot].position)
         cache->state.entries++;
-    bucket->slots[victim].tag = hash;
-    bucket->slots[victim].position = (uint32_t)(offset / UNIT);
+    bucket->slots[slot].tag = hash;
+    bucket->slots[slot].position = (uint32_t)(offset / UNIT);
+}
+
+/* The entry that will have to go next, and where the index tells of it, are fetched from memory
+ * meanwhile. */
+static void retire_prepare(const struct cache *cache)
+{
+    const struct cache_entry *next = entry_at(cache, cache->tail);
+
+    if (cache->in_ring && cache->head <= cache->tail)
+        __builtin_prefetch(bucket_of(cache, next->hash));
+    __builtin_prefetch((const uint8_t *)next + 256);
 }
 
 void cache_insert(struct cache *cache, const struct cache_reply *reply, int64_t now_ms)
@@ -298,7 +320,7 @@ void cache_insert(struct cache *cache, const struct cache_reply *reply, int64_t 
     entry = entry_at(cache, offset);
     *entry = (struct cache_entry){
         .size = (uint32_t)size,
-        .hash = key_hash(&reply->key),
+        .hash = key_hash(cache, &reply->key),
         .stored_ms = now_ms,
         .generation = reply->generation,
         .ttl_s = reply->ttl_s,
@@ -323,6 +345,7 @@ void cache_insert(struct cache *cache, const struct cache_reply *reply, int64_t 
     cache->in_ring++;
     index_insert(cache, entry->hash, offset, &reply->key);
     cache->state.inserted++;
+    retire_prepare(cache);
 }
 
 bool cache_update_facts(struct cache *cache, struct cache_entry *entry,

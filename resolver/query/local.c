@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "resolver/base/hash.h"
 #include "resolver/query/answer.h"
 #include "resolver/query/query.h"
 
@@ -72,19 +73,10 @@ static const struct {
     {"8.b.d.0.1.0.0.2.ip6.arpa", LOCAL_NXDOMAIN_ZONE},
 };
 
-static uint32_t name_hash(const uint8_t *name, size_t len)
-{
-    uint32_t hash = 2166136261u;
-
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ name[i]) * 16777619u;
-    return hash ^ hash >> 15;
-}
-
 static struct local_name *name_find(const struct local_names *names, const uint8_t *name,
                                     size_t len)
 {
-    uint32_t slot = name_hash(name, len) & names->mask;
+    uint32_t slot = (uint32_t)hash_octets(0, name, len) & names->mask;
 
     for (; names->table[slot]; slot = (slot + 1) & names->mask) {
         struct local_name *item = &names->items[names->table[slot] - 1];
@@ -106,7 +98,7 @@ static void name_add(struct local_names *names, const uint8_t *wire, size_t len,
     item = &names->items[names->count++];
     *item = (struct local_name){.kind = (uint8_t)kind, .name_len = (uint8_t)len, .record = record};
     memcpy(item->name, wire, len);
-    slot = name_hash(wire, len) & names->mask;
+    slot = (uint32_t)hash_octets(0, wire, len) & names->mask;
     while (names->table[slot])
         slot = (slot + 1) & names->mask;
     names->table[slot] = (uint32_t)names->count;

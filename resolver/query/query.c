@@ -49,6 +49,19 @@ static enum query_next answer_refused(struct pipeline *pipeline, struct query *q
                         "This address is in none of the school's networks.");
 }
 
+/* What a generation says of a name never changes, so a question that waited is not looked up again
+ * while the same one holds. */
+static void look_up_question(struct query *query, const struct bl_store *store)
+{
+    const struct dns_question *question = &query->question;
+    uint64_t generation = bl_store_generation(store);
+
+    if (query->found_in == generation)
+        return;
+    query->found = bl_store_find(store, question->name, question->asked_len);
+    query->found_in = generation;
+}
+
 /* Stages client, lookup and judge: whose question is it, what do the lists say, what does that
  * mean. */
 static void judge_question(struct pipeline *pipeline, struct query *query)
@@ -60,7 +73,7 @@ static void judge_question(struct pipeline *pipeline, struct query *query)
         policy_client_group(&pipeline->now, &query->client, question->device, question->device_len);
     if (query->group == POLICY_NO_GROUP)
         return;
-    query->found = bl_store_find(world->store, question->name, question->asked_len);
+    look_up_question(query, world->store);
     query->ruling = policy_judge(&pipeline->now, query->group, question->name, question->asked_len,
                                  query->found.fact);
 }

@@ -95,6 +95,7 @@ struct query {
 
     /* Written by stage lookup. */
     struct bl_found found;
+    uint64_t found_in; /* the generation that told it */
 
     /* Written by stage judge. */
     struct ruling ruling;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "resolver/base/check.h"
+#include "resolver/base/hash.h"
 
 enum {
     TICK_MS = 8,
@@ -32,6 +33,7 @@ struct exchanges {
     struct exchange **by_key;
     struct exchange_try **by_match;
     uint32_t table_mask;
+    uint64_t seed; /* so that nobody can choose which questions share a place */
     struct exchange *wheel[WHEEL];
     uint64_t wheel_bits[WHEEL / 64];
     int64_t wheel_tick; /* everything before it has been seen */
@@ -46,12 +48,17 @@ struct exchanges {
 int exchanges_create(size_t most, struct exchanges **out_exchanges, struct bl_error *error)
 {
     struct exchanges *exchanges = calloc(1, sizeof *exchanges);
+    struct random_pool random;
     size_t table = 1024;
 
     if (!exchanges)
         return bl_error_set(error, -ENOMEM, "no memory for questions in flight");
-    while (table < most)
+    /* Four to a place when all are in use; small enough to stay in the processor's own cache when
+     * few are, as is usual. */
+    while (table < most / 4)
         table *= 2;
+    random_init(&random);
+    exchanges->seed = random_64(&random);
     exchanges->most = most;
     exchanges->table_mask = (uint32_t)(table - 1);
     /* calloc of this size comes from fresh pages, so that only what was ever in flight is resident.
@@ -174,14 +181,13 @@ static uint8_t dnssec_bits(const struct dns_question *question)
     return (uint8_t)((question->wants_dnssec ? 1 : 0) | (question->flags & DNS_CD ? 2 : 0));
 }
 
-static uint32_t question_hash(const struct dns_question *question)
+static uint32_t question_hash(const struct exchanges *exchanges,
+                              const struct dns_question *question)
 {
-    uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)question->type << 20 ^ question->class ^
-                    (uint64_t)dnssec_bits(question) << 40;
+    uint64_t kind =
+        (uint64_t)question->type << 32 | (uint64_t)question->class << 8 | dnssec_bits(question);
 
-    for (size_t i = 0; i < question->asked_len; i++)
-        hash = (hash ^ question->name[i]) * 0x100000001b3u;
-    return (uint32_t)(hash ^ hash >> 32);
+    return (uint32_t)hash_octets(exchanges->seed ^ kind, question->name, question->asked_len);
 }
 
 static uint32_t match_hash(const void *channel, uint16_t id)
@@ -193,7 +199,7 @@ static uint32_t match_hash(const void *channel, uint16_t id)
 
 struct exchange *exchange_find(struct exchanges *exchanges, const struct dns_question *question)
 {
-    uint32_t hash = question_hash(question);
+    uint32_t hash = question_hash(exchanges, question);
     struct exchange *exchange = exchanges->by_key[hash & exchanges->table_mask];
 
     for (; exchange; exchange = exchange->key_next)
@@ -233,18 +239,34 @@ void exchange_set_deadline(struct exchanges *exchanges, struct exchange *exchang
     exchanges->wheel_bits[slot / 64] |= 1ull << slot % 64;
 }
 
+/* Eight octets with the case of each letter as a bit of `bits` says: 1 for a capital. */
+static uint64_t case_eight(uint64_t octets, uint8_t bits)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t low_bits = octets & 0x7f * ones;
+    uint64_t from_a = low_bits + (0x80 - 'a') * ones, above_z = low_bits + (0x7f - 'z') * ones;
+    uint64_t is_letter = ~octets & 0x80 * ones & (from_a ^ above_z);
+    /* Of a copy of `bits` in each octet the octet's own bit is left, and made its highest. */
+    uint64_t chosen = (bits * ones & 0x8040201008040201u) + 0x7f * ones;
+
+    return octets ^ (is_letter & chosen) >> 2;
+}
+
 /* The name goes out in random case, so that a forger over UDP has more to guess than id and port.
  */
 static void choose_case(struct exchange *exchange, struct random_pool *random)
 {
-    uint64_t bits = 0;
+    uint64_t bits = 0, octets;
 
-    for (size_t i = 0; i < exchange->name_len; i++) {
-        uint8_t octet = exchange->name[i];
-        if (i % 64 == 0)
+    for (size_t at = 0; at < exchange->name_len; at += sizeof octets) {
+        size_t len =
+            exchange->name_len - at < sizeof octets ? exchange->name_len - at : sizeof octets;
+        if (at % 64 == 0)
             bits = random_64(random);
-        exchange->cased[i] =
-            (uint8_t)(octet >= 'a' && octet <= 'z' && bits & 1ull << i % 64 ? octet - 32 : octet);
+        octets = 0;
+        memcpy(&octets, exchange->name + at, len);
+        octets = case_eight(octets, (uint8_t)(bits >> at % 64));
+        memcpy(exchange->cased + at, &octets, len);
     }
 }
 
@@ -261,7 +283,7 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dns_qu
         return NULL;
     if (exchanges->count++ == 0)
         exchanges->wheel_tick = now_ms / TICK_MS;
-    exchange->key_hash = question_hash(question);
+    exchange->key_hash = question_hash(exchanges, question);
     exchange->key_next = exchanges->by_key[exchange->key_hash & exchanges->table_mask];
     exchanges->by_key[exchange->key_hash & exchanges->table_mask] = exchange;
     exchange->matched = NULL;
@@ -671,7 +693,7 @@ void exchange_remember_failure(struct exchanges *exchanges, const struct exchang
 bool exchange_failed_lately(const struct exchanges *exchanges, const struct dns_question *question,
                             int64_t now_ms)
 {
-    uint32_t hash = question_hash(question);
+    uint32_t hash = question_hash(exchanges, question);
     const struct failure *failure = &exchanges->failures[hash % FAILURES];
 
     return failure->key_hash == hash && failure->until_ms > now_ms;
