@@ -366,62 +366,95 @@ void bl_store_close(struct bl_store *store)
     free(store);
 }
 
-/* The suffixes of a name that a list could have, by their number of labels. */
-struct suffixes {
-    unsigned labels; /* of the whole name */
-    unsigned most;   /* of the longest suffix worth a look */
-    uint8_t starts[BL_LABELS_MAX + 1];
-    uint64_t hashes[BL_LABELS_MAX + 1];
-};
-
-/* Their hashes; and their buckets are on the way from memory. */
-static void suffixes_hash(const struct bl_store *store, const uint8_t *wire, size_t len,
-                          struct suffixes *out)
+static unsigned labels_count(const uint8_t *wire, size_t len, uint8_t starts[BL_LABELS_MAX + 1])
 {
-    uint64_t hash = bl_hash_start(store->seed);
     unsigned labels = 0;
 
     for (size_t at = 0; at < len && wire[at] != 0 && labels < BL_LABELS_MAX; at += wire[at] + 1u)
-        out->starts[labels++] = (uint8_t)at;
-    out->labels = labels;
-    out->most = labels < store->labels_max ? labels : store->labels_max;
-    for (unsigned n = 1; n <= out->most; n++) {
-        const uint8_t *label = wire + out->starts[labels - n];
+        starts[labels++] = (uint8_t)at;
+    return labels;
+}
+
+/* hashes[n − 1] becomes that of the last n labels; their buckets are on the way from memory. */
+static void suffixes_hash(const struct bl_store *store, const uint8_t *wire, const uint8_t *starts,
+                          unsigned labels, unsigned most, uint64_t *hashes)
+{
+    uint64_t hash = bl_hash_start(store->seed);
+
+    for (unsigned n = 1; n <= most; n++) {
+        const uint8_t *label = wire + starts[labels - n];
 
         hash = bl_hash_label(hash, store->seed, label + 1, *label);
-        out->hashes[n] = hash;
+        hashes[n - 1] = hash;
         if (n >= store->labels_min)
             __builtin_prefetch(store->buckets +
                                bl_hash_bucket(hash, store->bucket_count) * (size_t)BL_BUCKET_SIZE);
     }
 }
 
-void bl_store_prefetch(const struct bl_store *store, const uint8_t *wire, size_t len)
+/* The fact of the longest suffix that is listed, and how many labels it has. */
+static bl_fact suffixes_find(const struct bl_store *store, unsigned labels, unsigned most,
+                             const uint64_t *hashes, unsigned *out_labels)
 {
-    struct suffixes suffixes;
-
-    suffixes_hash(store, wire, len, &suffixes);
-}
-
-struct bl_found bl_store_find(const struct bl_store *store, const uint8_t *wire, size_t len)
-{
-    struct suffixes suffixes;
-
-    suffixes_hash(store, wire, len, &suffixes);
-    for (unsigned n = suffixes.most; n >= store->labels_min && n > 0; n--) {
-        bl_fact fact = bl_table_find(store, suffixes.hashes[n]);
+    for (unsigned n = most; n >= store->labels_min && n > 0; n--) {
+        bl_fact fact = bl_table_find(store, hashes[n - 1]);
         uint32_t form;
 
         /* A number out of bounds can only come from a damaged disk: nothing is said by it. */
         if (fact == BL_FACT_NONE || fact >= store->fact_count)
             continue;
         form = store->fact_forms[fact];
-        if (n == suffixes.labels && form >> 16 & BL_FACT_OWN_SELF)
-            return (struct bl_found){fact, suffixes.starts[suffixes.labels - n]};
-        if (n < suffixes.labels && form >> 16 & BL_FACT_OWN_BELOW)
-            return (struct bl_found){(bl_fact)form, suffixes.starts[suffixes.labels - n]};
+        *out_labels = n;
+        if (n == labels && form >> 16 & BL_FACT_OWN_SELF)
+            return fact;
+        if (n < labels && form >> 16 & BL_FACT_OWN_BELOW)
+            return (bl_fact)form;
     }
-    return (struct bl_found){BL_FACT_NONE, 0};
+    return BL_FACT_NONE;
+}
+
+struct bl_found bl_store_find(const struct bl_store *store, const uint8_t *wire, size_t len)
+{
+    uint8_t starts[BL_LABELS_MAX + 1];
+    uint64_t hashes[BL_LABELS_MAX + 1];
+    unsigned labels = labels_count(wire, len, starts), listed;
+    unsigned most = labels < store->labels_max ? labels : store->labels_max;
+    bl_fact fact;
+
+    suffixes_hash(store, wire, starts, labels, most, hashes);
+    fact = suffixes_find(store, labels, most, hashes, &listed);
+    if (fact == BL_FACT_NONE)
+        return (struct bl_found){BL_FACT_NONE, 0};
+    return (struct bl_found){fact, starts[labels - listed]};
+}
+
+void bl_store_search(const struct bl_store *store, const uint8_t *wire, size_t len,
+                     struct bl_search *out_search)
+{
+    uint8_t starts[BL_LABELS_MAX + 1];
+    unsigned labels = labels_count(wire, len, starts);
+    unsigned most = labels < store->labels_max ? labels : store->labels_max;
+
+    out_search->labels = most <= BL_SEARCH_LABELS ? (uint8_t)labels : UINT8_MAX;
+    out_search->most = (uint8_t)most;
+    if (most <= BL_SEARCH_LABELS)
+        suffixes_hash(store, wire, starts, labels, most, out_search->hashes);
+}
+
+struct bl_found bl_store_found(const struct bl_store *store, const uint8_t *wire, size_t len,
+                               const struct bl_search *search)
+{
+    unsigned listed, at = 0;
+    bl_fact fact;
+
+    if (search->labels == UINT8_MAX)
+        return bl_store_find(store, wire, len);
+    fact = suffixes_find(store, search->labels, search->most, search->hashes, &listed);
+    if (fact == BL_FACT_NONE)
+        return (struct bl_found){BL_FACT_NONE, 0};
+    for (unsigned n = search->labels; n > listed; n--)
+        at += wire[at] + 1u;
+    return (struct bl_found){fact, (uint8_t)at};
 }
 
 /* The last range that starts at or before the address, by halves; 0 when there is none. */

@@ -54,9 +54,20 @@ struct bl_found {
  * call; touches one cache line a suffix, all prefetched before the first is read. */
 struct bl_found bl_store_find(const struct bl_store *store, const uint8_t *wire, size_t len);
 
-/* Has the memory that bl_store_find() will read for this name fetched, and does not wait for it:
- * for each name of a batch before the first is looked up. */
-void bl_store_prefetch(const struct bl_store *store, const uint8_t *wire, size_t len);
+/* The same in two steps, for a batch of names: bl_store_search() of each has the memory fetched
+ * that bl_store_found() then reads. The store and the name stay the same in between. */
+enum { BL_SEARCH_LABELS = 8 };
+
+struct bl_search {
+    uint64_t hashes[BL_SEARCH_LABELS]; /* of the last label, the last two, … */
+    uint8_t labels; /* of the name; UINT8_MAX: too many to be kept, the second step does it all */
+    uint8_t most;   /* of the longest suffix that could be listed */
+};
+
+void bl_store_search(const struct bl_store *store, const uint8_t *wire, size_t len,
+                     struct bl_search *out_search);
+struct bl_found bl_store_found(const struct bl_store *store, const uint8_t *wire, size_t len,
+                               const struct bl_search *search);
 
 /* The fact of an IPv4 (4 octets) or IPv6 (16) address: that of its longest listed prefix.
  * IPv4-mapped, NAT64 (64:ff9b::/96) and 6to4 forms count as the IPv4 address inside. `out_prefix`

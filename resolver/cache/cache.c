@@ -63,11 +63,15 @@ const uint8_t *cache_message(const struct cache_entry *entry)
     return (const uint8_t *)(cache_facts(entry) + entry->fact_room);
 }
 
-static uint32_t key_hash(const struct cache *cache, const struct cache_key *key)
+uint32_t cache_hash(const struct cache *cache, const struct cache_key *key)
 {
     uint64_t kind = (uint64_t)key->type << 32 | (uint64_t)key->class << 8 | key->dnssec;
+    uint32_t hash;
 
-    return (uint32_t)hash_octets(cache->seed ^ kind, key->name, key->name_len);
+    if (key->hash)
+        return key->hash;
+    hash = (uint32_t)hash_octets(cache->seed ^ kind, key->name, key->name_len);
+    return hash ? hash : 1;
 }
 
 static struct bucket *bucket_of(const struct cache *cache, uint32_t hash)
@@ -133,7 +137,7 @@ static uint32_t *slot_of(const struct cache *cache, const struct cache_entry *en
 
 struct cache_entry *cache_find(struct cache *cache, const struct cache_key *key)
 {
-    uint32_t hash = key_hash(cache, key);
+    uint32_t hash = cache_hash(cache, key);
     struct bucket *bucket = bucket_of(cache, hash);
 
     for (unsigned i = 0; i < SLOTS; i++) {
@@ -150,15 +154,14 @@ struct cache_entry *cache_find(struct cache *cache, const struct cache_key *key)
     return NULL;
 }
 
-void cache_prefetch(const struct cache *cache, const struct cache_key *key)
+void cache_prefetch(const struct cache *cache, uint32_t hash)
 {
-    __builtin_prefetch(bucket_of(cache, key_hash(cache, key)));
+    __builtin_prefetch(bucket_of(cache, hash));
 }
 
-void cache_prefetch_entry(const struct cache *cache, const struct cache_key *key)
+void cache_prefetch_entry(const struct cache *cache, uint32_t hash)
 {
     enum { LINE = 64, LINES = 3 }; /* an ordinary entry */
-    uint32_t hash = key_hash(cache, key);
     const struct bucket *bucket = bucket_of(cache, hash);
 
     for (unsigned i = 0; i < SLOTS; i++) {
@@ -320,7 +323,7 @@ void cache_insert(struct cache *cache, const struct cache_reply *reply, int64_t 
     entry = entry_at(cache, offset);
     *entry = (struct cache_entry){
         .size = (uint32_t)size,
-        .hash = key_hash(cache, &reply->key),
+        .hash = cache_hash(cache, &reply->key),
         .stored_ms = now_ms,
         .generation = reply->generation,
         .ttl_s = reply->ttl_s,

@@ -63,6 +63,7 @@ struct cache_key {
     uint8_t name_len;
     uint8_t dnssec; /* bit 0 DO, bit 1 CD: replies differ, RFC 6840 section 5.9 */
     uint16_t type, class;
+    uint32_t hash; /* cache_hash() of the rest where it is at hand, else 0 */
 };
 
 /* What there is to insert. All borrowed for the call. */
@@ -86,10 +87,13 @@ void cache_destroy(struct cache *cache);
 /* The entry of this key, fresh or stale (the caller looks at cache_age_s() and ttl_s), or NULL. */
 struct cache_entry *cache_find(struct cache *cache, const struct cache_key *key);
 
-/* For the keys of a batch before the first is looked up: has the index fetched from memory for a
- * key, and then, once it has come, the entry. Neither waits. */
-void cache_prefetch(const struct cache *cache, const struct cache_key *key);
-void cache_prefetch_entry(const struct cache *cache, const struct cache_key *key);
+/* Where the key has its place; never 0. */
+uint32_t cache_hash(const struct cache *cache, const struct cache_key *key);
+
+/* For the keys of a batch before the first is looked up, by their hashes: has the index fetched
+ * from memory, and then, once it has come, the entry. Neither waits. */
+void cache_prefetch(const struct cache *cache, uint32_t hash);
+void cache_prefetch_entry(const struct cache *cache, uint32_t hash);
 
 void cache_insert(struct cache *cache, const struct cache_reply *reply, int64_t now_ms);
 

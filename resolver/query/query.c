@@ -58,7 +58,10 @@ static void look_up_question(struct query *query, const struct bl_store *store)
 
     if (query->found_in == generation)
         return;
-    query->found = bl_store_find(store, question->name, question->asked_len);
+    if (query->found_in == QUERY_NOT_FOUND)
+        query->found = bl_store_found(store, question->name, question->asked_len, &query->search);
+    else
+        query->found = bl_store_find(store, question->name, question->asked_len);
     query->found_in = generation;
 }
 
@@ -104,19 +107,16 @@ void query_read(struct pipeline *pipeline, struct query *query)
     query->is_read = 1;
     if (query->parsed != DNS_QUESTION_FINE)
         return;
-    bl_store_prefetch(pipeline->world->store, question->name, question->asked_len);
+    bl_store_search(pipeline->world->store, question->name, question->asked_len, &query->search);
     key = recall_key(question);
-    cache_prefetch(pipeline->cache, &key);
+    query->cache_hash = cache_hash(pipeline->cache, &key);
+    cache_prefetch(pipeline->cache, query->cache_hash);
 }
 
 void query_fetch(const struct pipeline *pipeline, const struct query *query)
 {
-    struct cache_key key;
-
-    if (query->parsed != DNS_QUESTION_FINE)
-        return;
-    key = recall_key(&query->question);
-    cache_prefetch_entry(pipeline->cache, &key);
+    if (query->parsed == DNS_QUESTION_FINE)
+        cache_prefetch_entry(pipeline->cache, query->cache_hash);
 }
 
 enum query_next query_begin(struct pipeline *pipeline, struct query *query)

@@ -63,6 +63,9 @@
 
 enum query_next { QUERY_ANSWER, QUERY_FORWARD, QUERY_WAIT, QUERY_DROP };
 
+/* No generation has this number. */
+#define QUERY_NOT_FOUND UINT64_MAX
+
 struct query {
     /* Written by stage forward; first, so that a waiter is its query. */
     struct exchange_wait wait;
@@ -85,6 +88,8 @@ struct query {
     struct dns_question question; /* id, flags, the name as asked and lower-cased, type, EDNS */
     uint8_t is_read;              /* the question is, and `parsed` is what it was found to be */
     uint8_t parsed;               /* enum dns_question_verdict */
+    uint32_t cache_hash;          /* where the cache has its place */
+    struct bl_search search;      /* where the lists have theirs */
 
     /* Written by stage rewrite. */
     const struct dns_question *sought; /* what upstreams and cache are asked: the question, or what
@@ -95,7 +100,7 @@ struct query {
 
     /* Written by stage lookup. */
     struct bl_found found;
-    uint64_t found_in; /* the generation that told it */
+    uint64_t found_in; /* the generation that told it, or QUERY_NOT_FOUND */
 
     /* Written by stage judge. */
     struct ruling ruling;

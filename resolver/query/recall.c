@@ -56,7 +56,7 @@ bool recall_has_stale(struct pipeline *pipeline, const struct exchange *exchange
 enum query_next recall_answer(struct pipeline *pipeline, struct query *query, bool stale)
 {
     struct cache_key key = recall_key(query->sought);
-    struct cache_entry *entry = cache_find(pipeline->cache, &key);
+    struct cache_entry *entry;
     struct answer_source source;
     struct judged_message judged;
     struct denial_match match;
@@ -65,6 +65,9 @@ enum query_next recall_answer(struct pipeline *pipeline, struct query *query, bo
     uint8_t address[16];
     int64_t age_s;
 
+    if (query->sought == &query->question)
+        key.hash = query->cache_hash;
+    entry = cache_find(pipeline->cache, &key);
     if (!entry)
         return QUERY_WAIT;
     age_s = (pipeline->moment.mono_ms - entry->stored_ms) / 1000;

@@ -38,6 +38,7 @@ struct exchanges {
     uint64_t wheel_bits[WHEEL / 64];
     int64_t wheel_tick; /* everything before it has been seen */
     struct failure failures[FAILURES];
+    int64_t failures_until_ms; /* when the last of them is forgotten */
     struct upstreams upstreams;
     uint32_t default_servers; /* a bit each */
     struct zone *zones;       /* forward-zones: names with servers of their own */
@@ -688,13 +689,19 @@ void exchange_remember_failure(struct exchanges *exchanges, const struct exchang
 {
     exchanges->failures[exchange->key_hash % FAILURES] =
         (struct failure){exchange->key_hash, until_ms};
+    if (until_ms > exchanges->failures_until_ms)
+        exchanges->failures_until_ms = until_ms;
 }
 
 bool exchange_failed_lately(const struct exchanges *exchanges, const struct dns_question *question,
                             int64_t now_ms)
 {
-    uint32_t hash = question_hash(exchanges, question);
-    const struct failure *failure = &exchanges->failures[hash % FAILURES];
+    uint32_t hash;
+    const struct failure *failure;
 
+    if (now_ms >= exchanges->failures_until_ms)
+        return false; /* all is well, as usual: nothing to look for */
+    hash = question_hash(exchanges, question);
+    failure = &exchanges->failures[hash % FAILURES];
     return failure->key_hash == hash && failure->until_ms > now_ms;
 }
