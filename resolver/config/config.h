@@ -57,6 +57,7 @@ struct config_category {
     bool circumvention; /* names for going round the filter: the radar counts them */
     bool exempts_all;   /* its allow entries count for every category, not for this one only */
     struct config_answer answer;
+    uint32_t keep_s; /* how long its denials are kept; 0: as retention says */
     struct config_source *sources;
     size_t source_count;
 };
@@ -173,6 +174,35 @@ struct config_device { /* one that the school knows by name */
     uint16_t group; /* CONFIG_NONE: that of its subnet */
 };
 
+/* So many refusals of a category from one device within a time. */
+struct config_threshold {
+    uint16_t category;
+    unsigned count;
+    uint32_t within_s;
+};
+
+struct config_alerts {
+    const char **command; /* program and arguments; the alert is JSON on its standard input */
+    size_t command_count;
+    int severity;       /* enum config_severity: from there on each refusal alerts */
+    uint32_t quiet_s;   /* for one device and category, after an alert */
+    uint32_t timeout_s; /* then the command is ended and tried again later */
+    struct config_threshold *thresholds;
+    size_t threshold_count;
+};
+
+struct config_reports {
+    const char *folder;   /* where nightly reports are kept; NULL: STATE/reports */
+    const char **command; /* called with the file behind its arguments */
+    size_t command_count;
+    int audience;              /* 0 dsl, 1 head, 2 governors */
+    struct config_times hours; /* outside them a look-up is out of hours */
+};
+
+struct config_retention {
+    uint32_t denials_s; /* then the day's records go */
+};
+
 struct config_roles { /* names of operating-system groups */
     const char **manager;
     size_t manager_count;
@@ -234,6 +264,9 @@ struct config {
     size_t forwarder_count;
     struct config_calendar calendar;
     struct config_roles roles;
+    struct config_alerts alerts;
+    struct config_reports reports;
+    struct config_retention retention;
     struct config_zone *forward_zones;
     size_t forward_zone_count;
     struct config_record *records;

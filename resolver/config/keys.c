@@ -16,6 +16,7 @@ static const char *const TIER_WORDS[] = {"school", "regional", "national", NULL}
 static const char *const SAFE_SEARCH_WORDS[] = {"off", "moderate", "strict", NULL};
 static const char *const WHEN_WORDS[] = {"school-days", "other-days", "always", NULL};
 static const char *const SCHOOL_WORDS[] = {"as-usual", "open", "closed", NULL};
+static const char *const AUDIENCE_WORDS[] = {"dsl", "head", "governors", NULL};
 static const char *const LEVEL_WORDS[] = {"error", "warning", "notice", "info", "debug", NULL};
 
 static const struct key upstream_keys[] = {
@@ -81,6 +82,9 @@ static const struct key category_keys[] = {
      .meaning = "allow entries of its lists count against every category, not only this one"},
     {"answer", KEY_ANSWER, AT(config_category, answer),
      .meaning = "how a denied question is answered, whatever the group says"},
+    {"keep", KEY_SECONDS, AT(config_category, keep_s), .most = INT64_C(20) * 366 * 86400,
+     .fallback = "0s",
+     .meaning = "how long its refused look-ups are kept; 0s: as long as `retention` says"},
     {"sources", KEY_ITEMS, MANY(config_category, sources, source_count), EACH(config_source),
      .children = source_keys, .meaning = "lists that `lists update` keeps fresh"},
     {0},
@@ -214,6 +218,50 @@ static const struct key lists_keys[] = {
     {0},
 };
 
+static const struct key threshold_keys[] = {
+    {"category", KEY_CATEGORY, AT(config_threshold, category), .required = true,
+     .meaning = "what is counted"},
+    {"count", KEY_COUNT, AT(config_threshold, count), .least = 2, .most = 1000, .fallback = "20",
+     .meaning = "as many from one device"},
+    {"within", KEY_SECONDS, AT(config_threshold, within_s), .least = 1, .most = 86400,
+     .fallback = "10m", .meaning = "in this time"},
+    {0},
+};
+
+static const struct key alerts_keys[] = {
+    {"command", KEY_LIST, KEY_TEXT, MANY(config_alerts, command, command_count), .most = 4000,
+     .meaning = "program and arguments; each alert is one JSON object on its standard input"},
+    {"severity", KEY_WORD, AT(config_alerts, severity), .words = SEVERITY_WORDS,
+     .fallback = "urgent", .meaning = "refusals as severe as this or more alert at once"},
+    {"quiet", KEY_SECONDS, AT(config_alerts, quiet_s), .most = 7 * 86400, .fallback = "1h",
+     .meaning = "after an alert, none for the same device and category for so long"},
+    {"timeout", KEY_SECONDS, AT(config_alerts, timeout_s), .least = 1, .most = 600,
+     .fallback = "10s", .meaning = "a command that takes longer is ended and tried again later"},
+    {"thresholds", KEY_ITEMS, MANY(config_alerts, thresholds, threshold_count),
+     EACH(config_threshold), .children = threshold_keys,
+     .meaning = "for less severe categories: so many from one device in a time alert"},
+    {0},
+};
+
+static const struct key reports_keys[] = {
+    {"folder", KEY_PATH, AT(config_reports, folder),
+     .meaning = "where nightly reports are kept; `reports` in the state folder when not given"},
+    {"command", KEY_LIST, KEY_TEXT, MANY(config_reports, command, command_count), .most = 4000,
+     .meaning = "program and arguments; called with the nightly report's file behind them"},
+    {"audience", KEY_WORD, AT(config_reports, audience), .words = AUDIENCE_WORDS, .fallback = "dsl",
+     .meaning = "whom the nightly report is for"},
+    {"hours", KEY_TIMES, AT(config_reports, hours), .fallback = "07:30-18:00",
+     .meaning = "look-ups outside them, or on days without school, are out of hours"},
+    {0},
+};
+
+static const struct key retention_keys[] = {
+    {"denials", KEY_SECONDS, AT(config_retention, denials_s), .least = 86400,
+     .most = INT64_C(20) * 366 * 86400, .fallback = "365d",
+     .meaning = "how long refused look-ups are kept; a category may have its own `keep`"},
+    {0},
+};
+
 static const struct key logging_keys[] = {
     {"level", KEY_WORD, AT(config, log_level), .words = LEVEL_WORDS, .least = LOG_LEVEL_ERROR,
      .fallback = "notice", .meaning = "what goes to the log: messages as serious as this or more"},
@@ -288,6 +336,12 @@ static const struct key root_keys[] = {
                 "65001, dnsmasq's add-mac)"},
     {"roles", KEY_OBJECT, AT(config, roles), .children = roles_keys,
      .meaning = "who may change the filter and who may read"},
+    {"alerts", KEY_OBJECT, AT(config, alerts), .children = alerts_keys,
+     .meaning = "who is told of serious refusals at once"},
+    {"reports", KEY_OBJECT, AT(config, reports), .children = reports_keys,
+     .meaning = "the nightly report"},
+    {"retention", KEY_OBJECT, AT(config, retention), .children = retention_keys,
+     .meaning = "how long records are kept"},
     {0},
 };
 
