@@ -63,7 +63,7 @@ static const uint8_t *page_at(const struct walk *walk, uint64_t page)
     return walk->bytes + page * walk->page_size;
 }
 
-/* The head of a branch or leaf page that hangs at this height over the leaves. */
+/* The head of a branch or leaf page. None is empty: LMDB reads the first node without asking. */
 static bool page_check(const uint8_t *page, uint64_t number, unsigned page_size, bool leaf)
 {
     unsigned lower = bl_get16(page + PAGE_LOWER), upper = bl_get16(page + PAGE_UPPER);
@@ -71,7 +71,7 @@ static bool page_check(const uint8_t *page, uint64_t number, unsigned page_size,
     return bl_get64(page) == number &&
            (bl_get16(page + PAGE_FLAGS) & ~0x10u) == (leaf ? LEAF : BRANCH) && lower >= PAGE_HEAD &&
            lower <= upper && upper <= page_size && lower % 2 == 0 &&
-           (leaf || lower >= PAGE_HEAD + 4);
+           lower >= PAGE_HEAD + (leaf ? 2 : 4);
 }
 
 /* A node's place, or NULL when it is not inside its page. */

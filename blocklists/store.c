@@ -326,7 +326,9 @@ int bl_store_open(const char *path, struct bl_store **out_store, struct bl_error
     store = calloc(1, sizeof *store);
     if (store)
         store->path = strdup(path);
-    if (!store || !store->path) {
+    if (store)
+        store->pages_checked = calloc(1, sizeof *store->pages_checked);
+    if (!store || !store->path || !store->pages_checked) {
         bl_error_set(error, rc, "not enough memory to open %s", path);
         goto out;
     }
@@ -363,6 +365,7 @@ void bl_store_close(struct bl_store *store)
     free(store->categories);
     free(store->sources);
     free(store->path);
+    free(store->pages_checked);
     free(store);
 }
 

@@ -41,6 +41,7 @@ struct bl_store {
     uint64_t name_count, prefix_count, entry_count;
     struct bl_seal seal;
     char *path;
+    int *pages_checked; /* 0 not yet, 1 sound, −1 not: whoever walks the tree first finds out */
 };
 
 /* The fact behind a hash, or 0. Buckets fill from their first slot and spill to the next bucket, so

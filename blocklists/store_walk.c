@@ -6,12 +6,33 @@
 #include "blocklists/layout.h"
 #include "blocklists/store_inside.h"
 
+/* LMDB follows what it reads, and a disk may have damaged it since adoption. The query path needs
+ * none of it; whoever walks the tree has the time to look once. */
+static int pages_sound(const struct bl_store *store, struct bl_error *error)
+{
+    int checked = __atomic_load_n(store->pages_checked, __ATOMIC_ACQUIRE);
+    mdb_filehandle_t fd;
+
+    if (checked == 0) {
+        if (mdb_env_get_fd(store->env, &fd) != 0)
+            return -EBADF;
+        checked = bl_store_pages_check(store, fd, true, NULL) == 0 ? 1 : -1;
+        __atomic_store_n(store->pages_checked, checked, __ATOMIC_RELEASE);
+    }
+    if (checked < 0)
+        return bl_error_set(error, -EBADMSG, "%s is damaged: its pages lead astray", store->path);
+    return 0;
+}
+
 int bl_cursor_open(const struct bl_store *store, struct bl_cursor *cursor, struct bl_error *error)
 {
     int rc;
 
     memset(cursor, 0, sizeof *cursor);
     cursor->store = store;
+    rc = pages_sound(store, error);
+    if (rc < 0)
+        return rc;
     /* A transaction of its own: one that is shared may be used by one thread at a time. */
     rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &cursor->txn);
     if (rc == 0)
