@@ -126,11 +126,14 @@ int main(int argc, char **argv)
     int failed = 0;
     if (LLVMFuzzerInitialize)
         LLVMFuzzerInitialize(&argc, &argv);
-    for (int i = 1; i < argc; i++) {
-        struct stat info;
+    for (int i = 1; i < argc; i++)
         if (strncmp(argv[i], "--copies=", 9) == 0)
             replay.copies = (unsigned)strtoul(argv[i] + 9, NULL, 10);
-        else if (stat(argv[i], &info) == 0 && S_ISDIR(info.st_mode))
+    for (int i = 1; i < argc; i++) {
+        struct stat info;
+        if (strncmp(argv[i], "--", 2) == 0)
+            continue;
+        if (stat(argv[i], &info) == 0 && S_ISDIR(info.st_mode))
             failed |= folder_replay(&replay, argv[i]);
         else
             failed |= file_replay(&replay, argv[i]);
