@@ -376,7 +376,7 @@ int bl_guard_check(const struct bl_guard *guard, const struct bl_store *older,
     size_t count;
     int rc;
 
-    if (!older)
+    if (!older || (guard->allow_shrink && guard->sealed_count == 0))
         return 0;
     rc = bl_diff_count(older, newer, NULL, NULL, &counts, &count, error);
     if (rc < 0)
