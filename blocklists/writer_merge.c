@@ -138,8 +138,6 @@ static int key_end(struct work *work)
         work->labels_max = labels > work->labels_max ? labels : work->labels_max;
         work->names++;
     }
-    if (++work->done % PROGRESS_EVERY == 0 && work->writer->options->progress)
-        work->writer->options->progress(work->writer->options->user, work->done, work->total);
     return 0;
 }
 
@@ -160,14 +158,25 @@ static void key_begin(struct work *work, const uint8_t *key, size_t key_len)
         work->parent_count--;
 }
 
+/* One record more of either stream is done with. */
+static void progress_note(struct work *work)
+{
+    const struct bl_compile_options *options = work->writer->options;
+
+    if (++work->done % PROGRESS_EVERY == 0 && options->progress)
+        options->progress(options->user, work->done, work->total);
+}
+
 static int next_new(struct work *work)
 {
+    progress_note(work);
     work->has_next = bl_runs_next(work->writer->runs, &work->next, work->error);
     return work->has_next;
 }
 
 static int next_base(struct work *work)
 {
+    progress_note(work);
     work->has_base = work->base.cursor ? bl_cursor_next(&work->base, work->error) : 0;
     return work->has_base;
 }

@@ -73,6 +73,7 @@ void progress_compiling(void *user, uint64_t done, uint64_t total)
     (void)user;
     if (!is_due() || total == 0)
         return;
+    done = done < total ? done : total;
     spent_ms = progress.shown_ms - progress.begun_ms;
     rate = spent_ms > 0 ? (double)done * 1000 / (double)spent_ms : 0;
     if (rate > 0)
