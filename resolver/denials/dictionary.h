@@ -5,6 +5,9 @@
  * appended again, under a second number, which readers take for the same. So a flood of random
  * names costs neither memory nor writes all over the file.
  *
+ * There a string is known by 64 bits of SipHash under a secret key, so that nobody can make two
+ * that are taken for one, and by chance a million of them do once in ten million days.
+ *
  * Threads: the writer's alone, within one write transaction at a time. After a transaction that was
  * aborted, call dictionary_load() in the next.
  */
@@ -12,46 +15,42 @@
 #define RESOLVER_DENIALS_DICTIONARY_H
 
 #include <lmdb.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "resolver/base/siphash.h"
 #include "resolver/denials/segment_format.h"
 
-enum { DICTIONARY_CACHED_MAX = 44, DICTIONARY_WAYS = 4 };
-
-struct dictionary_cached {
-    uint64_t hash; /* 0: empty */
-    uint32_t id;
-    uint32_t attribute;
-    uint8_t len;
-    uint8_t bytes[DICTIONARY_CACHED_MAX];
-};
+enum { DICTIONARY_WAYS = 4 };
 
 struct dictionary_slot {
-    uint32_t tag;
+    uint64_t hash;
     uint32_t id_plus_1; /* 0: empty */
+    uint32_t attribute;
 };
 
 struct dictionary {
     MDB_dbi values;
-    uint64_t seed;
+    uint8_t key[SIPHASH_KEY];
     uint32_t next;
-    size_t slot_count, cache_size; /* powers of two */
+    size_t slot_count; /* a power of two */
     struct dictionary_slot *slots;
-    struct dictionary_cached *cache; /* strings met last, so that most are found without LMDB */
 };
 
-/* `seed` is secret, or a pupil could choose names that push each other out. 0 or -ENOMEM. */
-int dictionary_init(struct dictionary *dictionary, size_t slot_count, size_t cache_size,
-                    uint64_t seed);
+/* `key` is secret and copied. 0 or -ENOMEM. */
+int dictionary_init(struct dictionary *dictionary, size_t slot_count,
+                    const uint8_t key[SIPHASH_KEY]);
 void dictionary_fini(struct dictionary *dictionary);
 
 /* Learns the newest strings of the table again, up to number `next`. 0 or LMDB's error. */
 int dictionary_load(struct dictionary *dictionary, MDB_txn *txn, MDB_dbi values, uint32_t next);
 
-/* 0 and the number of `bytes`, MDB_NOTFOUND (never met, or forgotten), or LMDB's error. */
-int dictionary_find(struct dictionary *dictionary, MDB_txn *txn, const void *bytes, size_t len,
-                    uint32_t *out_id, uint32_t *out_attribute);
+/* Whether `bytes` were met and not forgotten: then their number and attribute. */
+bool dictionary_find(const struct dictionary *dictionary, const void *bytes, size_t len,
+                     uint32_t *out_id, uint32_t *out_attribute);
+
+/* Adds bytes that were not found: 0 or LMDB's error. */
 int dictionary_add(struct dictionary *dictionary, MDB_txn *txn, const void *bytes, size_t len,
                    uint32_t attribute, uint32_t *out_id);
 

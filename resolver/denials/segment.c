@@ -5,22 +5,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "resolver/base/random.h"
 #include "resolver/denials/segment_internal.h"
 
 enum { READERS_MAX = 512, LOCK_SIZE = 48 << 10 /* more than LMDB wants for as many readers */ };
 
-/* How many strings each dictionary remembers, and how many of them without asking LMDB. */
-static const struct {
-    size_t slots, cache;
-} dictionary_sizes[SEGMENT_DICTIONARIES] = {[SEGMENT_WORDS] = {1024, 64},
-                                            [SEGMENT_NAMES] = {262144, 4096},
-                                            [SEGMENT_CLIENTS] = {16384, 1024},
-                                            [SEGMENT_RULES] = {4096, 256}};
+/* How many strings each dictionary remembers. */
+static const size_t dictionary_slots[SEGMENT_DICTIONARIES] = {[SEGMENT_WORDS] = 1024,
+                                                              [SEGMENT_NAMES] = 262144,
+                                                              [SEGMENT_CLIENTS] = 16384,
+                                                              [SEGMENT_RULES] = 4096};
 
 uint32_t segment_block_check(const struct segment_block *block)
 {
@@ -150,16 +148,22 @@ static int environment_open(struct segment *segment)
 
 static int buffers_make(struct segment *segment)
 {
-    /* Names are chosen by pupils: without a secret seed they could be chosen to collide. */
-    if (getrandom(&segment->seed, sizeof(segment->seed), GRND_NONBLOCK) != sizeof(segment->seed))
-        segment->seed = (uint64_t)segment->day.start_ms * 0x9e3779b97f4a7c15u ^ (uintptr_t)segment;
+    struct random_pool random;
+    uint8_t key[SIPHASH_KEY];
+
+    /* Names are chosen by pupils: without a secret they could be chosen to collide. */
+    random_init(&random);
+    for (size_t i = 0; i < sizeof(key); i += sizeof(segment->seed)) {
+        segment->seed = random_64(&random);
+        memcpy(key + i, &segment->seed, sizeof(segment->seed));
+    }
+    segment->seed = random_64(&random);
     segment->pending = calloc(SEGMENT_BATCH, sizeof(*segment->pending));
     segment->folds = calloc(SEGMENT_BATCH, sizeof(*segment->folds));
     segment->same = calloc(SEGMENT_SAME_SIZE, sizeof(*segment->same));
     segment->rollups = calloc(SEGMENT_ROLLUP_SIZE, sizeof(*segment->rollups));
     for (int i = 0; i < SEGMENT_DICTIONARIES; i++)
-        if (dictionary_init(&segment->dictionaries[i], dictionary_sizes[i].slots,
-                            dictionary_sizes[i].cache, segment->seed) < 0)
+        if (dictionary_init(&segment->dictionaries[i], dictionary_slots[i], key) < 0)
             return -ENOMEM;
     return segment->pending != NULL && segment->folds != NULL && segment->same != NULL &&
                    segment->rollups != NULL

@@ -11,11 +11,10 @@ static int intern(struct segment *segment, enum segment_dictionary which, const 
 {
     struct dictionary *dictionary = &segment->dictionaries[which];
     uint32_t attribute;
-    int rc = dictionary_find(dictionary, segment->txn, bytes, len, out_id, &attribute);
 
-    if (rc == MDB_NOTFOUND)
-        rc = dictionary_add(dictionary, segment->txn, bytes, len, SEGMENT_NO_ID, out_id);
-    return rc;
+    if (dictionary_find(dictionary, bytes, len, out_id, &attribute))
+        return 0;
+    return dictionary_add(dictionary, segment->txn, bytes, len, SEGMENT_NO_ID, out_id);
 }
 
 /* A name's number, and that of its registrable domain. */
@@ -24,9 +23,9 @@ static int intern_name(struct segment *segment, const uint8_t *name, size_t len,
 {
     struct dictionary *names = &segment->dictionaries[SEGMENT_NAMES];
     uint32_t domain;
-    int rc = dictionary_find(names, segment->txn, name, len, out_id, &domain);
+    int rc = 0;
 
-    if (rc == MDB_NOTFOUND) {
+    if (!dictionary_find(names, name, len, out_id, &domain)) {
         size_t offset = domain_offset(name);
         domain = SEGMENT_NO_ID;
         rc = offset == 0 ? 0 : intern(segment, SEGMENT_NAMES, name + offset, len - offset, &domain);
@@ -130,6 +129,8 @@ static int record_make(struct segment *segment, const struct journal_item *item,
     if (rc == 0 && denial->address != NULL) {
         rc = intern_address(segment, denial->address, 0, &record->match);
         record->match |= SEGMENT_MATCH_ADDRESS;
+    } else if (rc == 0 && denial->matched == denial->qname) {
+        record->match = record->name;
     } else if (rc == 0 && denial->matched != NULL) {
         rc = intern_name(segment, denial->matched, item->matched_len, &record->match, &domain);
     }
