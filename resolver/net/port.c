@@ -29,6 +29,7 @@ struct pool {
     struct port *current; /* by which the batch leaves */
     struct pool *unsent_next;
     bool is_unsent;
+    unsigned alone; /* questions of this turn with a port of their own */
     unsigned count;
     struct mmsghdr messages[BATCH];
     struct iovec vectors[BATCH];
@@ -252,6 +253,7 @@ void ports_flush(struct ports *ports)
     while (ports && (pool = ports->unsent)) {
         ports->unsent = pool->unsent_next;
         pool->is_unsent = false;
+        pool->alone = 0;
         pool_flush(ports, pool);
     }
     if (ports)
@@ -295,8 +297,12 @@ int ports_send(struct ports *ports, struct exchange *exchange)
     if (!pool)
         return code;
     pool->used_ms = ports->worker->now.mono_ms;
-    if (pool->count == BATCH)
+    /* A port of its own for each question. Only what a crowded turn asks beyond that shares one: a
+     * forger still has to guess the port, the id and the case of the one name that it wants. */
+    if (pool->count == BATCH || pool->alone < PORTS_ALONE) {
         pool_flush(ports, pool);
+        pool->alone++;
+    }
     port = port_choose(ports, pool, exchange->id, &code);
     if (!port)
         return code;
