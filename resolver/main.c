@@ -23,6 +23,7 @@
 #include "resolver/control/metrics.h"
 #include "resolver/control/notify.h"
 #include "resolver/control/privileges.h"
+#include "resolver/control/rules.h"
 #include "resolver/denials/journal.h"
 #include "resolver/denials/writer.h"
 #include "resolver/net/server.h"
@@ -183,11 +184,13 @@ static int journals_open(struct run *run, unsigned count, struct bl_error *error
 static int world_open(struct run *run, struct bl_error *error)
 {
     struct config *config = run->config;
+    struct actor actor = rules_actor_system(NULL);
     struct world *world;
     int code;
 
     run->config = NULL;
-    code = world_create(config, 1, &world, error);
+    rules_open(&run->daemon);
+    code = rules_world(&run->daemon, config, NULL, &actor, "start", "", &world, error);
     if (code == -ENOENT)
         return bl_error_set(
             error, code,
@@ -240,6 +243,7 @@ static void run_end(struct run *run)
     free(run->journals);
     listeners_close(run->daemon.listeners);
     config_free(run->config);
+    rules_close(&run->daemon);
     if (run->has_world)
         daemon_fini(&run->daemon);
     else
@@ -266,17 +270,20 @@ static void ready_tell(struct run *run)
 
 static void reload(struct run *run)
 {
+    struct actor actor = rules_actor_system("root"); /* who else could send us a signal? */
     struct bl_error error;
 
     notify_reloading();
     pthread_mutex_lock(&run->daemon.change);
-    (void)daemon_reload(&run->daemon, &error); /* it logs what was wrong, and what ran runs on */
+    (void)daemon_reload(&run->daemon, &actor, "SIGHUP",
+                        &error); /* it logs what was wrong, and what ran runs on */
     pthread_mutex_unlock(&run->daemon.change);
     notify_ready("reloaded");
 }
 
 static void serve(struct run *run)
 {
+    struct actor actor = rules_actor_system(NULL);
     int number;
 
     for (;;) {
@@ -287,6 +294,10 @@ static void serve(struct run *run)
             break;
     }
     log_notice("ending: questions in flight are still answered");
+    pthread_mutex_lock(&run->daemon.change);
+    rules_note(&run->daemon, &actor, "stop", "", NULL, NULL,
+               number == SIGINT ? "SIGINT" : "SIGTERM");
+    pthread_mutex_unlock(&run->daemon.change);
     notify_stopping();
 }
 

@@ -183,3 +183,17 @@ enum exit_code ask_daemon(struct command *command, const char *verb, json_t *arg
     free(text);
     return code;
 }
+
+bool ask_is_answered(struct command *command)
+{
+    const char *state = command_state(command);
+    enum exit_code code;
+    struct bl_error error;
+    int fd = state ? daemon_connect(state, &code, &error) : -1;
+
+    if (fd < 0)
+        return state &&
+               code != EXIT_NOTHING; /* there, but it cannot be asked: that is to be told */
+    close(fd);
+    return true;
+}

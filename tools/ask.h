@@ -19,4 +19,7 @@
 enum exit_code ask_daemon(struct command *command, const char *verb, json_t *arguments, int fd,
                           json_t **out_reply, struct bl_error *error);
 
+/* Whether a daemon answers for the state folder: its refusals may be EXIT_NOTHING, too. */
+bool ask_is_answered(struct command *command);
+
 #endif

@@ -39,7 +39,16 @@ struct verb {
 /* All verbs in the order of the overview, NULL last (verbs.c). A verb is declared here, one to a
  * line, when its file is there. */
 extern const struct verb *const verbs[];
+extern const struct verb verb_allow;
+extern const struct verb verb_approve;
 extern const struct verb verb_backup;
+extern const struct verb verb_block_device;
+extern const struct verb verb_changes;
+extern const struct verb verb_deny;
+extern const struct verb verb_grants;
+extern const struct verb verb_policy;
+extern const struct verb verb_revoke;
+extern const struct verb verb_session;
 extern const struct verb verb_denials;
 extern const struct verb verb_flush;
 extern const struct verb verb_lists;

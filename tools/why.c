@@ -1,16 +1,16 @@
-/* `chalkgate why`: the verdict on a name and everything behind it, from the configuration and the
- * compiled lists, whether a daemon runs or not. The story is made as JSON (why_tell.c); the text is
- * printed from that.
- */
-#include "tools/why.h"
-
+/* `chalkgate why`: the verdict on a name and everything behind it, as the running daemon has it;
+ * from the configuration, the compiled lists and the grants on record where none runs. The story is
+ * JSON (policy/story.h); the text is printed from that. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "blocklists/lists.h"
+#include "resolver/policy/grants.h"
+#include "resolver/policy/story.h"
+#include "tools/act_here.h"
+#include "tools/ask.h"
 #include "tools/table.h"
 #include "tools/verb.h"
 
@@ -252,112 +252,121 @@ static enum exit_code stories_show(const struct command *command, json_t *storie
     return code;
 }
 
-static int groups_tell(const struct why_world *world, struct why_question *question,
-                       const struct why_options *options, json_t *stories, struct bl_error *error)
+/* Names of the file, one to a line; what follows a # is a remark. */
+static int names_read(const char *path, json_t *names, struct bl_error *error)
 {
-    const struct config *config = world->config;
-    int group, code = 0;
-
-    if (options->client) {
-        question->group = POLICY_NO_GROUP;
-        return why_tell(world, question, stories, error);
-    }
-    if (options->group) {
-        group = config_group_find(config, options->group);
-        if (group < 0)
-            return bl_error_set(error, -EINVAL, "there is no group \"%s\"", options->group);
-        question->group = (uint16_t)group;
-        return why_tell(world, question, stories, error);
-    }
-    for (size_t i = 0; code == 0 && i < config->group_count; i++) {
-        question->group = (uint16_t)i;
-        code = why_tell(world, question, stories, error);
-    }
-    return code;
-}
-
-static int batch_tell(const struct why_world *world, struct why_question *question,
-                      const struct why_options *options, json_t *stories, struct bl_error *error)
-{
-    bool standard = strcmp(options->batch, "-") == 0;
-    FILE *file = standard ? stdin : fopen(options->batch, "re");
+    bool standard = strcmp(path, "-") == 0;
+    FILE *file = standard ? stdin : fopen(path, "re");
     char line[NAME_LINE_MAX];
-    unsigned number = 0;
-    int code = 0;
 
     if (!file)
-        return bl_error_set(error, -errno, "%s: %s", options->batch, strerror(errno));
-    while (code == 0 && fgets(line, sizeof line, file)) {
+        return bl_error_set(error, -errno, "%s: %s", path, strerror(errno));
+    while (fgets(line, sizeof line, file)) {
         char *name = line + strspn(line, " \t"), *end;
-        number++;
         name[strcspn(name, "#\r\n")] = '\0';
         for (end = name + strlen(name); end > name && (end[-1] == ' ' || end[-1] == '\t');)
             *--end = '\0';
-        if (!*name)
-            continue;
-        question->name = name;
-        code = groups_tell(world, question, options, stories, error);
-        if (code < 0)
-            bl_error_wrap(error, code, "%s:%u", options->batch, number);
+        if (*name)
+            json_array_append_new(names, json_string(name));
     }
     if (!standard)
         fclose(file);
+    return 0;
+}
+
+static int request_make(const struct why_options *options, json_t *request, struct bl_error *error)
+{
+    json_t *names = json_array();
+    int64_t now = time(NULL), at;
+
+    json_object_set_new(request, "names", names);
+    json_object_set_new(request, "type", json_string(options->type ? options->type : "A"));
+    if (options->client)
+        json_object_set_new(request, "client", json_string(options->client));
+    if (options->group)
+        json_object_set_new(request, "group", json_string(options->group));
+    if (options->at) {
+        if (time_parse(options->at, now, &at, error) < 0)
+            return bl_error_wrap(error, -EINVAL, "--at");
+        json_object_set_new(request, "at", json_integer(at));
+    }
+    if (options->batch)
+        return names_read(options->batch, names, error);
+    return json_array_append_new(names, json_string(options->name)) ? -EINVAL : 0;
+}
+
+/* Without a daemon: the generation in force with the configuration's rules and the grants on
+ * record. */
+static int answer_here(struct command *command, const json_t *request, json_t *reply,
+                       struct bl_error *error)
+{
+    struct act_here here;
+    struct story_world world = {.config = command->config};
+    struct policy_rules *rules = NULL;
+    struct policy *policy = NULL;
+    int64_t now_s = time(NULL);
+    int code = act_here_open(command, false, &here, error);
+
+    if (code < 0)
+        return code;
+    code = here.act.store ? 0
+                          : bl_error_set(error, -ENOENT, "no lists have been imported into %s yet",
+                                         command_state(command));
+    if (code == 0 && here.act.change)
+        code = policy_rules_read(here.act.change, &rules, error);
+    if (code == 0)
+        code = policy_build_with(command->config, here.act.store, rules, &policy, error);
+    world.store = here.act.store;
+    world.policy = policy;
+    if (code == 0)
+        code = story_answer(&world, request, now_s, reply, error);
+    policy_free(policy);
+    act_here_close(&here);
     return code;
 }
 
-static enum exit_code question_read(const struct command *command,
-                                    const struct why_options *options,
-                                    struct why_question *question)
+static enum exit_code answer(struct command *command, json_t *request, json_t **out_reply)
 {
-    const char *zone = command->config->calendar.time_zone;
-    struct bl_error error;
-    int64_t now = time(NULL);
+    struct bl_error error = {0};
+    enum exit_code exit;
+    int code;
 
-    /* What people type and read is the school's time, as the schedules are. */
-    if (zone)
-        setenv("TZ", zone, 1);
-    *question = (struct why_question){
-        .name = options->name, .type = options->type ? options->type : "A", .wall_s = now};
-    if (options->at && time_parse(options->at, now, &question->wall_s, &error) < 0)
-        return command_fail(EXIT_USAGE, "--at: %s", error.text);
-    if (options->client && address_parse(options->client, 0, &question->client) < 0)
-        return command_fail(EXIT_USAGE, "\"%s\" is no address", options->client);
-    question->has_client = options->client != NULL;
-    return EXIT_DONE;
+    if (ask_is_answered(command)) {
+        exit = ask_daemon(command, "why", json_incref(request), -1, out_reply, &error);
+        return exit == EXIT_DONE ? exit : command_fail(exit, "%s", error.text);
+    }
+    *out_reply = json_object();
+    code = answer_here(command, request, *out_reply, &error);
+    if (code == 0)
+        return EXIT_DONE;
+    json_decref(*out_reply);
+    return command_fail(code == -EINVAL ? EXIT_USAGE : EXIT_FAILED, "%s", error.text);
 }
 
 static enum exit_code run_why(struct command *command, int argc, char **argv)
 {
     struct why_options options = {0};
-    struct why_world world = {0};
-    struct why_question question;
     struct bl_error error = {0};
-    json_t *stories;
+    json_t *request, *reply, *stories;
     enum exit_code exit;
     bool single;
     int code = verb_parse(&why_argp, argc, argv, &options);
 
     if (code)
         return (enum exit_code)(code - 1);
-    if (!command_config(command))
+    if (!command_config(command) || !command_zone(command))
         return EXIT_USAGE;
-    exit = question_read(command, &options, &question);
+    request = json_object();
+    code = request_make(&options, request, &error);
+    exit = code < 0 ? command_fail(code == -EINVAL ? EXIT_USAGE : EXIT_FAILED, "%s", error.text)
+                    : answer(command, request, &reply);
+    json_decref(request);
     if (exit != EXIT_DONE)
         return exit;
-    if (why_world_open(command->config, command_state(command), &world, &error) < 0)
-        return command_fail(EXIT_FAILED, "%s", error.text);
-    stories = json_array();
-    code = options.batch ? batch_tell(&world, &question, &options, stories, &error)
-                         : groups_tell(&world, &question, &options, stories, &error);
+    stories = json_incref(json_object_get(reply, "stories"));
+    json_decref(reply);
     single = !options.batch && (options.client || options.group || json_array_size(stories) == 1);
-    if (code < 0) {
-        json_decref(stories);
-        exit = command_fail(code == -EINVAL ? EXIT_USAGE : EXIT_FAILED, "%s", error.text);
-    } else {
-        exit = stories_show(command, stories, options.batch != NULL, single);
-    }
-    why_world_close(&world);
-    return exit;
+    return stories_show(command, stories, options.batch != NULL, single);
 }
 
 const struct verb verb_why = {"why", "whether a name is denied, for whom, and by what", run_why};

@@ -301,6 +301,11 @@ void config_faults_free(struct config_faults *faults);
 /* The effective configuration, defaults included, as YAML that config_load() accepts. 0 or -EIO. */
 int config_print(const struct config *config, FILE *out);
 
+/* What differs in effect, as lines of the form `groups.pupils.deny: [games]`: `each` with '-' for
+ * what was and '+' for what is, sorted. 0 or -ENOMEM. */
+int config_difference(const struct config *before, const struct config *after,
+                      void (*each)(void *user, char sign, const char *line), void *user);
+
 /* All keys with type, range, default and meaning, as a Markdown list for the manual. 0 or -EIO. */
 int config_keys_print(FILE *out);
 

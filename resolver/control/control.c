@@ -19,6 +19,7 @@
 #include "resolver/base/log.h"
 #include "resolver/control/caller.h"
 #include "resolver/control/daemon.h"
+#include "resolver/control/rules.h"
 
 enum {
     BACKLOG = 64,
@@ -204,8 +205,10 @@ static int verb_run(struct control *control, const struct caller *caller, json_t
                             "older than this command?",
                             name);
     code = role_check(verb, caller, error);
-    if (code < 0)
+    if (code < 0) {
+        rules_note_refusal(control->daemon, caller, name);
         return code;
+    }
     if (verb->kind == CONTROL_CHANGES)
         pthread_mutex_lock(&control->daemon->change);
     code = verb->handle(control->daemon, caller, request, passed_fd, reply, error);

@@ -7,6 +7,7 @@
 
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
+#include "resolver/control/rules.h"
 #include "resolver/net/listen.h"
 #include "resolver/net/server.h"
 
@@ -56,6 +57,11 @@ static void world_replace(struct daemon *daemon, struct world *world, bool reloa
     world_unref(before);
 }
 
+void daemon_enter(struct daemon *daemon, struct world *world)
+{
+    world_replace(daemon, world, false);
+}
+
 static int reload_refuse(struct daemon *daemon, int code, const struct bl_error *error)
 {
     log_error("reload refused, the rules and lists of before stay in force: %s", error->text);
@@ -92,20 +98,21 @@ static void restart_advise(const struct daemon *daemon, const struct config *con
                     daemon->config_path);
 }
 
-int daemon_reload(struct daemon *daemon, struct bl_error *error)
+int daemon_reload(struct daemon *daemon, const struct actor *actor, const char *reason,
+                  struct bl_error *error)
 {
     struct world *before = daemon_world(daemon), *world = NULL;
     struct config *config;
-    uint32_t version = policy_version(before->policy);
-    int code;
+    int code = config_read(daemon->config_path, &config, error);
 
-    world_unref(before);
-    code = config_read(daemon->config_path, &config, error);
-    if (code < 0)
+    if (code < 0) {
+        world_unref(before);
         return reload_refuse(daemon, code, error);
+    }
     restart_advise(daemon, config);
     log_set_level((enum log_level)config->log_level);
-    code = world_create(config, version, &world, error);
+    code = rules_world(daemon, config, before->config, actor, "reload", reason, &world, error);
+    world_unref(before);
     if (code < 0)
         return reload_refuse(daemon, code, error);
     world_replace(daemon, world, true);
@@ -117,7 +124,7 @@ int daemon_reload(struct daemon *daemon, struct bl_error *error)
 int daemon_renew(struct daemon *daemon, struct bl_error *error)
 {
     struct world *before = daemon_world(daemon), *world;
-    int code = world_renew(before, policy_version(before->policy), &world, error);
+    int code = rules_world_renew(daemon, before, &world, error);
 
     world_unref(before);
     if (code < 0)

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "blocklists/error.h"
 #include "resolver/query/world.h"
@@ -18,6 +19,10 @@
 struct denials_writer;
 struct listeners;
 struct server;
+struct state;
+struct actor;
+
+enum { REFUSALS_MAX = 64 };
 
 struct daemon {
     const char *config_path;
@@ -26,6 +31,12 @@ struct daemon {
     struct server *server;         /* net/server.h */
     struct denials_writer *writer; /* denials/writer.h */
     int64_t started_wall_ms, started_mono_ms;
+    struct state *rules; /* policy/state.h; NULL: unusable, and rules_fault says why */
+    char rules_fault[BL_ERROR_MAX];
+    struct refusal { /* of late; guarded by `change` */
+        uid_t uid;
+        int64_t when_ms;
+    } refusals[REFUSALS_MAX];
     pthread_mutex_t change;          /* one change at a time */
     pthread_mutex_t lock;            /* guards the fields below; held for moments only */
     struct world *world;             /* in force */
@@ -40,9 +51,13 @@ void daemon_fini(struct daemon *daemon);
 /* The world in force, with a reference of its own for the caller. */
 struct world *daemon_world(struct daemon *daemon);
 
+/* With daemon->change held: lets the workers have this world, which is taken. */
+void daemon_enter(struct daemon *daemon, struct world *world);
+
 /* With daemon->change held: reads config.yaml anew, opens the generation in force, and lets the
  * workers take the new world. On failure what ran runs on. Faults are logged, all of them. */
-int daemon_reload(struct daemon *daemon, struct bl_error *error);
+int daemon_reload(struct daemon *daemon, const struct actor *actor, const char *reason,
+                  struct bl_error *error);
 
 /* With daemon->change held: the same configuration with the generation and the policy changes now
  * in force (after an adoption, a rollback, a grant). On failure what ran runs on. */

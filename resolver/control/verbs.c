@@ -2,6 +2,7 @@
 
 const struct control_verb *const control_tables[] = {
     control_basic_verbs,
+    control_policy_verbs,
     control_selftest_verbs,
     NULL,
 };

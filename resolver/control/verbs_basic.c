@@ -11,6 +11,7 @@
 #include "resolver/base/log.h"
 #include "resolver/control/control.h"
 #include "resolver/control/daemon.h"
+#include "resolver/control/rules.h"
 #include "resolver/control/status.h"
 #include "resolver/net/server.h"
 
@@ -54,12 +55,13 @@ static int handle_reload(struct daemon *daemon, const struct caller *caller, jso
                          int fd, json_t *reply, struct bl_error *error)
 {
     const char *reason = control_string(request, "reason", error);
+    struct actor actor = rules_actor(caller);
     int code;
 
     (void)fd;
     if (!reason || !*reason)
         return bl_error_set(error, -EINVAL, "please say why, with --reason");
-    code = daemon_reload(daemon, error);
+    code = daemon_reload(daemon, &actor, reason, error);
     if (code < 0)
         return code;
     log_notice("the configuration was reloaded by %s: %s", caller->login, reason);
@@ -106,18 +108,6 @@ static int handle_flush(struct daemon *daemon, const struct caller *caller, json
     return 0;
 }
 
-/* The new generation is on the disk: lets the workers have it, or puts the one before back. */
-static int generation_enter(struct daemon *daemon, uint64_t before, struct bl_error *error)
-{
-    struct bl_error ignored;
-    uint64_t generation;
-    int code = daemon_renew(daemon, error);
-
-    if (code < 0 && before)
-        (void)bl_lists_rollback(daemon->state, before, &generation, &ignored);
-    return code;
-}
-
 static uint64_t generation_now(struct daemon *daemon)
 {
     struct world *world = daemon_world(daemon);
@@ -140,6 +130,31 @@ static int guard_now(struct daemon *daemon, bool allow_shrink, struct bl_guard *
     }
     *out_world = world; /* the guard's names are its configuration's */
     return 0;
+}
+
+/* Which lists are in force is part of the policy's history. */
+static void generation_note(struct daemon *daemon, const struct caller *caller, const char *action,
+                            uint64_t before, const char *reason)
+{
+    struct actor actor = rules_actor(caller);
+    uint64_t now = generation_now(daemon);
+    char target[32];
+
+    snprintf(target, sizeof target, "generation %llu", (unsigned long long)now);
+    rules_note(daemon, &actor, action, target, json_pack("{s:I}", "generation", (json_int_t)before),
+               json_pack("{s:I}", "generation", (json_int_t)now), reason);
+}
+
+/* The new generation is on the disk: lets the workers have it, or puts the one before back. */
+static int generation_enter(struct daemon *daemon, uint64_t before, struct bl_error *error)
+{
+    struct bl_error ignored;
+    uint64_t generation;
+    int code = daemon_renew(daemon, error);
+
+    if (code < 0 && before)
+        (void)bl_lists_rollback(daemon->state, before, &generation, &ignored);
+    return code;
 }
 
 static int handle_adopt(struct daemon *daemon, const struct caller *caller, json_t *request, int fd,
@@ -165,6 +180,7 @@ static int handle_adopt(struct daemon *daemon, const struct caller *caller, json
         code = generation_enter(daemon, before, error);
     if (code < 0)
         return code;
+    generation_note(daemon, caller, "lists-adopt", before, reason);
     log_notice("lists of generation %llu adopted, imported by %s%s%s",
                (unsigned long long)generation, caller->login, reason ? ": " : "",
                reason ? reason : "");
@@ -195,6 +211,7 @@ static int handle_rollback(struct daemon *daemon, const struct caller *caller, j
         code = generation_enter(daemon, before, error);
     if (code < 0)
         return code;
+    generation_note(daemon, caller, "lists-rollback", before, reason);
     log_notice("lists of generation %llu put back in force by %s%s%s",
                (unsigned long long)generation, caller->login, reason ? ": " : "",
                reason ? reason : "");

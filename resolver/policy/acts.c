@@ -41,6 +41,14 @@ static int version_make(struct act *act, const char *action, const char *target,
     return version_update(act->change, act->config, act->calendar, description, &changed, error);
 }
 
+int act_configuration(struct act *act, struct bl_error *error)
+{
+    bool changed = false;
+
+    return version_update(act->change, act->config, act->calendar, "the configuration", &changed,
+                          error);
+}
+
 int act_note(struct act *act, const char *action, const char *target, const json_t *before,
              const json_t *after, const char *reason, struct bl_error *error)
 {
@@ -233,9 +241,9 @@ static json_t *grant_new(const struct act *act, const char *kind, const json_t *
     const struct actor *actor = change_actor(act->change);
     const char *approved_by = text_of(request, "approved_by");
     json_int_t now_ms = change_now_ms(act->change);
-    json_t *grant = json_pack("{s:s, s:s, s:I, s:I, s:s, s:s, s:s}", "kind", kind, "state",
-                              "active", "at", now_ms, "start", now_ms, "by", actor->login, "user",
-                              actor->user, "reason", text_of(request, "reason"));
+    json_t *grant =
+        json_pack("{s:s, s:s, s:I, s:s, s:s, s:s}", "kind", kind, "state", "active", "at", now_ms,
+                  "by", actor->login, "user", actor->user, "reason", text_of(request, "reason"));
 
     if (grant && approved_by && *approved_by)
         json_object_set_new(grant, "approved_by", json_string(approved_by));
@@ -256,6 +264,19 @@ static void grant_title(const json_t *grant, char *text, size_t size)
                      : "");
 }
 
+/* The grant, with its end in words. */
+static void grant_reply(const struct act *act, json_t *grant, json_t *reply)
+{
+    const json_t *end = json_object_get(grant, "end");
+    char text[CALENDAR_TEXT_MAX];
+
+    if (json_is_integer(end))
+        json_object_set_new(
+            grant, "until_text",
+            json_string(calendar_text(act->calendar, json_integer_value(end) / 1000, false, text)));
+    json_object_set(reply, "grant", grant);
+}
+
 static int grant_finish(struct act *act, const char *action, json_t *grant, json_t *reply,
                         struct bl_error *error)
 {
@@ -268,7 +289,7 @@ static int grant_finish(struct act *act, const char *action, json_t *grant, json
     if (code == 0)
         code = act_record(act, action, title, NULL, grant, text_of(grant, "reason"), error);
     if (code == 0)
-        json_object_set(reply, "grant", grant);
+        grant_reply(act, grant, reply);
     return code;
 }
 
@@ -391,7 +412,7 @@ int act_revoke(struct act *act, const json_t *request, json_t *reply, struct bl_
     if (code == 0)
         code = act_record(act, "revoke", title, before, grant, text_of(request, "reason"), error);
     if (code == 0)
-        json_object_set(reply, "grant", grant);
+        grant_reply(act, grant, reply);
     json_decref(before);
     json_decref(grant);
     return code;
@@ -422,8 +443,6 @@ int act_approve(struct act *act, const json_t *request, json_t *reply, struct bl
     code = approval_check(act, grant, error);
     if (code == 0) {
         seconds = json_object_get(grant, "seconds");
-        if (json_integer_value(json_object_get(grant, "start")) < now_ms)
-            json_object_set_new(grant, "start", json_integer(now_ms));
         if (seconds)
             json_object_set_new(grant, "end",
                                 json_integer(now_ms + json_integer_value(seconds) * 1000));
@@ -436,7 +455,7 @@ int act_approve(struct act *act, const json_t *request, json_t *reply, struct bl
     if (code == 0)
         code = act_record(act, "approve", title, before, grant, text_of(request, "reason"), error);
     if (code == 0)
-        json_object_set(reply, "grant", grant);
+        grant_reply(act, grant, reply);
     json_decref(before);
     json_decref(grant);
     return code;

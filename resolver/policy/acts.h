@@ -57,10 +57,17 @@ int act_grants(struct act *act, const json_t *request, json_t *reply, struct bl_
 /* {"version"}. Reply: {"version", "rows", "versions"}. */
 int act_policy_show(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
 
-/* {"since" (seconds since 1970), "max"}: {"changes": […]}; and {"count", "head"}, or what is
+/* `head`, where it is not NULL, must be the hash of one of the entries: a log that was written anew
+ * would not have the one that was kept on paper.
+ *
+ * {"since" (seconds since 1970), "max"}: {"changes": […]}; and {"count", "head"}, or what is
  * broken. */
 int act_changes(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
-int act_changes_verify(struct act *act, json_t *reply, struct bl_error *error);
+int act_changes_verify(struct act *act, const char *head, json_t *reply, struct bl_error *error);
+
+/* Where the configuration says something else than the last version, that is a version of its own.
+ */
+int act_configuration(struct act *act, struct bl_error *error);
 
 /* For what others do (lists, configuration, start and stop): an entry, and a version where the
  * rules that follow are different now. */

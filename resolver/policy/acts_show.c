@@ -130,17 +130,45 @@ int act_changes(struct act *act, const json_t *request, json_t *reply, struct bl
     return 0;
 }
 
-int act_changes_verify(struct act *act, json_t *reply, struct bl_error *error)
+/* Whether an entry has this hash. */
+static int head_find(struct act *act, const char *head, struct bl_error *error)
 {
-    uint64_t count, broken;
-    char head[65] = "";
-    int code = changes_verify(act->change, &count, &broken, head, error);
+    uint64_t count = changes_count(act->change);
+    int code = -EBADMSG;
 
+    for (uint64_t from = 1; code == -EBADMSG && from <= count; from += 1000) {
+        json_t *entries, *entry;
+        size_t index;
+        int read = changes_read(act->change, from, 1000, &entries, error);
+        if (read < 0)
+            return read;
+        json_array_foreach(entries, index, entry)
+        {
+            const char *hash = json_string_value(json_object_get(entry, "hash"));
+            if (hash && strcasecmp(hash, head) == 0)
+                code = 0;
+        }
+        json_decref(entries);
+    }
+    return code < 0 ? bl_error_set(error, code,
+                                   "no entry has the hash that was given: the log was written anew "
+                                   "since, or the hash is mistyped")
+                    : 0;
+}
+
+int act_changes_verify(struct act *act, const char *head, json_t *reply, struct bl_error *error)
+{
+    uint64_t count, broken = 0;
+    char last[65] = "";
+    int code = changes_verify(act->change, &count, &broken, last, error);
+
+    if (code == 0 && head)
+        code = head_find(act, head, error);
     json_object_set_new(reply, "count", json_integer((json_int_t)count));
     json_object_set_new(reply, "whole", json_boolean(code == 0));
     if (code == 0)
-        json_object_set_new(reply, "head", json_string(head));
-    else
+        json_object_set_new(reply, "head", json_string(last));
+    if (broken)
         json_object_set_new(reply, "broken", json_integer((json_int_t)broken));
     return code;
 }

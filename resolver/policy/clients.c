@@ -17,8 +17,8 @@ struct person {                    /* one address or MAC address, while it is lo
     const struct config_device *device;
 };
 
-static const struct config_device *device_find(const struct config *config,
-                                               const struct address *address, const uint8_t *mac)
+const struct config_device *client_device(const struct config *config,
+                                          const struct address *address, const uint8_t *mac)
 {
     for (size_t i = 0; i < config->device_count; i++) {
         const struct config_device *device = &config->devices[i];
@@ -36,7 +36,7 @@ bool device_matches(const struct config *config, const struct policy_grant *gran
                     const struct address *address, const uint8_t *mac)
 {
     const struct policy_device *device = &grant->device;
-    const struct config_device *known = device_find(config, address, mac);
+    const struct config_device *known = client_device(config, address, mac);
 
     if (device->has_mac && mac && memcmp(device->mac, mac, MAC_LEN) == 0)
         return true;
@@ -46,7 +46,7 @@ bool device_matches(const struct config *config, const struct policy_grant *gran
     return known && grant->device_text && strcmp(known->name, grant->device_text) == 0;
 }
 
-static const uint8_t *mac_of(const struct policy *policy, const struct address *address)
+const uint8_t *client_mac(const struct policy *policy, const struct address *address)
 {
     const struct policy_rules *rules = policy->rules;
     const struct config_device *device;
@@ -55,7 +55,7 @@ static const uint8_t *mac_of(const struct policy *policy, const struct address *
         if (memcmp(rules->neighbours[i].address.bytes, address->bytes, sizeof address->bytes) == 0)
             return rules->neighbours[i].mac;
     }
-    device = device_find(policy->config, address, NULL);
+    device = client_device(policy->config, address, NULL);
     return device && device->mac.set ? device->mac.bytes : NULL;
 }
 
@@ -191,14 +191,14 @@ static void client_index(struct clients *clients, uint32_t index)
 static int client_add(struct policy *policy, const struct address *address)
 {
     struct clients *clients = &policy->clients;
-    struct person person = {.address = address, .mac = mac_of(policy, address)};
+    struct person person = {.address = address, .mac = client_mac(policy, address)};
     struct client client = {0};
     uint16_t subnet = policy_group_of(policy, address);
     int code;
 
     if (client_find(clients, address->bytes))
         return 0;
-    person.device = device_find(policy->config, address, person.mac);
+    person.device = client_device(policy->config, address, person.mac);
     memcpy(client.bytes, address->bytes, sizeof client.bytes);
     code = person_groups(policy, &person, subnet, &client.groups, &client.group_count);
     if (code < 0 || (client.group_count == 1 && client.groups[0].group == subnet))
@@ -213,7 +213,7 @@ static int client_add(struct policy *policy, const struct address *address)
 static int mac_add(struct policy *policy, const uint8_t *mac)
 {
     struct clients *clients = &policy->clients;
-    struct person person = {.mac = mac, .device = device_find(policy->config, NULL, mac)};
+    struct person person = {.mac = mac, .device = client_device(policy->config, NULL, mac)};
     bool fixed = person.device && person.device->group != CONFIG_NONE;
     size_t bases = fixed ? 1 : policy->config->group_count;
 

@@ -466,7 +466,7 @@ void policy_explanation_free(struct policy_explanation *explanation)
     arena_free(&explanation->arena);
 }
 
-const struct address_prefix *policy_subnet_of(const struct policy *policy,
+static const struct address_prefix *subnet_of(const struct policy *policy,
                                               const struct address *client)
 {
     const struct address_prefix *best = NULL;
@@ -483,4 +483,24 @@ const struct address_prefix *policy_subnet_of(const struct policy *policy,
         }
     }
     return best;
+}
+
+struct policy_found_by policy_found_by(const struct policy *policy, const struct address *client,
+                                       uint16_t group, int64_t wall_ms)
+{
+    const char *name = policy_group_name(policy, group);
+    const uint8_t *mac = client_mac(policy, client);
+    const struct config_device *device = client_device(policy->config, client, mac);
+    struct policy_found_by by = {0};
+
+    for (size_t i = 0; i < policy->rules->grant_count; i++) {
+        const struct policy_grant *grant = &policy->rules->grants[i];
+        if (grant->kind == GRANT_SESSION && wall_ms >= grant->start_ms && wall_ms < grant->end_ms &&
+            strcmp(grant->group, name) == 0 && device_matches(policy->config, grant, client, mac))
+            by.session = grant;
+    }
+    if (device && device->group != CONFIG_NONE)
+        by.device = device;
+    by.subnet = subnet_of(policy, client);
+    return by;
 }

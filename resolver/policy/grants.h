@@ -1,11 +1,12 @@
 /* Grants, blocks and sessions as the state keeps them: JSON objects by id.
  *
  *   {"id": 17, "kind": "allow", "target": "chess.test", "target_kind": "name", "group": "pupils",
- *    "start": 1795432500000, "end": 1795435200000, "state": "active", "reason": "…", "by": "mary",
+ *    "end": 1795435200000, "state": "active", "reason": "…", "by": "mary",
  *    "user": "root", "approved_by": "head", "at": 1795432500000}
  *
  * "kind" is allow, deny, block or session; "state" active or pending (waits for a second manager),
- * and in the past ended or revoked; without "end" it is for good. A device has "device" as it was
+ * and in the past ended or revoked; without "end" it is for
+ * good, with "start" it begins later. A device has "device" as it was
  * named, and "mac" or "address" as far as known. Times are milliseconds of wall time.
  */
 #ifndef RESOLVER_POLICY_GRANTS_H

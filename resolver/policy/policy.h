@@ -218,9 +218,15 @@ const char *policy_state_text(enum category_state state);
 struct calendar;
 const struct calendar *policy_calendar(const struct policy *policy);
 
-/* The subnet that puts an address into its group, for `why`; NULL when none does. */
-const struct address_prefix *policy_subnet_of(const struct policy *policy,
-                                              const struct address *client);
+/* How an address came to its group, for `why`: the first of these that is not NULL. */
+struct policy_found_by {
+    const struct policy_grant *session;
+    const struct config_device *device;
+    const struct address_prefix *subnet;
+};
+
+struct policy_found_by policy_found_by(const struct policy *policy, const struct address *client,
+                                       uint16_t group, int64_t wall_ms);
 
 /* How to answer what a ruling denies. */
 const struct config_answer *policy_answer(const struct policy *policy, uint8_t answer);

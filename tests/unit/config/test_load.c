@@ -313,6 +313,48 @@ static void ten_thousand_groups(void **state)
     free(text);
 }
 
+static void difference_keep(void *user, char sign, const char *line)
+{
+    char *text = user;
+    size_t len = strlen(text);
+
+    snprintf(text + len, 2000 - len, "%c %s\n", sign, line);
+}
+
+static void differences_are_told(void **state)
+{
+    static const char HEAD[] = "upstreams: [192.0.2.53]\ncategories: {a: {}, b: {}}\n";
+    char text[2000] = "", old_text[500], new_text[500];
+    struct config *before, *after;
+
+    (void)state;
+    snprintf(old_text, sizeof old_text,
+             "%sgroups: {p: {subnets: [10.0.0.0/8], deny: [a]}, gone: {}}\n"
+             "calendar: {terms: {t: 2026-09-03..2026-12-18}}\n",
+             HEAD);
+    snprintf(new_text, sizeof new_text,
+             "%sgroups: {p: {subnets: [10.0.0.0/8], deny: [a, b]}}\n"
+             "calendar: {terms: {t: 2026-09-04..2026-12-18}}\nworkers: 7\n",
+             HEAD);
+    before = load(old_text);
+    after = load(new_text);
+    assert_int_equal(config_difference(before, before, difference_keep, text), 0);
+    assert_string_equal(text, "");
+    before->workers = 1;
+    assert_int_equal(config_difference(before, after, difference_keep, text), 0);
+    assert_string_equal(text, "- calendar.terms.t: 2026-09-03..2026-12-18\n"
+                              "+ calendar.terms.t: 2026-09-04..2026-12-18\n"
+                              "- groups.gone.safe-search: off\n"
+                              "- groups.gone.title: gone\n"
+                              "- groups.gone.walled-garden: false\n"
+                              "+ groups.p.deny: [category:a, category:b]\n"
+                              "- groups.p.deny: [category:a]\n"
+                              "- workers: 1\n"
+                              "+ workers: 7\n");
+    config_free(before);
+    config_free(after);
+}
+
 static void manual_has_every_key(void **state)
 {
     static const char *const PATHS[] = {"`listen`",
@@ -336,10 +378,11 @@ static void manual_has_every_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shipped_file_works),  cmocka_unit_test(inheritance),
-        cmocka_unit_test(every_form),          cmocka_unit_test(broken_files),
-        cmocka_unit_test(all_at_once),         cmocka_unit_test(unreadable_files),
-        cmocka_unit_test(ten_thousand_groups), cmocka_unit_test(manual_has_every_key),
+        cmocka_unit_test(shipped_file_works),   cmocka_unit_test(inheritance),
+        cmocka_unit_test(every_form),           cmocka_unit_test(broken_files),
+        cmocka_unit_test(all_at_once),          cmocka_unit_test(unreadable_files),
+        cmocka_unit_test(ten_thousand_groups),  cmocka_unit_test(manual_has_every_key),
+        cmocka_unit_test(differences_are_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

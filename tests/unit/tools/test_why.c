@@ -16,7 +16,7 @@
 #include "blocklists/compile.h"
 #include "blocklists/lists.h"
 #include "tools/verb.h"
-#include "tools/why.h"
+#include <jansson.h>
 
 static char folder[] = "/tmp/chalkgate-why-XXXXXX";
 static char config_path[64];

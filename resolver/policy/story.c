@@ -2,41 +2,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "blocklists/lists.h"
 #include "resolver/policy/calendar.h"
-#include "tools/why.h"
+#include "resolver/policy/story.h"
 
 static const char *const TIERS[] = {"school", "regional", "national"};
 
-int why_world_open(const struct config *config, const char *state, struct why_world *out_world,
-                   struct bl_error *error)
-{
-    struct why_world world = {.config = config};
-    char path[BL_PATH_MAX];
-    uint64_t generation;
-    int code = bl_lists_current(state, &generation, path, error);
-
-    if (code == 0)
-        code = bl_store_open(path, &world.store, error);
-    if (code == 0)
-        code = policy_build(config, world.store, 1, &world.policy, error);
-    if (code < 0) {
-        why_world_close(&world);
-        return code;
-    }
-    *out_world = world;
-    return 0;
-}
-
-void why_world_close(struct why_world *world)
-{
-    policy_free(world->policy);
-    bl_store_close(world->store);
-    *world = (struct why_world){0};
-}
-
 struct telling {
-    const struct why_world *world;
+    const struct story_world *world;
     json_t *entries;
     const uint8_t *listed; /* the name whose entries are being told */
     bool is_itself;
@@ -68,7 +40,7 @@ static int entry_tell(void *user, unsigned source_index, const struct bl_entry *
 }
 
 /* Every entry that covers the name: its own and those of its parents. */
-static json_t *entries_tell(const struct why_world *world, const struct bl_name *name)
+static json_t *entries_tell(const struct story_world *world, const struct bl_name *name)
 {
     struct telling telling = {.world = world, .entries = json_array()};
 
@@ -80,8 +52,8 @@ static json_t *entries_tell(const struct why_world *world, const struct bl_name 
     return telling.entries;
 }
 
-static void origin_text(const struct why_world *world, uint16_t group, struct policy_origin origin,
-                        char *text, size_t size)
+static void origin_text(const struct story_world *world, uint16_t group,
+                        struct policy_origin origin, char *text, size_t size)
 {
     const struct config_group *said =
         &world->config->groups[policy_group_base(world->policy, group)];
@@ -121,7 +93,7 @@ static bool claim_of(const struct policy_explanation *told, uint16_t category, b
 }
 
 /* "blocked by the school tier; the group denies it", in words. */
-static void category_story(const struct why_world *world, const struct policy_explanation *told,
+static void category_story(const struct story_world *world, const struct policy_explanation *told,
                            const struct policy_stance *stance, char *text, size_t size)
 {
     const struct config_category *category = &world->config->categories[stance->category];
@@ -150,7 +122,8 @@ static void category_story(const struct why_world *world, const struct policy_ex
                  by);
 }
 
-static json_t *categories_tell(const struct why_world *world, const struct policy_explanation *told)
+static json_t *categories_tell(const struct story_world *world,
+                               const struct policy_explanation *told)
 {
     json_t *categories = json_array();
 
@@ -169,7 +142,8 @@ static json_t *categories_tell(const struct why_world *world, const struct polic
     return categories;
 }
 
-static json_t *exceptions_tell(const struct why_world *world, const struct policy_explanation *told)
+static json_t *exceptions_tell(const struct story_world *world,
+                               const struct policy_explanation *told)
 {
     json_t *exceptions = json_array();
 
@@ -191,7 +165,7 @@ static json_t *exceptions_tell(const struct why_world *world, const struct polic
 }
 
 /* One clause for people: why the verdict is what it is. */
-static void because_text(const struct why_world *world, const struct policy_explanation *told,
+static void because_text(const struct story_world *world, const struct policy_explanation *told,
                          char *text, size_t size)
 {
     const struct ruling *ruling = &told->ruling;
@@ -230,7 +204,7 @@ static void because_text(const struct why_world *world, const struct policy_expl
     }
 }
 
-static void answer_text(const struct why_world *world, const struct ruling *ruling, char *text,
+static void answer_text(const struct story_world *world, const struct ruling *ruling, char *text,
                         size_t size)
 {
     const struct config_answer *answer = policy_answer(world->policy, ruling->answer);
@@ -247,24 +221,33 @@ static void answer_text(const struct why_world *world, const struct ruling *ruli
     snprintf(text + len, size - len, ", kept at most %u s", world->config->deny_ttl);
 }
 
-static void found_tell(const struct why_world *world, const struct why_question *question,
-                       json_t *story)
+/* How the group was found: a session, the device's own, or the subnet. */
+static void found_tell(const struct story_world *world, const struct story_question *question,
+                       uint16_t group, json_t *story)
 {
-    const struct address_prefix *subnet;
+    const struct policy_found_by by =
+        policy_found_by(world->policy, &question->client, group, question->wall_s * 1000);
     char address[ADDRESS_TEXT_MAX], prefix[ADDRESS_TEXT_MAX];
 
     if (!question->has_client)
         return;
     address_text(&question->client, address);
-    subnet = policy_subnet_of(world->policy, &question->client);
     json_object_set_new(story, "client", json_string(address));
-    if (!subnet)
-        return;
-    json_object_set_new(story, "subnet", json_string(address_prefix_text(subnet, prefix)));
-    json_object_set_new(story, "found_by", json_sprintf("%s is in %s", address, prefix));
+    if (by.session) {
+        json_object_set_new(story, "user", json_string(by.session->user ? by.session->user : ""));
+        json_object_set_new(story, "found_by",
+                            json_sprintf("%s signed on at %s", by.session->user, address));
+    } else if (by.device) {
+        json_object_set_new(story, "device", json_string(by.device->name));
+        json_object_set_new(story, "found_by",
+                            json_sprintf("%s is the device \"%s\"", address, by.device->name));
+    } else if (by.subnet) {
+        json_object_set_new(story, "subnet", json_string(address_prefix_text(by.subnet, prefix)));
+        json_object_set_new(story, "found_by", json_sprintf("%s is in %s", address, prefix));
+    }
 }
 
-static void times_tell(const struct why_world *world, const struct policy_explanation *told,
+static void times_tell(const struct story_world *world, const struct policy_explanation *told,
                        int64_t wall_s, json_t *story)
 {
     const struct calendar *calendar = policy_calendar(world->policy);
@@ -283,7 +266,7 @@ static void times_tell(const struct why_world *world, const struct policy_explan
             json_string(calendar_text(calendar, told->until_wall_ms / 1000, false, text)));
 }
 
-static json_t *story_tell(const struct why_world *world, const struct why_question *question,
+static json_t *story_make(const struct story_world *world, const struct story_question *question,
                           const struct bl_name *name, const struct policy_explanation *told)
 {
     const struct config_group *group =
@@ -298,7 +281,7 @@ static json_t *story_tell(const struct why_world *world, const struct why_questi
                       "group", group->name, "group_title", group->title, "verdict",
                       policy_verdict_text(ruling->verdict), "rule", policy_rule_text(ruling->rule),
                       "because", because);
-    found_tell(world, question, story);
+    found_tell(world, question, told->group, story);
     if (ruling->category != POLICY_NO_CATEGORY) {
         json_object_set_new(story, "category",
                             json_string(policy_category_name(world->policy, ruling->category)));
@@ -322,7 +305,7 @@ static json_t *story_tell(const struct why_world *world, const struct why_questi
     return story;
 }
 
-static json_t *refused_tell(const struct why_question *question, const struct bl_name *name)
+static json_t *refused_tell(const struct story_question *question, const struct bl_name *name)
 {
     char text[BL_NAME_TEXT_MAX], address[ADDRESS_TEXT_MAX];
 
@@ -333,8 +316,21 @@ static json_t *refused_tell(const struct why_question *question, const struct bl
                      json_sprintf("%s is in no group's subnets, so it may not ask", address));
 }
 
-int why_tell(const struct why_world *world, const struct why_question *question, json_t *stories,
-             struct bl_error *error)
+static int client_group(const struct story_world *world, const struct story_question *question,
+                        uint16_t *out_group)
+{
+    struct policy_now now;
+
+    if (policy_now_init(&now, world->policy) < 0)
+        return -ENOMEM;
+    policy_now_update(&now, (struct moment){.wall_ms = question->wall_s * 1000});
+    *out_group = policy_client_group(&now, &question->client, NULL, 0);
+    policy_now_fini(&now);
+    return 0;
+}
+
+int story_tell(const struct story_world *world, const struct story_question *question,
+               json_t *stories, struct bl_error *error)
 {
     struct policy_explanation told;
     struct bl_name name;
@@ -345,14 +341,60 @@ int why_tell(const struct why_world *world, const struct why_question *question,
     if (fault != BL_NAME_FINE)
         return bl_error_set(error, -EINVAL, "\"%s\" is no name to ask for: %s", question->name,
                             bl_name_fault_text(fault));
-    if (group == POLICY_NO_GROUP)
-        group = policy_group_of(world->policy, &question->client);
+    if (group == POLICY_NO_GROUP && client_group(world, question, &group) < 0)
+        return bl_error_set(error, -ENOMEM, "no memory to work it out");
     if (group == POLICY_NO_GROUP)
         return json_array_append_new(stories, refused_tell(question, &name)) ? -ENOMEM : 0;
     found = bl_store_find(world->store, name.wire, name.len);
     if (policy_explain(world->policy, group, name.wire, found, question->wall_s * 1000, &told) < 0)
         return bl_error_set(error, -ENOMEM, "no memory to work it out");
-    json_array_append_new(stories, story_tell(world, question, &name, &told));
+    json_array_append_new(stories, story_make(world, question, &name, &told));
     policy_explanation_free(&told);
     return 0;
+}
+
+static int group_asked(const struct story_world *world, const json_t *request,
+                       struct story_question *question, bool *out_all, struct bl_error *error)
+{
+    const char *client = json_string_value(json_object_get(request, "client"));
+    const char *group = json_string_value(json_object_get(request, "group"));
+    int index;
+
+    *out_all = !client && !group;
+    question->has_client = client != NULL;
+    question->group = POLICY_NO_GROUP;
+    if (client && address_parse(client, 0, &question->client) < 0)
+        return bl_error_set(error, -EINVAL, "\"%.80s\" is no address", client);
+    if (!group)
+        return 0;
+    index = config_group_find(world->config, group);
+    if (index < 0)
+        return bl_error_set(error, -EINVAL, "there is no group \"%.80s\"", group);
+    question->group = (uint16_t)index;
+    return 0;
+}
+
+int story_answer(const struct story_world *world, const json_t *request, int64_t now_s,
+                 json_t *reply, struct bl_error *error)
+{
+    const char *type = json_string_value(json_object_get(request, "type"));
+    const json_t *at = json_object_get(request, "at");
+    struct story_question question = {
+        .type = type ? type : "A", .wall_s = json_is_integer(at) ? json_integer_value(at) : now_s};
+    json_t *stories = json_array(), *name;
+    size_t index;
+    bool all;
+    int code = group_asked(world, request, &question, &all, error);
+
+    json_array_foreach(json_object_get(request, "names"), index, name)
+    {
+        question.name = json_is_string(name) ? json_string_value(name) : "";
+        for (size_t i = 0; code == 0 && i < (all ? world->config->group_count : 1); i++) {
+            if (all)
+                question.group = (uint16_t)i;
+            code = story_tell(world, &question, stories, error);
+        }
+    }
+    json_object_set_new(reply, "stories", stories);
+    return code;
 }

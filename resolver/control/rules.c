@@ -1,0 +1,306 @@
+#include "resolver/control/rules.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "resolver/base/clock.h"
+#include "resolver/base/log.h"
+#include "resolver/policy/grants.h"
+#include "resolver/policy/versions.h"
+
+enum { DIFFERENCES_MOST = 500, REFUSAL_REST_MS = 60000 };
+
+void rules_open(struct daemon *daemon)
+{
+    struct bl_error error = {0};
+
+    daemon->rules_fault[0] = '\0';
+    if (state_open(daemon->state, true, &daemon->rules, &error) == 0)
+        return;
+    daemon->rules = NULL;
+    snprintf(daemon->rules_fault, sizeof daemon->rules_fault, "%s", error.text);
+    log_error("%s; grants and blocks are not in force, the configuration's rules are", error.text);
+}
+
+void rules_close(struct daemon *daemon)
+{
+    state_close(daemon->rules);
+    daemon->rules = NULL;
+}
+
+static const char *role_text(enum control_role role)
+{
+    return role == ROLE_MANAGER ? "manager" : role == ROLE_VIEWER ? "viewer" : "none";
+}
+
+struct actor rules_actor(const struct caller *caller)
+{
+    struct actor actor = {.uid = caller->uid,
+                          .login_uid =
+                              caller->login_uid == (uid_t)-1 ? caller->uid : caller->login_uid,
+                          .role = role_text(caller->role)};
+
+    snprintf(actor.user, sizeof actor.user, "%s", caller->user);
+    snprintf(actor.login, sizeof actor.login, "%s", caller->login);
+    return actor;
+}
+
+struct actor rules_actor_system(const char *user)
+{
+    struct actor actor = {.uid = geteuid(), .login_uid = geteuid(), .role = "system"};
+    char room[4096];
+    struct passwd entry, *found = NULL;
+
+    if (user)
+        actor.uid = actor.login_uid = 0;
+    else if (getpwuid_r(geteuid(), &entry, room, sizeof room, &found) == 0 && found)
+        user = entry.pw_name;
+    snprintf(actor.user, sizeof actor.user, "%s", user ? user : "?");
+    snprintf(actor.login, sizeof actor.login, "%s", actor.user);
+    return actor;
+}
+
+static int unavailable(const struct daemon *daemon, struct bl_error *error)
+{
+    return bl_error_set(error, -EIO, "changes cannot be recorded, so they are refused: %s",
+                        daemon->rules_fault);
+}
+
+static void difference_add(void *user, char sign, const char *line)
+{
+    json_t *differences = user;
+
+    if (json_array_size(differences) < DIFFERENCES_MOST)
+        json_array_append_new(differences, json_sprintf("%c %s", sign, line));
+}
+
+/* The version and the entry that a new configuration makes. */
+static int configuration_record(struct act *act, const struct config *before, const char *action,
+                                const char *reason, struct bl_error *error)
+{
+    json_t *differences = json_array(), *after;
+    int code = 0;
+
+    if (before)
+        code = config_difference(before, act->config, difference_add, differences);
+    after = json_pack("{s:s, s:o}", "config", act->config->path, "differences", differences);
+    if (code == 0)
+        code = act_note(act, action, act->config->path, NULL, after, reason, error);
+    else
+        bl_error_set(error, code, "no memory to compare the configurations");
+    json_decref(after);
+    return code;
+}
+
+static int world_record(struct daemon *daemon, struct config *config, const struct config *before,
+                        const char *action, const char *reason, struct act *act,
+                        struct world **out_world, struct bl_error *error)
+{
+    struct calendar *calendar = NULL;
+    struct policy_rules *rules = NULL;
+    int code = calendar_create(&config->calendar, &calendar, error);
+
+    act->config = config;
+    act->calendar = calendar;
+    if (code == 0)
+        code = configuration_record(act, before, action, reason, error);
+    if (code == 0)
+        code = policy_rules_read(act->change, &rules, error);
+    calendar_free(calendar);
+    if (code < 0) {
+        config_free(config);
+        return code;
+    }
+    (void)daemon;
+    return world_create_with(config, rules, out_world, error);
+}
+
+int rules_world(struct daemon *daemon, struct config *config, const struct config *before,
+                const struct actor *actor, const char *action, const char *reason,
+                struct world **out_world, struct bl_error *error)
+{
+    struct act act = {0};
+    struct world *world = NULL;
+    int code;
+
+    if (!daemon->rules)
+        return world_create(config, 1, out_world, error);
+    code = change_begin(daemon->rules, actor, clock_read().wall_ms, &act.change, error);
+    if (code < 0) {
+        config_free(config);
+        return code;
+    }
+    code = world_record(daemon, config, before, action, reason, &act, &world, error);
+    if (code < 0) {
+        change_abort(act.change);
+        return code;
+    }
+    code = change_commit(act.change, error);
+    if (code < 0 && daemon->world) { /* what ran runs on */
+        world_unref(world);
+        return code;
+    }
+    if (code < 0) /* at the start the filter goes on, as with a file that cannot be used */
+        log_error("%s; the start is not on record", error->text);
+    *out_world = world;
+    return 0;
+}
+
+int rules_world_renew(struct daemon *daemon, const struct world *from, struct world **out_world,
+                      struct bl_error *error)
+{
+    struct policy_rules *rules = NULL;
+    struct change *change;
+    int code;
+
+    if (!daemon->rules)
+        return world_renew(from, policy_version(from->policy), out_world, error);
+    code = change_begin(daemon->rules, NULL, clock_read().wall_ms, &change, error);
+    if (code < 0)
+        return code;
+    code = policy_rules_read(change, &rules, error);
+    change_abort(change);
+    return code < 0 ? code : world_renew_with(from, rules, out_world, error);
+}
+
+static struct act act_of(const struct world *world)
+{
+    return (struct act){
+        .config = world->config, .calendar = policy_calendar(world->policy), .store = world->store};
+}
+
+/* Makes the world first and commits then: what is on record is in force a moment later, and what
+ * cannot be put in force is not on record. */
+static int act_finish(struct daemon *daemon, const struct world *before, struct act *act,
+                      struct bl_error *error)
+{
+    struct policy_rules *rules = NULL;
+    struct world *world = NULL;
+    int code = 0;
+
+    if (act->changed)
+        code = policy_rules_read(act->change, &rules, error);
+    if (code == 0 && act->changed)
+        code = world_renew_with(before, rules, &world, error);
+    if (code < 0) {
+        change_abort(act->change);
+        return code;
+    }
+    code = change_commit(act->change, error);
+    if (code < 0)
+        world_unref(world);
+    else if (world)
+        daemon_enter(daemon, world);
+    return code;
+}
+
+int rules_act(struct daemon *daemon, const struct caller *caller, rules_function *function,
+              const json_t *request, json_t *reply, struct bl_error *error)
+{
+    struct actor actor = rules_actor(caller);
+    struct world *world;
+    struct act act;
+    int code;
+
+    if (!daemon->rules)
+        return unavailable(daemon, error);
+    world = daemon_world(daemon);
+    act = act_of(world);
+    code = change_begin(daemon->rules, &actor, clock_read().wall_ms, &act.change, error);
+    if (code == 0) {
+        code = function(&act, request, reply, error);
+        if (code == 0)
+            code = act_finish(daemon, world, &act, error);
+        else
+            change_abort(act.change);
+    }
+    world_unref(world);
+    return code;
+}
+
+int rules_read(struct daemon *daemon, rules_function *function, const json_t *request,
+               json_t *reply, struct bl_error *error)
+{
+    struct world *world;
+    struct act act;
+    int code;
+
+    if (!daemon->rules)
+        return unavailable(daemon, error);
+    world = daemon_world(daemon);
+    act = act_of(world);
+    code = change_begin(daemon->rules, NULL, clock_read().wall_ms, &act.change, error);
+    if (code == 0) {
+        code = function(&act, request, reply, error);
+        change_abort(act.change);
+    }
+    world_unref(world);
+    return code;
+}
+
+static int note_write(struct daemon *daemon, const struct actor *actor, const char *action,
+                      const char *target, const json_t *before, const json_t *after,
+                      const char *reason, struct bl_error *error)
+{
+    struct change *change;
+    int code = change_begin(daemon->rules, actor, clock_read().wall_ms, &change, error);
+
+    if (code < 0)
+        return code;
+    code = change_log(change, action, target, before, after, reason, error);
+    if (code < 0) {
+        change_abort(change);
+        return code;
+    }
+    return change_commit(change, error);
+}
+
+void rules_note(struct daemon *daemon, const struct actor *actor, const char *action,
+                const char *target, json_t *before, json_t *after, const char *reason)
+{
+    struct bl_error error = {0};
+
+    if (daemon->rules &&
+        note_write(daemon, actor, action, target, before, after, reason, &error) < 0)
+        log_error("the change log has no entry for \"%s %s\": %s", action, target, error.text);
+    json_decref(before);
+    json_decref(after);
+}
+
+/* Each refused user has a minute's rest, so that refusals cannot fill the disk. */
+static bool refusal_is_new(struct daemon *daemon, uid_t uid, int64_t now_ms)
+{
+    struct refusal *oldest = &daemon->refusals[0];
+
+    for (size_t i = 0; i < REFUSALS_MAX; i++) {
+        struct refusal *refusal = &daemon->refusals[i];
+        if (refusal->when_ms && refusal->uid == uid) {
+            if (now_ms - refusal->when_ms < REFUSAL_REST_MS)
+                return false;
+            oldest = refusal;
+            break;
+        }
+        if (refusal->when_ms < oldest->when_ms)
+            oldest = refusal;
+    }
+    *oldest = (struct refusal){.uid = uid, .when_ms = now_ms};
+    return true;
+}
+
+void rules_note_refusal(struct daemon *daemon, const struct caller *caller, const char *verb)
+{
+    struct actor actor = rules_actor(caller);
+    int64_t now_ms = clock_read().mono_ms + REFUSAL_REST_MS; /* never 0 */
+
+    pthread_mutex_lock(&daemon->change);
+    if (refusal_is_new(daemon, caller->uid, now_ms)) {
+        log_notice("%s (%s) was refused \"%s\"", caller->user, caller->login, verb);
+        rules_note(daemon, &actor, "refused", verb, NULL, NULL,
+                   "the role for it is missing; further refusals within a minute are not recorded");
+    }
+    pthread_mutex_unlock(&daemon->change);
+}

@@ -1,0 +1,80 @@
+/* What people do to the policy and ask of it, by the functions of policy/acts.h. */
+#include <errno.h>
+
+#include "resolver/base/clock.h"
+#include "resolver/base/log.h"
+#include "resolver/control/rules.h"
+#include "resolver/policy/story.h"
+
+#define HANDLE_ACT(name, function, told)                                                           \
+    static int name(struct daemon *daemon, const struct caller *caller, json_t *request, int fd,   \
+                    json_t *reply, struct bl_error *error)                                         \
+    {                                                                                              \
+        int code = rules_act(daemon, caller, function, request, reply, error);                     \
+        (void)fd;                                                                                  \
+        if (code == 0)                                                                             \
+            log_notice("%s: %s", caller->login, told);                                             \
+        return code;                                                                               \
+    }
+
+HANDLE_ACT(handle_grant, act_grant, "an exception was made")
+HANDLE_ACT(handle_revoke, act_revoke, "an exception was ended")
+HANDLE_ACT(handle_approve, act_approve, "an exception was approved")
+HANDLE_ACT(handle_block, act_block_device, "a device was blocked")
+HANDLE_ACT(handle_session_start, act_session_start, "a session was started")
+HANDLE_ACT(handle_session_end, act_session_end, "a session was ended")
+
+#define HANDLE_READ(name, function)                                                                \
+    static int name(struct daemon *daemon, const struct caller *caller, json_t *request, int fd,   \
+                    json_t *reply, struct bl_error *error)                                         \
+    {                                                                                              \
+        (void)caller;                                                                              \
+        (void)fd;                                                                                  \
+        return rules_read(daemon, function, request, reply, error);                                \
+    }
+
+/* What is broken is an answer, too. */
+static int verify(struct act *act, const json_t *request, json_t *reply, struct bl_error *error)
+{
+    int code =
+        act_changes_verify(act, json_string_value(json_object_get(request, "head")), reply, error);
+
+    if (code < 0)
+        json_object_set_new(reply, "fault", json_string(error->text));
+    return 0;
+}
+
+HANDLE_READ(handle_grants, act_grants)
+HANDLE_READ(handle_policy, act_policy_show)
+HANDLE_READ(handle_changes, act_changes)
+HANDLE_READ(handle_verify, verify)
+
+static int handle_why(struct daemon *daemon, const struct caller *caller, json_t *request, int fd,
+                      json_t *reply, struct bl_error *error)
+{
+    struct world *world = daemon_world(daemon);
+    struct story_world story = {
+        .config = world->config, .store = world->store, .policy = world->policy};
+    int code = story_answer(&story, request, clock_read().wall_ms / 1000, reply, error);
+
+    (void)caller;
+    (void)fd;
+    world_unref(world);
+    return code;
+}
+
+const struct control_verb control_policy_verbs[] = {
+    {"grant", ROLE_MANAGER, CONTROL_CHANGES, handle_grant},
+    {"revoke", ROLE_MANAGER, CONTROL_CHANGES, handle_revoke},
+    {"approve", ROLE_MANAGER, CONTROL_CHANGES, handle_approve},
+    {"block-device", ROLE_MANAGER, CONTROL_CHANGES, handle_block},
+    {"session-start", ROLE_MANAGER, CONTROL_CHANGES, handle_session_start},
+    {"session-end", ROLE_MANAGER, CONTROL_CHANGES, handle_session_end},
+    {"sessions", ROLE_VIEWER, CONTROL_READS, handle_grants},
+    {"grants", ROLE_VIEWER, CONTROL_READS, handle_grants},
+    {"policy", ROLE_VIEWER, CONTROL_READS, handle_policy},
+    {"changes", ROLE_VIEWER, CONTROL_READS, handle_changes},
+    {"changes-verify", ROLE_VIEWER, CONTROL_READS, handle_verify},
+    {"why", ROLE_VIEWER, CONTROL_READS, handle_why},
+    {0},
+};

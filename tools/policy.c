@@ -1,0 +1,134 @@
+/* `chalkgate policy show`: the rules of today, of a past version, or as a document. */
+#include "tools/policy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/act_here.h"
+#include "tools/table.h"
+
+struct policy_options {
+    const char *version;
+    bool show, document;
+};
+
+static error_t policy_parse(int key, char *value, struct argp_state *state)
+{
+    struct policy_options *options = state->input;
+    char *end;
+
+    switch (key) {
+    case 'n':
+        (void)strtoul(value, &end, 10);
+        if (!*value || *end)
+            argp_error(state, "--version wants a number");
+        options->version = value;
+        return 0;
+    case 'd':
+        options->document = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (strcmp(value, "show") != 0 || options->show)
+            argp_error(state, "\"%s\" is not understood; did you mean show?", value);
+        options->show = true;
+        return 0;
+    case ARGP_KEY_END:
+        if (!options->show)
+            argp_error(state, "`policy` wants show");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option policy_table[] = {
+    {"version", 'n', "N", 0, "as it was in version N", 0},
+    {"document", 'd', NULL, 0, "as a document for people, with the table of revisions", 0},
+    {0},
+};
+
+static const struct argp policy_argp = {
+    .options = policy_table,
+    .parser = policy_parse,
+    .args_doc = "show",
+    .doc = "Shows the policy in force, or that of an earlier version: for each subnet, what is "
+           "denied, observed and allowed, when, and by whose word.",
+};
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
+static const char *field(const json_t *rule, size_t index)
+{
+    const char *text = json_string_value(json_array_get(rule, index));
+
+    return text ? text : "";
+}
+
+static void rows_print(const json_t *reply)
+{
+    struct table *table = table_create();
+    size_t index, number;
+    json_t *row, *rule;
+
+    printf("Policy version %lld\n\n",
+           (long long)json_integer_value(json_object_get(reply, "version")));
+    table_column(table, "subnet", TABLE_LEFT);
+    table_column(table, "group", TABLE_LEFT);
+    table_column(table, "", TABLE_LEFT);
+    table_column(table, "what", TABLE_LEFT);
+    table_column(table, "when", TABLE_LEFT);
+    table_column(table, "by", TABLE_LEFT);
+    json_array_foreach(json_object_get(reply, "rows"), index, row)
+    {
+        if (strcmp(text_of(row, "target"), "group") == 0)
+            continue;
+        json_array_foreach(json_object_get(row, "rules"), number, rule)
+        {
+            table_cell(table, "%s", text_of(row, "subnet"));
+            table_cell(table, "%s", text_of(row, "group"));
+            table_cell(table, "%s", field(rule, 0));
+            table_cell(table, "%s", text_of(row, "target"));
+            table_cell(table, "%s", field(rule, 1));
+            table_cell(table, "%s", field(rule, 2));
+        }
+    }
+    table_print(table, stdout);
+}
+
+static enum exit_code run_policy(struct command *command, int argc, char **argv)
+{
+    struct policy_options options = {0};
+    json_t *request, *reply;
+    enum exit_code exit;
+    int code = verb_parse(&policy_argp, argc, argv, &options);
+
+    if (code)
+        return (enum exit_code)(code - 1);
+    if (!command_config(command) || !command_zone(command))
+        return EXIT_USAGE;
+    request = json_object();
+    if (options.version)
+        json_object_set_new(request, "version",
+                            json_integer((json_int_t)strtoul(options.version, NULL, 10)));
+    exit = act_ask(command, "policy", act_policy_show, false, request, &reply);
+    if (exit != EXIT_DONE)
+        return exit;
+    if (command->json) {
+        json_dumpf(reply, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else if (options.document) {
+        policy_document_print(reply);
+    } else {
+        rows_print(reply);
+    }
+    json_decref(reply);
+    return EXIT_DONE;
+}
+
+const struct verb verb_policy = {"policy", "show: the policy in force, or as it was", run_policy};
