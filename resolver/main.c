@@ -18,12 +18,15 @@
 #include "blocklists/lists.h"
 #include "resolver/base/log.h"
 #include "resolver/config/config.h"
+#include "resolver/control/alert_runner.h"
 #include "resolver/control/control.h"
 #include "resolver/control/daemon.h"
 #include "resolver/control/metrics.h"
 #include "resolver/control/notify.h"
 #include "resolver/control/privileges.h"
 #include "resolver/control/rules.h"
+#include "resolver/control/upkeep.h"
+#include "resolver/denials/alert.h"
 #include "resolver/denials/journal.h"
 #include "resolver/denials/writer.h"
 #include "resolver/net/server.h"
@@ -46,6 +49,10 @@ struct run {
     unsigned journal_count;
     struct control *control;
     struct metrics *metrics;
+    struct alerts *alerts;
+    struct denials_observer observer; /* of the writer: the alerts */
+    struct upkeep *upkeep;
+    int runner_fd; /* its closing ends the process that runs the alerts' command */
     sigset_t signals;
 };
 
@@ -204,6 +211,18 @@ static int world_open(struct run *run, struct bl_error *error)
     return 0;
 }
 
+/* The runner is forked while programs may still be started and no thread is there. */
+static int alerts_start(struct run *run, struct bl_error *error)
+{
+    int code = alerts_create(run->daemon.state, &run->alerts, error);
+
+    if (code < 0)
+        return code;
+    run->observer = (struct denials_observer){.each = alerts_meet, .user = run->alerts};
+    run->runner_fd = alert_runner_start(run->daemon.state, run->daemon.config_path, error);
+    return run->runner_fd < 0 ? run->runner_fd : 0;
+}
+
 static int start_unprivileged(struct run *run, struct bl_error *error)
 {
     struct daemon *daemon = &run->daemon;
@@ -217,12 +236,19 @@ static int start_unprivileged(struct run *run, struct bl_error *error)
     if (code == 0)
         code = control_open(daemon, &run->control, error);
     if (code == 0)
+        code = alerts_start(run, error);
+    if (code == 0)
         code = privileges_confine(error);
     if (code == 0) {
-        struct denials_writer_options options = {
-            .state = daemon->state, .journals = run->journals, .journal_count = run->journal_count};
+        struct denials_writer_options options = {.state = daemon->state,
+                                                 .journals = run->journals,
+                                                 .journal_count = run->journal_count,
+                                                 .observers = &run->observer,
+                                                 .observer_count = 1};
         code = denials_writer_start(&options, &daemon->writer, error);
     }
+    if (code == 0)
+        code = upkeep_start(daemon, run->alerts, &run->upkeep, error);
     if (code == 0)
         code = server_start(daemon->server, error);
     if (code == 0)
@@ -235,9 +261,13 @@ static int start_unprivileged(struct run *run, struct bl_error *error)
 static void run_end(struct run *run)
 {
     metrics_stop(run->metrics);
+    upkeep_stop(run->upkeep);
     control_close(run->control);
     server_destroy(run->daemon.server);
     denials_writer_stop(run->daemon.writer);
+    alerts_free(run->alerts);
+    if (run->runner_fd >= 0)
+        close(run->runner_fd);
     for (unsigned i = 0; i < run->journal_count; i++)
         journal_close(run->journals[i]);
     free(run->journals);
@@ -303,7 +333,8 @@ static void serve(struct run *run)
 
 static int run_daemon(const char *config_path, struct config *config)
 {
-    struct run run = {.config = config, .lock_fd = -1, .daemon.config_path = config_path};
+    struct run run = {
+        .config = config, .lock_fd = -1, .runner_fd = -1, .daemon.config_path = config_path};
     struct bl_error error = {0};
     int code;
 

@@ -4,6 +4,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/check.c
   ${CMAKE_CURRENT_LIST_DIR}/civil.c
   ${CMAKE_CURRENT_LIST_DIR}/clock.c
+  ${CMAKE_CURRENT_LIST_DIR}/hook.c
   ${CMAKE_CURRENT_LIST_DIR}/log.c
   ${CMAKE_CURRENT_LIST_DIR}/random.c
   ${CMAKE_CURRENT_LIST_DIR}/siphash.c)

@@ -10,6 +10,7 @@
 
 #include "resolver/base/check.h"
 #include "resolver/base/clock.h"
+#include "resolver/control/alert_runner.h"
 #include "resolver/control/daemon.h"
 #include "resolver/denials/writer.h"
 #include "resolver/net/server.h"
@@ -190,6 +191,21 @@ static json_t *describe_denials(struct daemon *daemon, json_t *warnings)
     return item;
 }
 
+static json_t *describe_alerts(const struct daemon *daemon, const struct config *config,
+                               json_t *warnings)
+{
+    json_t *item = alert_runner_status(daemon->state);
+
+    if (item == NULL)
+        item = json_object();
+    json_object_set_new(item, "command", json_boolean(config->alerts.command_count > 0));
+    const char *trouble = json_string_value(json_object_get(item, "last_error"));
+    if (trouble != NULL && trouble[0] != '\0')
+        warn(warnings, "%lld alerts wait to be handed over: %s",
+             (long long)json_integer_value(json_object_get(item, "waiting")), trouble);
+    return item;
+}
+
 static json_t *describe_sighting(const struct config *config, const struct radar_sighting *seen,
                                  int64_t now_ms)
 {
@@ -310,6 +326,7 @@ int status_describe(struct daemon *daemon, bool tells_devices, json_t *out, stru
     json_object_set_new(out, "cache", describe_cache(views, workers));
     json_object_set_new(out, "queries", describe_queries(&counters));
     json_object_set_new(out, "denials", describe_denials(daemon, warnings));
+    json_object_set_new(out, "alerts", describe_alerts(daemon, world->config, warnings));
     if (describe_radar(views, workers, world->config, tells_devices, out, warnings) < 0)
         warn(warnings, "out of memory: devices could not be looked at");
     json_object_set_new(out, "warnings", warnings);

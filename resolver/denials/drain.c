@@ -13,10 +13,18 @@ void drain_init(struct drain *drain, const char *state)
     snprintf(drain->state, sizeof(drain->state), "%s", state);
 }
 
+void drain_close_segments(struct drain *drain)
+{
+    for (int i = 0; i < DRAIN_SEGMENTS; i++) {
+        segment_close(drain->segments[i]);
+        drain->segments[i] = NULL;
+        drain->touched[i] = false;
+    }
+}
+
 void drain_fini(struct drain *drain)
 {
-    for (int i = 0; i < DRAIN_SEGMENTS; i++)
-        segment_close(drain->segments[i]);
+    drain_close_segments(drain);
 }
 
 static void segment_to_front(struct drain *drain, int at, struct segment *segment, bool touched)

@@ -58,6 +58,9 @@ struct drain {
 void drain_init(struct drain *drain, const char *state);
 void drain_fini(struct drain *drain);
 
+/* Between two batches: closes every segment; they are opened again when they are needed. */
+void drain_close_segments(struct drain *drain);
+
 enum drain_result { DRAIN_FAILED = -1, DRAIN_DONE, DRAIN_MORE };
 
 /* Takes what `file` holds now into the batch; DRAIN_MORE: the batch is full, commit and call again.

@@ -1,4 +1,5 @@
 target_sources(chalkgate-core PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/alert.c
   ${CMAKE_CURRENT_LIST_DIR}/case.c
   ${CMAKE_CURRENT_LIST_DIR}/day.c
   ${CMAKE_CURRENT_LIST_DIR}/days.c
@@ -11,6 +12,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/journal_scan.c
   ${CMAKE_CURRENT_LIST_DIR}/legend.c
   ${CMAKE_CURRENT_LIST_DIR}/pending.c
+  ${CMAKE_CURRENT_LIST_DIR}/retention.c
   ${CMAKE_CURRENT_LIST_DIR}/search.c
   ${CMAKE_CURRENT_LIST_DIR}/segment.c
   ${CMAKE_CURRENT_LIST_DIR}/segment_add.c

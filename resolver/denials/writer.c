@@ -199,6 +199,18 @@ int denials_writer_flush(struct denials_writer *writer, struct bl_error *error)
     return code;
 }
 
+int denials_writer_retain(struct denials_writer *writer, const struct retention *retention,
+                          int64_t wall_ms, struct retention_receipt *out_receipt,
+                          struct bl_error *error)
+{
+    pthread_mutex_lock(&writer->drain_lock);
+    /* LMDB must not open a file twice in one process, so the writer lets go of its segments. */
+    drain_close_segments(&writer->drain);
+    int code = retention_run(writer->state, retention, wall_ms, out_receipt, error);
+    pthread_mutex_unlock(&writer->drain_lock);
+    return code;
+}
+
 /* Until the segments have them, records are synced where they are: a power cut costs the last
  * second. */
 static void journals_sync(struct denials_writer *writer)

@@ -24,6 +24,7 @@
 #include "blocklists/error.h"
 #include "resolver/denials/drain.h"
 #include "resolver/denials/journal.h"
+#include "resolver/denials/retention.h"
 
 struct denials_writer;
 
@@ -52,6 +53,11 @@ struct denials_status {
 };
 
 void denials_writer_status(struct denials_writer *writer, struct denials_status *out_status);
+
+/* Destroys what is kept no longer, between two moves; see retention.h. */
+int denials_writer_retain(struct denials_writer *writer, const struct retention *retention,
+                          int64_t wall_ms, struct retention_receipt *out_receipt,
+                          struct bl_error *error);
 
 /* Moves what there is now, in the calling thread: for tests, and where an answer must be on record.
  */

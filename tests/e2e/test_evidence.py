@@ -1,0 +1,131 @@
+"""The record of denials: nothing is lost by kills, a full disk or a command that hangs; alerts come in seconds."""
+import csv
+import io
+import json
+import os
+import random
+import signal
+import threading
+import time
+
+import dns
+import lab
+from lab import holds, same, wait_for
+
+SELF_HARM = ("self-harm", {"title": "Self-harm and suicide", "severity": "urgent"})
+GAMBLING = ("gambling", {"title": "Gambling"})
+
+
+def opened(place, more=""):
+    place.configure(categories=(SELF_HARM, GAMBLING), more=more,
+                    groups={"pupils": (["127.0.0.0/8", "::1/128"], ["self-harm", "gambling"])})
+    place.command("lists", "import", "--category", "self-harm", "--reason", "x", place.list_of("self-harm", ["harm.example"]))
+    place.command("lists", "import", "--category", "gambling", "--reason", "x", place.list_of("gambling", ["bets.example"]))
+    return place.resolver()
+
+
+def names_recorded(place):
+    done = place.command("denials", "--since", "-1d", "--format", "csv")
+    return [row["name"] for row in csv.DictReader(io.StringIO(done.stdout))]
+
+
+def ask_on(place, number, denied, stop, lock):
+    """Asks a new name each time, so that every answer must have a record of its own."""
+    count = 0
+    while not stop.is_set():
+        name = f"n{count}.t{number}.bets.example"
+        count += 1
+        answer = dns.ask(name, port=place.port, timeout=0.5)
+        if answer is not None and answer.rcode == "NXDOMAIN":
+            with lock:
+                denied.append(name)
+
+
+def test_kills_lose_no_denial(place):
+    resolver = opened(place)
+    denied, chance = [], random.Random(4)
+    for turn in range(20):
+        stop, lock = threading.Event(), threading.Lock()
+        threads = [threading.Thread(target=ask_on, args=(place, f"{turn}x{at}", denied, stop, lock)) for at in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.2 + chance.random() * 1.2)
+        resolver.kill()
+        stop.set()
+        for thread in threads:
+            thread.join()
+        # What stands in the journals is read even before the next start moves it.
+        missing = set(denied) - set(names_recorded(place))
+        same(sorted(missing)[:5], [], f"denied answers without a record after kill {turn + 1}")
+        resolver = place.resolver()
+    resolver.stop()
+    recorded = names_recorded(place)
+    holds(len(denied) > 500, f"only {len(denied)} answers were denied")
+    same(sorted(set(denied) - set(recorded))[:5], [], "denied answers without a record")
+    same(len(recorded), len(set(recorded)), "records that are there twice")
+    holds(len(recorded) <= len(denied) + 20 * 4, "records of questions that nobody asked")
+
+
+def hook(place, script):
+    path = place.write("hook.new", "#!/bin/sh\n" + script)
+    path.chmod(0o755)
+    os.replace(path, place.folder / "hook.sh")
+    return place.folder / "hook.sh"
+
+
+def alerts_told(place):
+    path = place.folder / "told"
+    return [json.loads(line) for line in path.read_text().split("\n") if line] if path.exists() else []
+
+
+def test_urgent_alert_within_seconds(place):
+    path = hook(place, f"cat >> {place.folder}/told; echo >> {place.folder}/told\n")
+    resolver = opened(place, more=f"alerts:\n  command: [{path}]\n  thresholds:\n"
+                                  "    - {category: gambling, count: 5, within: 10m}\n")
+    began = time.monotonic()
+    same(resolver.ask("www.harm.example").rcode, "NXDOMAIN")
+    alerts = wait_for("the command is called", lambda: alerts_told(place))
+    holds(time.monotonic() - began < 5, f"the alert came after {time.monotonic() - began:.1f} s")
+    same((alerts[0]["device"], alerts[0]["category"], alerts[0]["name"], alerts[0]["severity"]),
+         ("127.0.0.1", "self-harm", "www.harm.example", "urgent"))
+    same(place.denials("--name", "harm.example")[0]["case"], alerts[0]["case"])
+    for at in range(8):
+        resolver.ask("www.harm.example")
+        resolver.ask(f"n{at}.bets.example")
+    alerts = wait_for("the threshold's alert", lambda: len(alerts_told(place)) > 1 and alerts_told(place))
+    time.sleep(2)
+    alerts = alerts_told(place)
+    same([one["category"] for one in alerts], ["self-harm", "gambling"], "one alert for a device and a category")
+    same(alerts[1]["threshold"], {"count": 5, "seconds": 600})
+
+
+def test_a_command_that_hangs_or_floods(place):
+    path = hook(place, "yes; sleep 600\n")
+    resolver = opened(place, more=f"alerts: {{command: [{path}], timeout: 1s}}\n")
+    same(resolver.ask("www.harm.example").rcode, "NXDOMAIN")
+    def warned():
+        return [one for one in place.json("status")["warnings"] if "did not end" in one]
+    wait_for("status tells of the command that hangs", warned, patience=20, pause=0.5)
+    same(len(place.denials("--name", "harm.example")), 1, "the denial is on record all the same")
+    for at in range(50):
+        holds(resolver.ask(f"n{at}.bets.example") is not None, "an answer was lost while the command hung")
+    hook(place, f"cat >> {place.folder}/told; echo >> {place.folder}/told\n")
+    alerts = wait_for("the alert is tried again", lambda: alerts_told(place), patience=60)
+    same(len(alerts), 1)
+    wait_for("the warning goes", lambda: not warned(), patience=20, pause=0.5)
+    same(sorted((place.state / "alerts").glob("[0-9]*.json")), [], "the spool is empty")
+
+
+def test_the_runner_ends_with_the_daemon(place):
+    resolver = opened(place)
+    def runners():
+        done = place.run("ps", "--ppid", resolver.process.pid, "-o", "pid=,comm=")
+        return [int(line.split()[0]) for line in done.stdout.split("\n") if "chalkgate-alert" in line]
+    runner = wait_for("the runner is there", runners)[0]
+    resolver.signal(signal.SIGKILL)
+    resolver.process.wait()
+    wait_for("the runner ends", lambda: not os.path.exists(f"/proc/{runner}"), patience=10)
+
+
+if __name__ == "__main__":
+    lab.main()

@@ -1,0 +1,1 @@
+chalkgate_unit_test(base-hook test_hook.c)

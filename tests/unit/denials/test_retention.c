@@ -1,0 +1,178 @@
+#include "fixture.h"
+
+#include <time.h>
+
+#include "resolver/denials/records.h"
+#include "resolver/denials/writer.h"
+
+static char folder[PATH_MAX];
+static int64_t now_ms;
+static const int64_t day_ms = 86400000;
+
+static int setup(void **state)
+{
+    struct legend *legend;
+    struct journal *journal;
+    struct denials_writer *writer;
+    uint8_t name[256];
+    char text[64];
+    (void)state;
+
+    setenv("TZ", "Europe/London", 1);
+    tzset();
+    now_ms = 1794830400000; /* 16 November 2026, noon */
+    folder_make(folder);
+    legend = fixture_legend(3);
+    assert_int_equal(journal_open(folder, 0, &journal, NULL), 0);
+    journal_legend(journal, legend);
+    struct denials_writer_options options = {
+        .state = folder, .journals = &journal, .journal_count = 1, .interval_ms = 60000};
+    assert_int_equal(denials_writer_start(&options, &writer, NULL), 0);
+    /* Forty days, each with a hundred denials in four categories, some of them folded. */
+    for (int day = 40; day > 0; day--)
+        for (int i = 0; i < 100; i++) {
+            snprintf(text, sizeof(text), "host%d.site.test", i / 8);
+            struct denial denial = fixture_denial(
+                wire(text, name), now_ms - day * day_ms + i / 8 * 1000, (unsigned)i % 2);
+            denial.category = (uint16_t)(i / 2 % 4);
+            assert_true(journal_append(journal, &denial) != 0);
+        }
+    denials_writer_stop(writer);
+    journal_close(journal);
+    legend_free(legend);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    folder_drop(folder);
+    return 0;
+}
+
+static int record_add(void *user, const struct denial_record *record)
+{
+    *(uint64_t *)user += record->count;
+    return 0;
+}
+
+static int sum_add(void *user, const struct denial_sum *sum)
+{
+    *(uint64_t *)user += sum->count;
+    return 0;
+}
+
+static uint64_t left(const char *category, int days_ago)
+{
+    struct denials_filter filter = {.until_ms = INT64_MAX, .category = category};
+    uint64_t count = 0;
+
+    if (days_ago > 0) {
+        filter.since_ms = now_ms - days_ago * day_ms - day_ms / 2;
+        filter.until_ms = filter.since_ms + day_ms;
+    }
+    assert_int_equal(denials_search(folder, &filter, record_add, &count, NULL), 0);
+    return count;
+}
+
+static void old_days_go_whole(void **state)
+{
+    const struct retention retention = {.keep_ms = 30 * day_ms};
+    struct retention_receipt receipt;
+    (void)state;
+
+    assert_int_equal(retention_run(folder, &retention, now_ms, &receipt, NULL), 0);
+    assert_int_equal(receipt.dropped, 10);
+    assert_int_equal(receipt.rewritten, 0);
+    assert_int_equal(receipt.denials, 1000);
+    assert_string_equal(receipt.first, "2026-10-07");
+    assert_string_equal(receipt.last, "2026-10-16");
+    assert_int_equal(left(NULL, 0), 3000);
+    assert_int_equal(left(NULL, 31), 0);
+    assert_int_equal(left(NULL, 30), 100);
+    /* Once is enough. */
+    assert_int_equal(retention_run(folder, &retention, now_ms, &receipt, NULL), 0);
+    assert_int_equal(receipt.dropped + receipt.rewritten, 0);
+    assert_string_equal(receipt.first, "");
+}
+
+static void categories_have_their_own_time(void **state)
+{
+    const struct retention_rule rules[] = {{"ads", 7 * day_ms}, {"self-harm", 365 * day_ms}};
+    const struct retention retention = {.keep_ms = 30 * day_ms, .rules = rules, .rule_count = 2};
+    struct retention_receipt receipt;
+    uint64_t sums = 0;
+    (void)state;
+
+    assert_int_equal(left("ads", 0), 40 * 26);
+    assert_int_equal(retention_run(folder, &retention, now_ms, &receipt, NULL), 0);
+    assert_int_equal(receipt.dropped, 0); /* self-harm is kept in each */
+    assert_int_equal(receipt.rewritten, 33);
+    assert_int_equal(left("ads", 0), 7 * 26);
+    assert_int_equal(left("gambling", 0), 30 * 26);
+    assert_int_equal(left("self-harm", 0), 40 * 24);
+    struct denials_filter all = {.until_ms = INT64_MAX};
+    assert_int_equal(denials_sums(folder, &all, sum_add, &sums, NULL), 0);
+    assert_int_equal(sums, left(NULL, 0));
+    assert_int_equal(receipt.denials, 4000 - sums);
+    assert_int_equal(retention_run(folder, &retention, now_ms, &receipt, NULL), 0);
+    assert_int_equal(receipt.rewritten, 0);
+}
+
+static bool held(void *user, const struct day *day)
+{
+    return strcmp(day->text, user) == 0;
+}
+
+static void what_is_held_stays(void **state)
+{
+    char day[] = "2026-10-10";
+    const struct retention retention = {.keep_ms = 10 * day_ms, .held = held, .user = day};
+    struct retention_receipt receipt;
+    (void)state;
+
+    assert_int_equal(retention_run(folder, &retention, now_ms, &receipt, NULL), 0);
+    assert_int_equal(receipt.dropped, 29);
+    assert_int_equal(receipt.held, 1);
+    assert_int_equal(left(NULL, 0), 1100);
+    assert_int_equal(left(NULL, 37), 100);
+}
+
+static void the_writer_goes_on_after_it(void **state)
+{
+    const struct retention retention = {.keep_ms = 0};
+    struct retention_receipt receipt;
+    struct legend *legend = fixture_legend(3);
+    struct denials_writer *writer;
+    struct journal *journal;
+    uint8_t name[256];
+    (void)state;
+
+    assert_int_equal(journal_open(folder, 0, &journal, NULL), 0);
+    journal_legend(journal, legend);
+    struct denials_writer_options options = {
+        .state = folder, .journals = &journal, .journal_count = 1, .interval_ms = 60000};
+    assert_int_equal(denials_writer_start(&options, &writer, NULL), 0);
+    struct denial denial = fixture_denial(wire("www.site.test", name), now_ms - day_ms, 1);
+    journal_append(journal, &denial);
+    assert_int_equal(denials_writer_flush(writer, NULL), 0);
+    assert_int_equal(denials_writer_retain(writer, &retention, now_ms, &receipt, NULL), 0);
+    assert_int_equal(receipt.denials, 4001);
+    journal_append(journal, &denial);
+    assert_int_equal(denials_writer_flush(writer, NULL), 0);
+    denials_writer_stop(writer);
+    journal_close(journal);
+    legend_free(legend);
+    assert_int_equal(left(NULL, 0), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(old_days_go_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(categories_have_their_own_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_held_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_writer_goes_on_after_it, setup, teardown)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
