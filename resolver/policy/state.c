@@ -10,8 +10,8 @@
 enum { PATH_ROOM = 4096, KEY_MOST = 511 };
 
 static const size_t MAP_FIRST = (size_t)256 << 20, MAP_MOST = (size_t)64 << 30;
-static const char *const TABLES[TABLE_COUNT] = {"meta",    "grants",   "past",
-                                                "changes", "versions", "policy"};
+static const char *const TABLES[TABLE_COUNT] = {"meta",     "grants", "past",      "changes",
+                                                "versions", "policy", "incidents", "faults"};
 
 struct state {
     MDB_env *env;

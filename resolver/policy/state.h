@@ -7,6 +7,8 @@
  *   past      the same, of grants that ended or were revoked
  *   changes   number (8 octets, big endian, from 1) → SHA-256 (32 octets) and the entry as JSON
  *   versions  version (4 octets, big endian) → when, who and why, as JSON
+ *   incidents id (4 octets, big endian) → incident as JSON (incidents.h)
+ *   faults    id (4 octets, big endian) → fault as JSON (incidents.h)
  *   policy    subnet NUL target NUL version (4 octets, big endian) → rules as text (versions.h)
  *
  * A change is one transaction: the grant, the policy version that comes of it and the entry of the
@@ -77,6 +79,8 @@ enum state_table {
     TABLE_CHANGES,
     TABLE_VERSIONS,
     TABLE_POLICY,
+    TABLE_INCIDENTS,
+    TABLE_FAULTS,
     TABLE_COUNT
 };
 
