@@ -9,10 +9,12 @@
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 #include "resolver/control/daemon.h"
+#include "resolver/control/rules.h"
 #include "resolver/denials/alert.h"
 #include "resolver/denials/writer.h"
+#include "resolver/policy/incidents.h"
 
-enum { LOOK_S = 2, FIRST_RETENTION_MS = 60000 };
+enum { LOOK_S = 2, FIRST_RETENTION_MS = 60000, HELD_MAX = 1000 };
 
 struct upkeep {
     struct daemon *daemon;
@@ -49,10 +51,21 @@ static void alerts_settle(struct upkeep *upkeep, const struct config *config, in
     free(thresholds);
 }
 
-static void receipt_tell(const struct retention_receipt *receipt)
+/* A receipt of what was destroyed: in the log, and in the change log's chain. */
+static void receipt_tell(struct upkeep *upkeep, const struct retention_receipt *receipt)
 {
+    struct actor actor = rules_actor_system(NULL);
+
     if (receipt->dropped + receipt->rewritten == 0)
         return;
+    pthread_mutex_lock(&upkeep->daemon->change);
+    rules_note(upkeep->daemon, &actor, "retention", "denials", NULL,
+               json_pack("{sI,sI,sI,sI,ss,ss}", "denials_destroyed", (json_int_t)receipt->denials,
+                         "days_wholly", (json_int_t)receipt->dropped, "days_in_part",
+                         (json_int_t)receipt->rewritten, "days_held", (json_int_t)receipt->held,
+                         "first", receipt->first, "last", receipt->last),
+               "kept no longer, by `retention` and `keep` of the configuration");
+    pthread_mutex_unlock(&upkeep->daemon->change);
     log_notice("records kept no longer were destroyed: %llu denials of %u days wholly and %u days "
                "in part, "
                "%s to %s",
@@ -60,26 +73,79 @@ static void receipt_tell(const struct retention_receipt *receipt)
                receipt->first, receipt->last);
 }
 
+/* Days of open incidents. */
+struct held {
+    struct day days[HELD_MAX];
+    size_t count;
+    bool all; /* more than we can remember, or not to be known: then nothing is destroyed */
+};
+
+static void held_add(void *user, int64_t wall_ms)
+{
+    struct held *held = user;
+    struct day day;
+
+    day_of(wall_ms, &day);
+    for (size_t i = 0; i < held->count; i++)
+        if (strcmp(held->days[i].text, day.text) == 0)
+            return;
+    if (held->count == HELD_MAX)
+        held->all = true;
+    else
+        held->days[held->count++] = day;
+}
+
+static bool held_is(void *user, const struct day *day)
+{
+    const struct held *held = user;
+
+    for (size_t i = 0; i < held->count; i++)
+        if (strcmp(held->days[i].text, day->text) == 0)
+            return true;
+    return held->all;
+}
+
+static void held_read(struct upkeep *upkeep, int64_t wall_ms, struct held *held)
+{
+    struct change *change;
+
+    held->count = 0;
+    held->all = upkeep->daemon->rules == NULL ||
+                change_begin(upkeep->daemon->rules, NULL, wall_ms, &change, NULL) < 0;
+    if (held->all)
+        return;
+    held->all = incidents_held(change, held_add, held, NULL) < 0;
+    change_abort(change);
+}
+
 static void retain(struct upkeep *upkeep, const struct config *config, int64_t wall_ms)
 {
     struct retention_rule *rules = calloc(config->category_count + 1, sizeof(*rules));
     struct retention_receipt receipt = {0};
+    struct held *held = calloc(1, sizeof(*held));
     struct bl_error error = {""};
     size_t count = 0;
 
-    if (rules == NULL)
-        return;
+    if (rules == NULL || held == NULL) {
+        free(rules);
+        free(held);
+        return; /* tomorrow again */
+    }
+    held_read(upkeep, wall_ms, held);
     for (size_t i = 0; i < config->category_count; i++)
         if (config->categories[i].keep_s > 0)
             rules[count++] = (struct retention_rule){config->categories[i].name,
                                                      (int64_t)config->categories[i].keep_s * 1000};
     const struct retention retention = {.keep_ms = (int64_t)config->retention.denials_s * 1000,
                                         .rules = rules,
-                                        .rule_count = count};
+                                        .rule_count = count,
+                                        .held = held_is,
+                                        .user = held};
     if (denials_writer_retain(upkeep->daemon->writer, &retention, wall_ms, &receipt, &error) < 0)
         log_warning("records that should be destroyed are still there: %s", error.text);
-    receipt_tell(&receipt);
+    receipt_tell(upkeep, &receipt);
     free(rules);
+    free(held);
 }
 
 static void look(struct upkeep *upkeep)
