@@ -133,6 +133,71 @@ def test_chains(place):
     holds(upstream.seen, "the upstream was asked")
 
 
+def test_services(place):
+    """Targets of HTTPS and SVCB records in both modes, aliases without an end, DNAME."""
+    _, resolver = opened(place)
+    for kind in ("HTTPS", "SVCB"):
+        for word in ("svcalias", "svctarget"):
+            name = f"tracker-_-example.{word}.example"
+            for what in ("fresh", "from the cache"):
+                refused(resolver.ask(name, kind), f"{kind} by {word}, {what}")
+            same(resolver.ask(name, kind, source="127.0.0.2").rcode, "NOERROR", f"{kind} by {word} for staff")
+    for kind in ("HTTPS", "AAAA", "TXT"):
+        refused(resolver.ask("www-_-tracker-_-example.barealias.example", kind), f"an alias without an end, {kind}")
+    refused(resolver.ask("x.dname.example"), "through a DNAME")
+    ways = {one["via"] for one in place.denials("--client", "127.0.0.1")}
+    same(ways, {"service", "cname"}, "how they were found")
+
+
+def test_addresses(place):
+    """Listed addresses in an answer, of both families and as hints; encrypted hellos are stripped."""
+    _, resolver = opened(place)
+    ranges = place.write("ranges.txt", "11.66.0.0/28\n2a01:66::/124\n")
+    place.command("lists", "import", "--category", "ads", "--format", "addresses", "--reason", "x", ranges)
+    for kind, name in (("A", "x.at-5.example"), ("AAAA", "x.at-5.example"), ("HTTPS", "x.svchint-5.example")):
+        for what in ("fresh", "from the cache"):
+            refused(resolver.ask(name, kind), f"a listed address by {kind}, {what}")
+        same(resolver.ask(name, kind, source="127.0.0.2").rcode, "NOERROR", f"{kind} for staff")
+    same(resolver.ask("x.at-77.example").rcode, "NOERROR", "an address beside the range")
+    same({one["via"] for one in place.denials("--client", "127.0.0.1")}, {"address"}, "how they were found")
+    answer = resolver.ask("x.svchint-77.example", "HTTPS")
+    same(answer.rcode, "NOERROR", "a hint beside the range")
+    holds(b"ech!" not in answer.wire, "the keys of encrypted hellos go to a filtered group")
+
+
+def test_canaries(place):
+    """Names by which browsers and phones ask whether they may encrypt their look-ups elsewhere."""
+    upstream, resolver = opened(place)
+    for name in ("use-application-dns.net", "mask.icloud.com", "mask-h2.icloud.com"):
+        for spelled in (name, name.upper()):
+            for kind in ("A", "AAAA"):
+                answer = resolver.ask(spelled, kind)
+                holds(answer.rcode == "NXDOMAIN" or (answer.rcode == "NOERROR" and not answer.answers), f"{spelled} {kind}: {answer}")
+    for kind in ("SVCB", "A"):
+        answer = resolver.ask("_dns.resolver.arpa", kind)
+        same(answer.answers, [], f"_dns.resolver.arpa {kind}: resolvers are not to be discovered past us")
+    same([one.name for one in upstream.seen], [], "what went upstream")
+
+
+def test_special_names_do_not_leak(place):
+    """RFC 6761, 6762, 7686, 8880, 6303: answered here, never asked outside."""
+    upstream, resolver = opened(place)
+    for name, kind in (("localhost", "A"), ("x.localhost", "AAAA"), ("x.invalid", "A"), ("x.onion", "A"), ("1.1.168.192.in-addr.arpa", "PTR"),
+                       ("1.0.0.10.in-addr.arpa", "PTR"), ("1.0.0.127.in-addr.arpa", "PTR"), ("ipv4only.arpa", "AAAA")):
+        holds(resolver.ask(name, kind) is not None, f"{name}: nothing came")
+    leaked = [one.name for one in upstream.seen if not one.name.lower().startswith("ipv4only")]
+    same(leaked, [], "what went upstream")
+
+
+def test_idn(place):
+    """A name of the list in letters of a language: as A-label in any case; raw UTF-8 on the wire is another name."""
+    _, resolver = opened(place, names=("b\u00fccher.example",))
+    for name in ("xn--bcher-kva.example", "XN--BCHER-KVA.example", "www.Xn--Bcher-Kva.EXAMPLE"):
+        refused(resolver.ask(name), name)
+    raw = resolver.ask(["b\u00fccher".encode(), b"example"])
+    holds(raw is not None, "raw UTF-8: nothing came")
+
+
 def test_not_over_blocked(place):
     _, resolver = opened(place)
     for name in ["nottracker.example", "tracker.example.org", "example", "trackers.example", "tracker-example.org", "other.example",

@@ -210,6 +210,43 @@ class Faults:
         """An alias to the name that the first label spells: `tracker-_-example.cloaked.example`."""
         return self._chain(message, [message.name.split(".")[0].replace("-_-", ".")])
 
+    def _service(self, message, priority, target, parameters=b"", more=b""):
+        data = struct.pack(">H", priority) + dns.name_wire(target) + parameters
+        row = dns.record(b"\xc0\x0c", message.kind, 300, data)
+        return [Reply(header(message, answers=1) + self.question(message) + row + more)]
+
+    def fault_svcalias(self, message, number, tcp):
+        """HTTPS and SVCB in AliasMode (RFC 9460 section 2.4.2), to the name that the first label spells."""
+        target = message.name.split(".")[0].replace("-_-", ".")
+        return self._service(message, 0, target) if message.kind in (64, 65) else [Reply(self.good(message))]
+
+    def fault_svctarget(self, message, number, tcp):
+        """The same in ServiceMode, with alpn."""
+        target = message.name.split(".")[0].replace("-_-", ".")
+        return self._service(message, 1, target, dns.option(1, b"\2h2")) if message.kind in (64, 65) else [Reply(self.good(message))]
+
+    def fault_svchint(self, message, number, tcp):
+        """ServiceMode of the name itself, with the hint 11.66.0.N and `ech`."""
+        hint = bytes([11, 66, 0, number or 1])
+        parameters = dns.option(1, b"\2h2") + dns.option(4, hint) + dns.option(5, b"\0\4ech!")
+        return self._service(message, 1, ".", parameters) if message.kind in (64, 65) else [Reply(self.good(message))]
+
+    def fault_dname(self, message, number, tcp):
+        """A DNAME of the parent to tracker.example, with the alias made of it."""
+        parent = ".".join(message.name.split(".")[1:])
+        alias = message.name.split(".")[0] + ".tracker.example"
+        rows = (dns.record(parent, 39, 300, dns.name_wire("tracker.example")) + dns.record(b"\xc0\x0c", 5, 300, dns.name_wire(alias))
+                + dns.record(alias, 1, 300, dns.address_data(address_of(alias))))
+        return [Reply(header(message, answers=3) + self.question(message) + rows)]
+
+    def fault_barealias(self, message, number, tcp):
+        """An alias without anything behind it, as for types that the target does not have."""
+        return self._chain(message, [message.name.split(".")[0].replace("-_-", ".")], end=False)
+
+    def fault_at(self, message, number, tcp):
+        """The address 11.66.0.N, or 2a01:66::N."""
+        return [Reply(self.good(message, address=f"11.66.0.{number or 1}" if message.kind == 1 else f"2a01:66::{number or 1}"))]
+
     def fault_private(self, message, number, tcp):
         return [Reply(self.good(message, address="192.168.1.1" if message.kind == 1 else "fd00::1"))]
 
