@@ -295,15 +295,20 @@ static void index_insert(struct cache *cache, uint32_t hash, size_t offset,
     bucket->slots[slot].position = (uint32_t)(offset / UNIT);
 }
 
-/* The entry that will have to go next, and where the index tells of it, are fetched from memory
+/* The entries that will have to go next, and where the index tells of them, are fetched from memory
  * meanwhile. */
 static void retire_prepare(const struct cache *cache)
 {
-    const struct cache_entry *next = entry_at(cache, cache->tail);
+    size_t offset = cache->tail;
 
-    if (cache->in_ring && cache->head <= cache->tail)
+    if (!cache->in_ring || cache->head > cache->tail)
+        return;
+    for (unsigned i = 0; i < 2 && offset < cache->size; i++) {
+        const struct cache_entry *next = entry_at(cache, offset);
         __builtin_prefetch(bucket_of(cache, next->hash));
-    __builtin_prefetch((const uint8_t *)next + 256);
+        offset += next->size;
+    }
+    __builtin_prefetch(cache->ring + offset + 256);
 }
 
 void cache_insert(struct cache *cache, const struct cache_reply *reply, int64_t now_ms)

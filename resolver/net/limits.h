@@ -31,7 +31,9 @@ enum {
 
     /* Upstream UDP: sockets, each with a random port of its own, for each upstream and worker. */
     PORTS_PER_UPSTREAM = 512,
-    PORTS_ALONE = 16,   /* questions of one turn that get a port each; further ones share */
+    PORTS_ALONE = 16,   /* more new questions than these make a turn crowded … */
+    PORTS_CROWDED = 16, /* … so many crowded turns are a flood, whose questions share ports … */
+    PORTS_CALM_MS = 50, /* … until there was none for so long */
     PORT_USES_MIN = 64, /* a port is given back after so many questions, or up to twice that … */
     PORT_AGE_MS = 60 * 1000, /* … or after this time */
     PORT_TRIES = 32,         /* binds to random ports until one is free */

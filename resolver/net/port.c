@@ -13,6 +13,7 @@
 struct port {
     struct channel channel; /* first: exchange_try->channel is this */
     int fd;                 /* −1 once closed */
+    bool watched;           /* in the epoll set: while replies may come */
     int uses_left;
     int64_t opened_ms;
     struct pool *pool;
@@ -29,7 +30,8 @@ struct pool {
     struct port *current; /* by which the batch leaves */
     struct pool *unsent_next;
     bool is_unsent;
-    unsigned alone; /* questions of this turn with a port of their own */
+    unsigned asked;   /* questions of this turn */
+    unsigned crowded; /* how much of late: PORTS_CROWDED and more is a flood */
     unsigned count;
     struct mmsghdr messages[BATCH];
     struct iovec vectors[BATCH];
@@ -99,12 +101,49 @@ static void port_retire(struct ports *ports, struct port *port)
     ports->retired = port;
 }
 
+/* Each question has a port of its own. Only where crowded turns have followed each other for long
+ * do the questions of one turn share a port, and with it system calls: a forger still has to guess
+ * the port, the id and the case of the one name that it wants. */
+static bool is_flooded(const struct pool *pool)
+{
+    return pool->crowded >= PORTS_CROWDED;
+}
+
+/* At the end of a turn. */
+static void crowd_note(struct pool *pool)
+{
+    if (pool->asked > PORTS_ALONE)
+        pool->crowded += pool->crowded < 2 * PORTS_CROWDED;
+    else
+        pool->crowded -= pool->crowded > 0;
+    pool->asked = 0;
+}
+
+/* A socket is watched from when a question has left by it; in a flood until it waits for nothing:
+ * the kernel tells those who watch a socket of each datagram that leaves it too, which is a
+ * twentieth of what a question costs then. 0 or a negative errno. */
+static int port_watch(struct ports *ports, struct port *port)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = port};
+
+    if (port->watched)
+        return 0;
+    if (epoll_ctl(ports->epoll_fd, EPOLL_CTL_ADD, port->fd, &event) < 0)
+        return -errno;
+    port->watched = true;
+    return 0;
+}
+
 static void port_idle(struct worker *worker, struct channel *channel)
 {
     struct port *port = (struct port *)channel;
 
-    if (!port->slot)
+    if (!port->slot) {
         port_close(worker->ports, port);
+    } else if (port->watched && is_flooded(port->pool)) {
+        CHECK(epoll_ctl(worker->ports->epoll_fd, EPOLL_CTL_DEL, port->fd, NULL) == 0);
+        port->watched = false;
+    }
 }
 
 /* Binds to a port from the whole range, drawn from the kernel's generator: the kernel's own choice
@@ -165,13 +204,6 @@ static int port_open(struct ports *ports, struct pool *pool, struct port **slot)
         close(fd);
         return -ENOMEM;
     }
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = port};
-    if (epoll_ctl(ports->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
-        code = -errno;
-        close(fd);
-        free(port);
-        return code;
-    }
     port->fd = fd;
     port->channel.idle = port_idle;
     port->uses_left =
@@ -222,7 +254,7 @@ static void pool_flush(struct ports *ports, struct pool *pool)
 {
     struct port *port = pool->current;
     unsigned count = pool->count, at = 0;
-    bool broken = false;
+    bool broken = false, refused = false;
 
     pool->current = NULL;
     pool->count = 0;
@@ -232,6 +264,8 @@ static void pool_flush(struct ports *ports, struct pool *pool)
             at += (unsigned)sent;
         } else if (errno == EAGAIN || errno == ENOBUFS) {
             break; /* lost as in a full network: their deadlines find them */
+        } else if (errno == ECONNREFUSED && !port->watched && !refused) {
+            refused = true; /* told too late: of an earlier batch, which has been given up */
         } else if (errno != EINTR) {
             broken = true; /* perhaps the refusal of an earlier question */
             break;
@@ -239,6 +273,7 @@ static void pool_flush(struct ports *ports, struct pool *pool)
     }
     if (!port)
         return;
+    broken |= port_watch(ports, port) < 0;
     port->uses_left -= (int)count;
     if (broken || port->uses_left <= 0)
         port_retire(ports, port);
@@ -253,7 +288,7 @@ void ports_flush(struct ports *ports)
     while (ports && (pool = ports->unsent)) {
         ports->unsent = pool->unsent_next;
         pool->is_unsent = false;
-        pool->alone = 0;
+        crowd_note(pool);
         pool_flush(ports, pool);
     }
     if (ports)
@@ -296,13 +331,12 @@ int ports_send(struct ports *ports, struct exchange *exchange)
 
     if (!pool)
         return code;
+    if (ports->worker->now.mono_ms - pool->used_ms >= PORTS_CALM_MS)
+        pool->crowded = 0;
     pool->used_ms = ports->worker->now.mono_ms;
-    /* A port of its own for each question. Only what a crowded turn asks beyond that shares one: a
-     * forger still has to guess the port, the id and the case of the one name that it wants. */
-    if (pool->count == BATCH || pool->alone < PORTS_ALONE) {
+    pool->asked++;
+    if (pool->count == BATCH || !is_flooded(pool))
         pool_flush(ports, pool);
-        pool->alone++;
-    }
     port = port_choose(ports, pool, exchange->id, &code);
     if (!port)
         return code;

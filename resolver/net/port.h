@@ -2,16 +2,18 @@
  * net/.
  *
  * A forger who cannot see our traffic has to guess the id and the port (RFC 5452 section 4). Each
- * upstream has PORTS_PER_UPSTREAM slots; the questions of one turn of the loop go together by a
- * slot drawn at random, and an empty slot is filled with a socket bound to a port drawn from 1024
- * to 65535. To forge the answer to a given name both its port and its id are to be guessed,
- * whatever else leaves by the same port. A socket is given back after some uses or some time, so
- * the population of open ports moves on. Being connected, the kernel drops datagrams from anybody
- * else for us and tells when an upstream refuses.
+ * upstream has PORTS_PER_UPSTREAM slots; each question takes one drawn at random, and an empty slot
+ * is filled with a socket bound to a port drawn from 1024 to 65535. A socket is given back after
+ * some uses or some time, so the population of open ports moves on. Being connected, the kernel
+ * drops datagrams from anybody else for us and tells when an upstream refuses.
  *
- * All sockets are in one epoll set, itself watched by the loop: a turn costs one epoll_wait(), a
- * sendmmsg() for what is asked and a recvmmsg() for each socket that has replies, and sockets come
- * and go without the loop's knowledge.
+ * In a flood (many new questions in each of many turns of the loop) those of one turn leave by one
+ * port together, in one sendmmsg(). To forge the answer to a given name both its port and its id
+ * are to be guessed all the same, whatever else leaves by the same port.
+ *
+ * All sockets are in one epoll set, itself watched by the loop: a turn costs one epoll_wait() and a
+ * recvmmsg() for each socket that has replies, and sockets come and go without the loop's
+ * knowledge.
  *
  * Failure modes: no descriptor or port to be had: any open socket of the upstream is used, else the
  * try fails.

@@ -133,6 +133,7 @@ enum query_next forward_accept(struct pipeline *pipeline, struct exchange *excha
                                       .class = exchange->class};
     struct reply *reply = pipeline->reply;
     int64_t now_ms = pipeline->moment.mono_ms;
+    uint32_t place = recall_expect(pipeline, &question);
     int code = reply_read(reply, bytes, len, &question, &limits);
     enum exchange_fit fit = code < 0
                                 ? EXCHANGE_FITS
@@ -152,7 +153,7 @@ enum query_next forward_accept(struct pipeline *pipeline, struct exchange *excha
         if (reply->authentic)
             reply->message[3] |= DNS_AD;
         reply_look_up(pipeline->world->store, reply->message, reply->len, &reply->facts);
-        recall_store(pipeline, &question);
+        recall_store(pipeline, &question, place);
         exchange_close(pipeline->exchanges, exchange, EXCHANGE_ANSWERED);
         return QUERY_ANSWER;
     }

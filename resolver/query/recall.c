@@ -99,16 +99,30 @@ enum query_next recall_answer(struct pipeline *pipeline, struct query *query, bo
     return answer_message(pipeline, query, &source);
 }
 
-void recall_store(struct pipeline *pipeline, const struct reply_question *question)
+static struct cache_key stored_key(const struct reply_question *question)
+{
+    return (struct cache_key){.name = question->name,
+                              .name_len = question->name_len,
+                              .dnssec = question->dnssec,
+                              .type = question->type,
+                              .class = question->class};
+}
+
+uint32_t recall_expect(const struct pipeline *pipeline, const struct reply_question *question)
+{
+    struct cache_key key = stored_key(question);
+    uint32_t hash = cache_hash(pipeline->cache, &key);
+
+    cache_prefetch(pipeline->cache, hash);
+    return hash;
+}
+
+void recall_store(struct pipeline *pipeline, const struct reply_question *question, uint32_t hash)
 {
     const struct reply *reply = pipeline->reply;
     const struct reply_facts *facts = &reply->facts;
     struct cache_reply cached = {
-        .key = {.name = question->name,
-                .name_len = question->name_len,
-                .dnssec = question->dnssec,
-                .type = question->type,
-                .class = question->class},
+        .key = stored_key(question),
         .message = reply->message,
         .message_len = reply->len,
         .ttls = reply->ttls,
@@ -123,6 +137,7 @@ void recall_store(struct pipeline *pipeline, const struct reply_question *questi
         .has_private = facts->has_private,
     };
 
+    cached.key.hash = hash;
     if (reply->ttl_s > 0 && !facts->too_many)
         cache_insert(pipeline->cache, &cached, pipeline->moment.mono_ms);
 }

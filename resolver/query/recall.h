@@ -12,8 +12,12 @@ enum query_next recall_answer(struct pipeline *pipeline, struct query *query, bo
 /* Whether a stale answer could be given for what an exchange asks. */
 bool recall_has_stale(struct pipeline *pipeline, const struct exchange *exchange);
 
+/* A reply to this question is about to be read: has its place in the cache fetched from memory
+ * meanwhile, and returns where that is for recall_store(). */
+uint32_t recall_expect(const struct pipeline *pipeline, const struct reply_question *question);
+
 /* Keeps the reply at hand, with its facts. */
-void recall_store(struct pipeline *pipeline, const struct reply_question *question);
+void recall_store(struct pipeline *pipeline, const struct reply_question *question, uint32_t hash);
 
 struct cache_key recall_key(const struct dns_question *question);
 
