@@ -152,6 +152,16 @@ static void random_fill(void *user, void *bytes, size_t len)
         at[i] = (uint8_t)(random_next(&school->random) >> 32);
 }
 
+struct world *school_world(struct school *school)
+{
+    struct world *world;
+    struct bl_error error;
+
+    if (world_create(config_make(school), 1, &world, &error) < 0)
+        bench_fail("%s", error.text);
+    return world;
+}
+
 void school_open(struct school *school, const struct school_options *options)
 {
     struct pipeline_options pipeline = {0};
@@ -168,8 +178,8 @@ void school_open(struct school *school, const struct school_options *options)
     if (!mkdtemp(school->folder))
         bench_fail("no folder to work in: %s", strerror(errno));
     list_compile(school);
-    if (world_create(config_make(school), 1, &school->world, &error) < 0 ||
-        journal_open(school->folder, 0, &school->journal, &error) < 0)
+    school->world = school_world(school);
+    if (journal_open(school->folder, 0, &school->journal, &error) < 0)
         bench_fail("%s", error.text);
     pipeline.world = school->world;
     pipeline.journal = school->journal;

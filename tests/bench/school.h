@@ -31,6 +31,9 @@ struct school {
 void school_open(struct school *school, const struct school_options *options);
 void school_close(struct school *school);
 
+/* Another world from the same folder; the caller's to unref. */
+struct world *school_world(struct school *school);
+
 /* The listed name of this number, and one that is on no list. */
 void school_listed(uint64_t number, struct bl_name *out_name);
 void school_unlisted(uint64_t number, struct bl_name *out_name);
