@@ -215,6 +215,13 @@ static int write_record(struct rewrite *rewrite, size_t index, unsigned section)
     return write_data(rewrite, record);
 }
 
+/* RFC 9460 section 2.2: a target of its own, where "." stands for the owner itself. */
+static bool is_service_elsewhere(const struct rewrite *rewrite, const struct dns_record *record)
+{
+    return (record->type == DNS_HTTPS || record->type == DNS_SVCB) && record->data_len > 2 &&
+           rewrite->bytes[record->data + 2] != 0;
+}
+
 static bool is_signature_of(const struct rewrite *rewrite, size_t index, unsigned type)
 {
     const struct dns_record *record = &rewrite->reply->records[index];
@@ -247,6 +254,7 @@ static int write_set(struct rewrite *rewrite, const struct bl_name *name, unsign
         }
         if (write_record(rewrite, i, 1) < 0)
             return -EBADMSG;
+        rewrite->reply->has_targets |= is_service_elsewhere(rewrite, record);
     }
     return found;
 }
