@@ -25,6 +25,7 @@ enum {
     BACKLOG = 64,
     REQUEST_MS = 10 * 1000,
     REPLY_MS = 5 * 60 * 1000,
+    SHORTAGE_MS = 100,
     THREAD_STACK = 1024 * 1024,
     CODE_FAILED = 1,
     CODE_USAGE = 2,
@@ -280,14 +281,15 @@ static int thread_start(pthread_t *out_thread, bool detached, void *(*run)(void 
     return -code;
 }
 
-static void caller_accept(struct control *control)
+/* Returns whether there was a descriptor for the caller. */
+static bool caller_accept(struct control *control)
 {
     int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
     struct call *call;
     pthread_t thread;
 
     if (fd < 0)
-        return;
+        return errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS;
     call = calloc(1, sizeof *call);
     if (call) {
         call->control = control;
@@ -297,13 +299,14 @@ static void caller_accept(struct control *control)
         control->callers++;
         pthread_mutex_unlock(&control->lock);
         if (thread_start(&thread, true, call_run, call) == 0)
-            return;
+            return true;
         pthread_mutex_lock(&control->lock);
         control->callers--;
         pthread_mutex_unlock(&control->lock);
     }
     free(call);
     close(fd);
+    return true;
 }
 
 /* Further callers wait in the backlog until one has left. Returns whether to go on. */
@@ -330,8 +333,9 @@ static void *control_run(void *user)
             continue;
         if (items[1].revents)
             break;
-        if (items[0].revents)
-            caller_accept(control);
+        /* The caller stays in the backlog and poll() would tell of it at once, again and again. */
+        if (items[0].revents && !caller_accept(control))
+            (void)poll(&items[1], 1, SHORTAGE_MS);
     }
     return NULL;
 }
