@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "resolver/base/check.h"
@@ -401,18 +400,6 @@ static void on_ready(uv_poll_t *poll, int status, int events)
         port_read(ports, ready[i].data.ptr);
 }
 
-/* A share of the process's descriptors that leaves room for clients' connections, lists and
- * records. */
-static size_t descriptors_allowed(const struct worker *worker)
-{
-    struct rlimit limit;
-    unsigned workers = worker->pipeline->world->config->workers;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
-        return 4 * PORTS_PER_UPSTREAM;
-    return (size_t)limit.rlim_cur / 2 / (workers ? workers : 1);
-}
-
 int ports_create(struct worker *worker, struct ports **out_ports)
 {
     struct ports *ports = calloc(1, sizeof *ports);
@@ -421,7 +408,9 @@ int ports_create(struct worker *worker, struct ports **out_ports)
     if (!ports)
         return -ENOMEM;
     ports->worker = worker;
-    ports->limit = descriptors_allowed(worker);
+    ports->limit = worker_descriptors(worker) / 2;
+    if (ports->limit == 0)
+        ports->limit = 1;
     ports->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (ports->epoll_fd < 0) {
         code = -errno;

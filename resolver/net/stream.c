@@ -491,12 +491,30 @@ static void on_refused(uv_handle_t *handle)
     free(handle);
 }
 
+/* libuv tries to accept again until it may: without a descriptor to do it with, the worker would
+ * do nothing else ever after. */
+static void descriptor_free(struct streams *streams)
+{
+    struct stream *s = streams->oldest;
+
+    while (s && s->in_flight)
+        s = s->newer;
+    if (!s)
+        s = streams->oldest;
+    if (s)
+        stream_close(s);
+}
+
 static void on_connection(uv_stream_t *tcp, int status)
 {
     struct listener *listener = (struct listener *)tcp;
     struct streams *streams = listener->streams;
     struct stream *s;
 
+    if (status == UV_EMFILE || status == UV_ENFILE) {
+        descriptor_free(streams);
+        return;
+    }
     if (status < 0 || !(s = calloc(1, sizeof *s)))
         return;
     worker_wake(streams->worker);
@@ -524,6 +542,10 @@ int streams_create(struct worker *worker, struct streams **out_streams)
     streams->worker = worker;
     streams->seed = random_32(&worker->pipeline->random);
     streams->limit = (STREAMS_MAX + workers - 1) / workers;
+    if (streams->limit > worker_descriptors(worker) / 4)
+        streams->limit = (unsigned)(worker_descriptors(worker) / 4);
+    if (streams->limit == 0)
+        streams->limit = 1;
     streams->client_limit = (STREAMS_PER_CLIENT + workers - 1) / workers;
     *out_streams = streams;
     return 0;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "resolver/base/check.h"
 #include "resolver/base/log.h"
@@ -13,7 +14,11 @@
 #include "resolver/net/port.h"
 #include "resolver/net/stream.h"
 
-enum { STACK_SIZE = 512 * 1024 };
+enum {
+    STACK_SIZE = 512 * 1024,
+    DESCRIPTORS_OWN = 128, /* of the process: sockets that listen, loops, lists, records, callers */
+    DESCRIPTORS_MOST = 1024 * 1024,
+};
 
 void worker_wake(struct worker *worker)
 {
@@ -258,6 +263,18 @@ static int parts_create(struct worker *worker, const struct pipeline_options *op
         return bl_error_set(error, code, "cannot set up worker %u: %s", worker->number,
                             strerror(-code));
     return 0;
+}
+
+size_t worker_descriptors(const struct worker *worker)
+{
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
+    unsigned workers = worker->pipeline->world->config->workers;
+    size_t all = DESCRIPTORS_MOST, own;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < all)
+        all = (size_t)limit.rlim_cur;
+    own = all / 2 < DESCRIPTORS_OWN ? all / 2 : DESCRIPTORS_OWN;
+    return (all - own) / (workers ? workers : 1);
 }
 
 static void cache_begin(struct worker *worker)

@@ -79,6 +79,11 @@ int worker_start(struct worker *worker, struct bl_error *error);
 void worker_destroy(
     struct worker *worker); /* after its thread ended, or never began; NULL is fine */
 
+/* This worker's share of the descriptors that the process may open and that lists, records, loops
+ * and callers of the control socket leave: ports take half of it, connections of clients a quarter.
+ */
+size_t worker_descriptors(const struct worker *worker);
+
 /* Reads the clock unless this turn has. Every callback that gets to the pipeline calls it first. */
 void worker_wake(struct worker *worker);
 
