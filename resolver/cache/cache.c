@@ -372,19 +372,30 @@ bool cache_update_facts(struct cache *cache, struct cache_entry *entry,
     return true;
 }
 
-size_t cache_flush(struct cache *cache, const uint8_t *name)
+size_t cache_flush_fitting(struct cache *cache,
+                           bool (*fits)(void *user, const uint8_t *name, size_t len), void *user)
 {
     size_t before = cache->state.entries;
 
     for (size_t b = 0; b < cache->bucket_count; b++)
         for (unsigned i = 0; i < SLOTS; i++) {
             uint32_t *position = &cache->buckets[b].slots[i].position;
-            if (*position &&
-                (!name ||
-                 bl_name_is_below(entry_bytes(entry_at(cache, (size_t)*position * UNIT)), name)))
+            const struct cache_entry *entry = entry_at(cache, (size_t)*position * UNIT);
+            if (*position && fits(user, entry_bytes(entry), entry->name_len))
                 drop(cache, position);
         }
     return before - cache->state.entries;
+}
+
+static bool is_name_or_below(void *user, const uint8_t *name, size_t len)
+{
+    (void)len;
+    return !user || bl_name_is_below(name, user);
+}
+
+size_t cache_flush(struct cache *cache, const uint8_t *name)
+{
+    return cache_flush_fitting(cache, is_name_or_below, (void *)(uintptr_t)name);
 }
 
 void cache_each(const struct cache *cache,

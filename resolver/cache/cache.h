@@ -100,6 +100,10 @@ void cache_insert(struct cache *cache, const struct cache_reply *reply, int64_t 
 /* Forgets one name with all below it, or everything (NULL). Returns how many entries went. */
 size_t cache_flush(struct cache *cache, const uint8_t *name);
 
+/* Forgets, in one walk, each entry whose name (lower-cased wire form, and its length) `fits`. */
+size_t cache_flush_fitting(struct cache *cache,
+                           bool (*fits)(void *user, const uint8_t *name, size_t len), void *user);
+
 /* Calls `take` for each entry, the oldest first. */
 void cache_each(const struct cache *cache,
                 void (*take)(void *user, const struct cache_entry *entry), void *user);

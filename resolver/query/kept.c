@@ -44,7 +44,9 @@ int pipeline_adopt_cache(struct pipeline *pipeline, unsigned worker, size_t *out
     if (!pipeline->world->config->cache.keep)
         return 0;
     code = path_make(pipeline, worker, path, error);
-    return code < 0
-               ? code
-               : cache_adopt(pipeline->cache, path, generation, pipeline->moment, out_count, error);
+    if (code == 0)
+        code = cache_adopt(pipeline->cache, path, generation, pipeline->moment, out_count, error);
+    if (code == 0) /* the configuration may have changed in between */
+        pipeline_forget_records(pipeline);
+    return code;
 }

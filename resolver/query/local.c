@@ -235,6 +235,13 @@ static void answer_local(struct pipeline *pipeline, struct query *query,
     answer_end(pipeline, query, &writer, rcode, NULL, 0);
 }
 
+bool local_has_record(const struct local_names *names, const uint8_t *name, size_t len)
+{
+    const struct local_name *item = name_find(names, name, len);
+
+    return item && item->kind >= LOCAL_ADDRESSES;
+}
+
 bool local_answer(struct pipeline *pipeline, struct query *query)
 {
     const struct local_names *names = pipeline->world->local;

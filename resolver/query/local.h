@@ -22,6 +22,10 @@ struct query;
 int local_create(const struct config *config, struct local_names **out_names); /* 0 or -ENOMEM */
 void local_free(struct local_names *names);
 
+/* Whether this very name (lower-cased wire form) is a record of the school's, or its PTR: what
+ * upstreams say of it counts for nothing. */
+bool local_has_record(const struct local_names *names, const uint8_t *name, size_t len);
+
 /* Composes the answer and returns true when the name is one of these. */
 bool local_answer(struct pipeline *pipeline, struct query *query);
 

@@ -2,12 +2,25 @@
 #include <stdlib.h>
 
 #include "resolver/query/forward.h"
+#include "resolver/query/local.h"
 #include "resolver/query/query.h"
 #include "resolver/query/radar.h"
 #include "resolver/query/reply.h"
 
+static bool has_record(void *user, const uint8_t *name, size_t len)
+{
+    return local_has_record(user, name, len);
+}
+
+void pipeline_forget_records(struct pipeline *pipeline)
+{
+    if (pipeline->world->config->record_count)
+        cache_flush_fitting(pipeline->cache, has_record, pipeline->world->local);
+}
+
 static int enter(struct pipeline *pipeline, struct world *world)
 {
+    const struct config *before = pipeline->world ? pipeline->world->config : NULL;
     struct policy_now now;
 
     if (policy_now_init(&now, world->policy) < 0)
@@ -24,9 +37,8 @@ static int enter(struct pipeline *pipeline, struct world *world)
     pipeline->world = world_ref(world);
     if (pipeline->journal)
         journal_legend(pipeline->journal, world->legend);
-    /* Records that are answered here must not be answered from what upstreams said before. */
-    for (size_t i = 0; i < world->config->record_count; i++)
-        cache_flush(pipeline->cache, world->config->records[i].wire);
+    if (world->config != before) /* grants and lists change no records */
+        pipeline_forget_records(pipeline);
     return 0;
 }
 

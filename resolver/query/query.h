@@ -166,6 +166,10 @@ int pipeline_keep_cache(const struct pipeline *pipeline, unsigned worker, struct
 int pipeline_adopt_cache(struct pipeline *pipeline, unsigned worker, size_t *out_count,
                          struct bl_error *error);
 
+/* Records that are answered here must not be answered from what upstreams said before: the cache
+ * forgets them, in one walk however many they are. */
+void pipeline_forget_records(struct pipeline *pipeline);
+
 /* Between two batches: the new world. Takes a reference, drops the old one's; cached replies stay
  * and get new facts when they are next used. 0, or -ENOMEM and everything stays as it was. */
 int pipeline_enter(struct pipeline *pipeline, struct world *world);

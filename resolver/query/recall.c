@@ -2,6 +2,7 @@
 
 #include "resolver/query/answer.h"
 #include "resolver/query/judge.h"
+#include "resolver/query/local.h"
 #include "resolver/query/refresh.h"
 
 enum {
@@ -138,6 +139,9 @@ void recall_store(struct pipeline *pipeline, const struct reply_question *questi
     };
 
     cached.key.hash = hash;
+    /* Asked before the school had a record of its own for it: the cache goes before the records. */
+    if (local_has_record(pipeline->world->local, question->name, question->name_len))
+        return;
     if (reply->ttl_s > 0 && !facts->too_many)
         cache_insert(pipeline->cache, &cached, pipeline->moment.mono_ms);
 }
