@@ -141,28 +141,35 @@ static enum exit_code exit_of(int code)
     }
 }
 
-enum exit_code act_ask(struct command *command, const char *verb, act_function *function,
-                       bool writing, json_t *request, json_t **out_reply)
+enum exit_code act_try(struct command *command, const char *verb, act_function *function,
+                       bool writing, json_t *request, json_t **out_reply, struct bl_error *error)
 {
-    struct bl_error error = {0};
     json_t *reply = NULL;
     enum exit_code exit;
     int code;
 
     if (ask_is_answered(command)) {
-        exit = ask_daemon(command, verb, json_incref(request), -1, &reply, &error);
+        exit = ask_daemon(command, verb, json_incref(request), -1, &reply, error);
     } else {
         reply = json_object();
-        code = act_do_here(command, function, writing, request, reply, &error);
+        code = act_do_here(command, function, writing, request, reply, error);
         exit = code < 0 ? exit_of(code) : EXIT_DONE;
     }
     json_decref(request);
-    if (exit != EXIT_DONE) {
+    if (exit != EXIT_DONE)
         json_decref(reply);
-        return command_fail(exit, "%s", error.text);
-    }
-    *out_reply = reply;
-    return EXIT_DONE;
+    else
+        *out_reply = reply;
+    return exit;
+}
+
+enum exit_code act_ask(struct command *command, const char *verb, act_function *function,
+                       bool writing, json_t *request, json_t **out_reply)
+{
+    struct bl_error error = {0};
+    enum exit_code exit = act_try(command, verb, function, writing, request, out_reply, &error);
+
+    return exit == EXIT_DONE ? exit : command_fail(exit, "%s", error.text);
 }
 
 int act_span(json_t *request, const char *length, const char *until, struct bl_error *error)

@@ -30,6 +30,10 @@ typedef int act_function(struct act *act, const json_t *request, json_t *reply,
 enum exit_code act_ask(struct command *command, const char *verb, act_function *function,
                        bool writing, json_t *request, json_t **out_reply);
 
+/* The same without a word: what went wrong is in *error. */
+enum exit_code act_try(struct command *command, const char *verb, act_function *function,
+                       bool writing, json_t *request, json_t **out_reply, struct bl_error *error);
+
 /* Options that several verbs share: --for, --until, into the request. 0, or a sentence. */
 int act_span(json_t *request, const char *length, const char *until, struct bl_error *error);
 

@@ -12,15 +12,16 @@
 #include "tools/denial_show.h"
 #include "tools/verb.h"
 
-enum format { FORMAT_TEXT, FORMAT_HTML, FORMAT_CSV, FORMAT_JSON };
-
 struct report_arguments {
     struct report_options options;
-    const char *day;
-    enum format format;
+    const char *day, *week, *term;
+    bool nightly;
+    enum report_format format;
     const char *output;
     int64_t now_s;
 };
+
+enum { OPTION_NIGHTLY = 1 };
 
 static void time_option(struct argp_state *state, const char *value, int64_t *out_ms)
 {
@@ -56,11 +57,17 @@ static void span_settle(struct argp_state *state, struct report_arguments *argum
     int64_t moment_ms = arguments->now_s * 1000;
     struct day day;
 
-    if (arguments->day != NULL && (options->since_ms != 0 || options->until_ms != 0))
-        argp_error(state, "please give either --day, or --since and --until");
+    int ways = (arguments->day != NULL) + (arguments->week != NULL) + (arguments->term != NULL) +
+               (options->since_ms != 0 || options->until_ms != 0);
+    if (ways > 1)
+        argp_error(state, "please give one of --day, --week, --term, and --since and --until");
     if (arguments->day != NULL)
         time_option(state, arguments->day, &moment_ms);
+    if (arguments->week != NULL)
+        time_option(state, arguments->week, &moment_ms);
     day_of(moment_ms, &day);
+    if (arguments->week != NULL)
+        report_week(&day, &options->since_ms, &options->until_ms);
     if (options->since_ms == 0 && options->until_ms == 0) {
         options->since_ms = day.start_ms;
         options->until_ms = day.end_ms;
@@ -81,6 +88,15 @@ static error_t options_parse(int key, char *value, struct argp_state *state)
     case 'd':
         arguments->day = value;
         return 0;
+    case 'w':
+        arguments->week = value;
+        return 0;
+    case 't':
+        arguments->term = value;
+        return 0;
+    case OPTION_NIGHTLY:
+        arguments->nightly = true;
+        return 0;
     case 's':
         time_option(state, value, &arguments->options.since_ms);
         return 0;
@@ -92,7 +108,7 @@ static error_t options_parse(int key, char *value, struct argp_state *state)
             (enum report_audience)word_option(state, "audience", value, audiences);
         return 0;
     case 'F':
-        arguments->format = (enum format)word_option(state, "format", value, formats);
+        arguments->format = (enum report_format)word_option(state, "format", value, formats);
         return 0;
     case 'o':
         arguments->output = value;
@@ -110,11 +126,18 @@ static error_t options_parse(int key, char *value, struct argp_state *state)
 
 static const struct argp_option options_table[] = {
     {"day", 'd', "DAY", 0, "this day: 2026-11-23, yesterday, -7d; today where it is not said", 0},
+    {"week", 'w', "DAY", 0, "the week from Monday to Sunday that this day is in", 0},
+    {"term", 't', "NAME", 0, "this term of the calendar, or \"current\"", 0},
     {"since", 's', "TIME", 0, "from then on", 0},
     {"until", 'u', "TIME", 0, "up to then; the end of today where it is not said", 0},
     {"audience", 'a', "WHO", 0, "dsl (the default), head or governors", 0},
     {"format", 'F', "FORMAT", 0, "text (the default), html, csv or json", 0},
     {"output", 'o', "FILE", 0, "write to this file, whole or not at all", 0},
+    {"nightly", OPTION_NIGHTLY, NULL, 0,
+     "yesterday's, and those of days that were missed: into the folder, and to the command, that "
+     "`reports` of the "
+     "configuration names",
+     0},
     {0},
 };
 
@@ -125,59 +148,29 @@ static const struct argp options_argp = {
            "hour.",
 };
 
-static int report_write(const struct report_arguments *arguments, const struct report *report,
-                        FILE *out)
-{
-    int code = 0;
-
-    if (arguments->format == FORMAT_TEXT)
-        report_text(report, out);
-    else if (arguments->format == FORMAT_HTML)
-        report_html(report, out);
-    else if (arguments->format == FORMAT_CSV)
-        report_csv(report, out);
-    else
-        code = report_json(report, out);
-    if (code == 0 && (fflush(out) != 0 || ferror(out)))
-        code = errno != 0 ? -errno : -EIO;
-    return code;
-}
-
-/* Under another name first: whoever reads the file meets a whole report. */
-static int file_write(const struct report_arguments *arguments, const struct report *report)
-{
-    char path[PATH_MAX];
-    int code = 0;
-
-    if (snprintf(path, sizeof(path), "%s.XXXXXX", arguments->output) >= (int)sizeof(path))
-        return -ENAMETOOLONG;
-    int fd = mkstemp(path);
-    if (fd < 0)
-        return -errno;
-    FILE *out = fchmod(fd, 0640) == 0 ? fdopen(fd, "w") : NULL;
-    if (out == NULL) {
-        code = -errno;
-        close(fd);
-    } else {
-        code = report_write(arguments, report, out);
-        if (code == 0 && fsync(fd) < 0)
-            code = -errno;
-        if (fclose(out) != 0 && code == 0)
-            code = -errno;
-    }
-    if (code == 0 && rename(path, arguments->output) < 0)
-        code = -errno;
-    if (code < 0)
-        unlink(path);
-    return code;
-}
-
 static enum exit_code nothing(const struct report_arguments *arguments, const struct report *report)
 {
     if (report->since_ms > arguments->now_s * 1000)
         return command_fail(EXIT_NOTHING, "%s is still to come", report->title);
     return command_fail(EXIT_NOTHING, "nothing was refused on %s, or its records are kept no more",
                         report->title);
+}
+
+/* A term of the calendar; false after saying what terms there are. */
+static bool term_settle(struct report_arguments *arguments)
+{
+    struct report_options *options = &arguments->options;
+    struct day today;
+
+    day_of(arguments->now_s * 1000, &today);
+    if (options->config == NULL || !report_term(&options->config->calendar, arguments->term, &today,
+                                                &options->since_ms, &options->until_ms)) {
+        command_fail(EXIT_USAGE,
+                     "there is no term \"%s\" in `calendar: terms` of the configuration",
+                     arguments->term);
+        return false;
+    }
+    return true;
 }
 
 static enum exit_code run(struct command *command, int argc, char **argv)
@@ -193,22 +186,28 @@ static enum exit_code run(struct command *command, int argc, char **argv)
     if (code != 0)
         return (enum exit_code)(code - 1);
     if (command->json)
-        arguments.format = FORMAT_JSON;
+        arguments.format = REPORT_AS_JSON;
     arguments.options.state = command_state(command);
     if (arguments.options.state == NULL)
         return EXIT_USAGE;
     arguments.options.config = command_zone(command);
+    if (arguments.nightly)
+        return report_nightly(command, arguments.now_s);
+    if (arguments.term != NULL && !term_settle(&arguments))
+        return EXIT_USAGE;
     code = report_make(&arguments.options, &report, &error);
     if (code < 0)
         return command_fail(code == -EACCES ? EXIT_NOT_ALLOWED : EXIT_FAILED, "%s", error.text);
     for (size_t i = 0; i < report->warning_count; i++)
         command_fail(EXIT_DONE, "%s", report->warnings[i]);
+    report_follow(command, report);
     enum exit_code result = EXIT_DONE;
     if (report->denied + report->observed + report->counted == 0)
         result = nothing(&arguments, report);
-    code = result != EXIT_DONE        ? 0
-           : arguments.output != NULL ? file_write(&arguments, report)
-                                      : report_write(&arguments, report, stdout);
+    code = result != EXIT_DONE ? 0
+           : arguments.output != NULL
+               ? report_write_file(report, arguments.format, arguments.output)
+               : report_write(report, arguments.format, stdout);
     if (code < 0)
         result = command_fail(EXIT_FAILED, "%s: %s",
                               arguments.output != NULL ? arguments.output : "the report",

@@ -11,11 +11,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <jansson.h>
+
 #include "blocklists/error.h"
 #include "resolver/base/address.h"
 #include "resolver/config/config.h"
 #include "resolver/denials/day.h"
 #include "tools/report_findings.h"
+#include "tools/verb.h"
 
 enum report_audience { REPORT_DSL, REPORT_HEAD, REPORT_GOVERNORS };
 
@@ -68,6 +71,9 @@ struct report {
     struct report_list *lists;
     size_t list_count;
     uint64_t generation;
+    struct report_following { /* what people did; NULL: not to be known */
+        json_t *incidents, *faults, *changes, *grants;
+    } following;
     char **warnings;
     size_t warning_count;
 };
@@ -88,6 +94,30 @@ int report_look_closer(const struct report_options *options, struct report *repo
                        struct bl_error *error);
 
 void report_text(const struct report *report, FILE *out);
+/* What people did in the span, from the daemon or the state folder; a report is made without it,
+ * too. */
+void report_follow(struct command *command, struct report *report);
+void report_following_text(const struct report *report, FILE *out);
+void report_following_html(const struct report *report, FILE *out);
+void report_following_json(const struct report *report, json_t *object);
+
+enum report_format { REPORT_AS_TEXT, REPORT_AS_HTML, REPORT_AS_CSV, REPORT_AS_JSON };
+
+/* 0 or a negative errno. To a file: whole or not at all, under another name first. */
+int report_write(const struct report *report, enum report_format format, FILE *out);
+int report_write_file(const struct report *report, enum report_format format, const char *path);
+
+/* The week, Monday to Sunday, of a day; and a term of the calendar, by its name, or the one that
+ * `today` is in
+ * ("current"; between two terms, the last). */
+void report_week(const struct day *day, int64_t *out_since_ms, int64_t *out_until_ms);
+bool report_term(const struct config_calendar *calendar, const char *name, const struct day *today,
+                 int64_t *out_since_ms, int64_t *out_until_ms);
+
+/* Yesterday's report and those that were missed, into the folder and to the command of `reports` in
+ * the configuration; prints what went wrong. */
+enum exit_code report_nightly(struct command *command, int64_t now_s);
+
 void report_html(const struct report *report, FILE *out);
 void report_csv(const struct report *report, FILE *out);
 int report_json(const struct report *report, FILE *out); /* 0 or -ENOMEM */

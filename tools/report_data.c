@@ -167,6 +167,7 @@ int report_json(const struct report *report, FILE *out)
         json_object_set_new(object, "devices", sums_json(&report->devices, "names"));
         json_object_set_new(object, "findings", findings_json(report));
     }
+    report_following_json(report, object);
     int code = json_dumpf(object, out, JSON_INDENT(2) | JSON_ENSURE_ASCII) < 0 ? -EIO : 0;
     fputc('\n', out);
     json_decref(object);

@@ -342,7 +342,7 @@ int report_make(const struct report_options *options, struct report **out_report
     report->audience = options->audience;
     title_make(report);
     int code = figures_make(options, report, error);
-    if (code >= 0 && report->denied + report->observed + report->counted > 0)
+    if (code >= 0)
         code = report_look_closer(options, report, error);
     if (code < 0) {
         report_free(report);
@@ -378,6 +378,10 @@ void report_free(struct report *report)
     }
     free(report->lists);
     findings_free(report->findings_store);
+    json_decref(report->following.incidents);
+    json_decref(report->following.faults);
+    json_decref(report->following.changes);
+    json_decref(report->following.grants);
     free(report->warnings);
     free(report->trend);
     free(report->days);

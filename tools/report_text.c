@@ -27,40 +27,12 @@ static void more_say(size_t count, const char *what, FILE *out)
         fprintf(out, "and %zu other %s%s\n", count - MOST, what, plural(count - MOST));
 }
 
-/* Words folded to lines of 78 columns; `indent` before each. */
-static void wrap(FILE *out, const char *words, const char *indent)
-{
-    enum { LINE = 78 };
-    char safe[REPORT_WORDS_MAX * 2];
-    size_t column = 0;
-
-    text_safe(words, safe, sizeof(safe));
-    for (char *word = strtok(safe, " "); word != NULL; word = strtok(NULL, " ")) {
-        size_t len = strlen(word);
-        if (column > 0 && column + 1 + len > LINE) {
-            fputc('\n', out);
-            column = 0;
-        }
-        if (column == 0) {
-            fputs(indent, out);
-            column = strlen(indent);
-        } else {
-            fputc(' ', out);
-            column++;
-        }
-        fputs(word, out);
-        column += len;
-    }
-    if (column > 0)
-        fputc('\n', out);
-}
-
 static void summary(const struct report *report, FILE *out)
 {
     char words[REPORT_WORDS_MAX];
 
-    wrap(out, report_summary(report, words), "");
-    wrap(out, report_compared(report, words), "");
+    report_wrap(out, report_summary(report, words), "");
+    report_wrap(out, report_compared(report, words), "");
 }
 
 static void finding_write(const struct report *report, const struct finding *finding, size_t number,
@@ -71,14 +43,14 @@ static void finding_write(const struct report *report, const struct finding *fin
     snprintf(words, sizeof(words), "%zu. [%s] %s", number, show_severity(finding->severity),
              text_safe(finding->title[0] != '\0' ? finding->title : finding->category, title,
                        sizeof(title)));
-    wrap(out, words, "");
+    report_wrap(out, words, "");
     char when[REPORT_WORDS_MAX];
     snprintf(words, sizeof(words), "%s (%s), %.100s, case %s", finding->device,
              text_safe(finding->group, group, sizeof(group)), report_when(report, finding, when),
              denials_case_text(finding->case_number, code));
-    wrap(out, words, "   ");
-    wrap(out, report_what(finding, words), "   ");
-    wrap(out, report_why(report, finding, words), "   ");
+    report_wrap(out, words, "   ");
+    report_wrap(out, report_what(finding, words), "   ");
+    report_wrap(out, report_why(report, finding, words), "   ");
 }
 
 static void isolated_write(const struct report *report, size_t attention, FILE *out)
@@ -122,7 +94,7 @@ static void background_write(const struct report *report, FILE *out)
                  list[i].title, show_count(list[i].count, number), list[i].devices,
                  plural(list[i].devices), why[0] != '\0' ? " (" : "", why,
                  why[0] != '\0' ? ")" : "");
-        wrap(out, words, "");
+        report_wrap(out, words, "");
     }
 }
 
@@ -261,20 +233,20 @@ static void lists_write(const struct report *report, FILE *out)
                  "Generation %" PRIu64 ": %zu list%s with %s names, the oldest imported on %.10s.",
                  report->generation, report->list_count, plural(report->list_count),
                  show_count(names, number), show_time(oldest * 1000, when));
-    wrap(out, words, "");
+    report_wrap(out, words, "");
 }
 
 static void limits_write(const struct report *report, FILE *out)
 {
     heading(out, "What this report can and cannot say");
     for (size_t i = 0; report_limits[i] != NULL; i++)
-        wrap(out, report_limits[i], "");
+        report_wrap(out, report_limits[i], "");
     if (report_has_details(report) && report->findings_store != NULL)
-        wrap(out, report_method, "");
+        report_wrap(out, report_method, "");
     for (size_t i = 0; i < report->warning_count; i++) {
         char words[1100];
         snprintf(words, sizeof(words), "Not whole: %.1024s", report->warnings[i]);
-        wrap(out, words, "");
+        report_wrap(out, words, "");
     }
 }
 
@@ -288,7 +260,7 @@ void report_text(const struct report *report, FILE *out)
     char words[REPORT_WORDS_MAX];
 
     snprintf(words, sizeof(words), "Refused look-ups: %s", report->title);
-    wrap(out, words, "");
+    report_wrap(out, words, "");
     fprintf(out, "Made by Chalkgate %s on %.10s at %.5s.\n\n", audiences[report->audience],
             show_time(report->made_ms, made), made + 11);
     summary(report, out);
@@ -301,6 +273,7 @@ void report_text(const struct report *report, FILE *out)
         devices_write(report, out);
     }
     hours_write(report, out);
+    report_following_text(report, out);
     lists_write(report, out);
     limits_write(report, out);
 }

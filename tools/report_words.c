@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "tools/denial_show.h"
+#include "tools/table.h"
 
 const char *const report_limits[] = {
     "The filter sees the names that devices look up, not pages, searches or messages. A refused "
@@ -231,4 +232,31 @@ char *report_compared(const struct report *report, char out[REPORT_WORDS_MAX])
                  "That is about as many a day as in the four weeks before (%s on a day with any).",
                  mean);
     return out;
+}
+
+void report_wrap(FILE *out, const char *words, const char *indent)
+{
+    enum { LINE = 78 };
+    char safe[REPORT_WORDS_MAX * 2];
+    size_t column = 0;
+
+    text_safe(words, safe, sizeof(safe));
+    for (char *word = strtok(safe, " "); word != NULL; word = strtok(NULL, " ")) {
+        size_t len = strlen(word);
+        if (column > 0 && column + 1 + len > LINE) {
+            fputc('\n', out);
+            column = 0;
+        }
+        if (column == 0) {
+            fputs(indent, out);
+            column = strlen(indent);
+        } else {
+            fputc(' ', out);
+            column++;
+        }
+        fputs(word, out);
+        column += len;
+    }
+    if (column > 0)
+        fputc('\n', out);
 }

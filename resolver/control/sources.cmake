@@ -13,5 +13,6 @@ target_sources(chalkgated PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/upkeep.c
   ${CMAKE_CURRENT_LIST_DIR}/verbs.c
   ${CMAKE_CURRENT_LIST_DIR}/verbs_basic.c
+  ${CMAKE_CURRENT_LIST_DIR}/verbs_evidence.c
   ${CMAKE_CURRENT_LIST_DIR}/verbs_policy.c
   ${CMAKE_CURRENT_LIST_DIR}/verbs_selftest.c)

@@ -3,6 +3,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/case.c
   ${CMAKE_CURRENT_LIST_DIR}/day.c
   ${CMAKE_CURRENT_LIST_DIR}/days.c
+  ${CMAKE_CURRENT_LIST_DIR}/describe.c
   ${CMAKE_CURRENT_LIST_DIR}/dictionary.c
   ${CMAKE_CURRENT_LIST_DIR}/domain.c
   ${CMAKE_CURRENT_LIST_DIR}/drain.c

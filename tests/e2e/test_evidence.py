@@ -116,6 +116,63 @@ def test_a_command_that_hangs_or_floods(place):
     same(sorted((place.state / "alerts").glob("[0-9]*.json")), [], "the spool is empty")
 
 
+def test_cases_and_incidents(place):
+    resolver = opened(place)
+    answer = resolver.ask("www.harm.example")
+    code = place.denials("--name", "harm.example")[0]["case"]
+    holds(any(code in text for _, text in answer.ede), f"the answer does not tell the case {code}: {answer.ede}")
+    told = place.json("case", code.lower().replace("-", ""))
+    same((told["name"], told["device"], told["category"], told["severity"]),
+         ("www.harm.example", "127.0.0.1", "self-harm", "urgent"))
+    same(place.command("case", "ZZZ-ZZZZ", expect=None).returncode in (2, 4), True, "a case that is not there")
+    place.command("incident", "open", code, expect=1 + 1)  # without a reason
+    place.command("incident", "open", code, "--reason", "the alert of eleven")
+    place.command("incident", "note", "1", "spoke with the class teacher", "--action")
+    place.command("incident", "open", "ZZZ-ZZZZ", "--reason", "x", expect=None)
+    same([one["id"] for one in place.json("incident", "list")], [1])
+    place.command("fault", "report", "museum.example", "--should-be", "allowed", "--reason", "year 5 needs it")
+    resolver.stop()
+    # The same without the daemon, under the state folder's lock.
+    same(place.json("incident", "show", "1")[0]["cases"][0]["case"], code)
+    place.command("incident", "close", "1", "--outcome", "a project on mental health")
+    place.command("incident", "list", expect=4)
+    extract = place.json("incident", "export", "1", "--reason", "for the parents")
+    same(extract["extract"]["cases"][0]["name"], "www.harm.example")
+    place.command("fault", "close", "1", "--outcome", "allowed for good")
+    changes = place.json("changes")
+    steps = [one["action"] for one in changes if one["action"].split("-")[0] in ("incident", "fault")]
+    same(steps, ["incident-open", "incident-action", "fault-report", "incident-close", "incident-export", "fault-close"])
+    holds(extract["sha256"] in json.dumps(changes), "the extract's hash is not in the change log")
+    place.command("changes", "verify")
+    report = place.command("report").stdout
+    holds("a project on mental health" in report, f"the report does not tell of the incident:\n{report}")
+
+
+def test_nightly_report(place):
+    path = hook(place, f"echo $1 >> {place.folder}/told; test ! -e {place.folder}/broken\n")
+    place.configure(categories=(SELF_HARM, GAMBLING), more=f"reports: {{command: [{path}]}}\n",
+                    groups={"pupils": (["127.0.0.0/8", "::1/128"], ["self-harm", "gambling"])})
+    reports, told = place.state / "reports", place.folder / "told"
+    place.state.mkdir()
+    place.command("report", "--nightly")
+    first = sorted(one.name for one in reports.glob("*.html"))
+    same(len(first), 1, "the first night has one report")
+    same(told.read_text().split(), [str(reports / first[0])])
+    place.command("report", "--nightly")
+    same(len(told.read_text().split()), 1, "a report that was delivered comes again")
+    # Three nights missed, and a command that fails at first.
+    day = time.strptime(first[0][:10], "%Y-%m-%d")
+    before = time.strftime("%Y-%m-%d", time.localtime(time.mktime(day) - 3 * 86400 + 3600))
+    (reports / ".delivered").write_text(before + "\n")
+    (place.folder / "broken").touch()
+    done = place.command("report", "--nightly", expect=1)
+    holds("will be tried again" in done.stderr, done.stderr)
+    (place.folder / "broken").unlink()
+    place.command("report", "--nightly")
+    same(len(sorted(reports.glob("*.html"))), 3, "missed nights are made up")
+    same(told.read_text().split()[-1], str(reports / first[0]))
+
+
 def test_the_runner_ends_with_the_daemon(place):
     resolver = opened(place)
     def runners():

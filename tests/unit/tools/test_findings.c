@@ -213,11 +213,40 @@ static void head_and_governors_see_no_devices_and_no_names(void **state)
         }
 }
 
+static void spans_are_found(void **state)
+{
+    struct config_term terms[] = {{"autumn", {20699, 20805}}, {"spring", {20823, 20902}}};
+    const struct config_calendar calendar = {.terms = terms, .term_count = 2};
+    struct day day, from, to;
+    int64_t since_ms, until_ms;
+    (void)state;
+
+    /* The clocks go back on Sunday the 25th: that week has an hour more. */
+    assert_int_equal(day_parse("2026-10-25", &day), 0);
+    report_week(&day, &since_ms, &until_ms);
+    day_of(since_ms, &from);
+    day_of(until_ms, &to);
+    assert_string_equal(from.text, "2026-10-19");
+    assert_string_equal(to.text, "2026-10-26");
+    assert_int_equal((until_ms - since_ms) / 3600000, 7 * 24 + 1);
+    assert_true(report_term(&calendar, "spring", &day, &since_ms, &until_ms));
+    day_of(since_ms, &from);
+    day_of(until_ms - 1, &to);
+    assert_string_equal(from.text, "2027-01-05");
+    assert_string_equal(to.text, "2027-03-25");
+    assert_true(report_term(&calendar, "current", &day, &since_ms, &until_ms));
+    day_of(since_ms, &from);
+    assert_string_equal(from.text, "2026-09-03");
+    assert_false(report_term(&calendar, "summer", &day, &since_ms, &until_ms));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(planted_incidents_come_out_on_top),
-        cmocka_unit_test(planted_noise_stays_below), cmocka_unit_test(sums_agree_with_findings),
+        cmocka_unit_test(planted_noise_stays_below),
+        cmocka_unit_test(sums_agree_with_findings),
+        cmocka_unit_test(spans_are_found),
         cmocka_unit_test(html_needs_nothing_from_outside),
         cmocka_unit_test(head_and_governors_see_no_devices_and_no_names)};
 

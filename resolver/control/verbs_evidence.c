@@ -1,0 +1,69 @@
+/* Following up: incidents and faults, by the functions of policy/incidents.h. What a case was is
+ * looked up here, so that nobody opens an incident about a denial that never was. */
+#include <errno.h>
+
+#include "resolver/base/log.h"
+#include "resolver/control/rules.h"
+#include "resolver/denials/describe.h"
+#include "resolver/policy/incidents.h"
+
+/* Puts the denial that "case" names into the request, in place of whatever stood there. */
+static int case_resolve(struct daemon *daemon, json_t *request, struct bl_error *error)
+{
+    const char *code = json_string_value(json_object_get(request, "case"));
+    json_t *denial;
+
+    json_object_del(request, "denial");
+    if (code == NULL)
+        return 0;
+    int result = denial_describe(daemon->state, code, true, &denial, error);
+    if (result < 0)
+        return result == -ENODATA ? -ENOENT : result;
+    json_object_set_new(request, "denial", denial);
+    return 0;
+}
+
+#define HANDLE_STEP(name, function, told)                                                          \
+    static int name(struct daemon *daemon, const struct caller *caller, json_t *request, int fd,   \
+                    json_t *reply, struct bl_error *error)                                         \
+    {                                                                                              \
+        int code = case_resolve(daemon, request, error);                                           \
+        (void)fd;                                                                                  \
+        if (code == 0)                                                                             \
+            code = rules_act(daemon, caller, function, request, reply, error);                     \
+        if (code == 0)                                                                             \
+            log_notice("%s: %s", caller->login, told);                                             \
+        return code;                                                                               \
+    }
+
+HANDLE_STEP(handle_open, act_incident_open, "an incident was opened")
+HANDLE_STEP(handle_note, act_incident_note, "an incident got a note")
+HANDLE_STEP(handle_close, act_incident_close, "an incident was closed")
+HANDLE_STEP(handle_export, act_incident_export, "an incident was exported")
+HANDLE_STEP(handle_fault, act_fault_report, "a fault was reported")
+HANDLE_STEP(handle_fault_close, act_fault_close, "a fault was closed")
+
+#define HANDLE_READ(name, function)                                                                \
+    static int name(struct daemon *daemon, const struct caller *caller, json_t *request, int fd,   \
+                    json_t *reply, struct bl_error *error)                                         \
+    {                                                                                              \
+        (void)caller;                                                                              \
+        (void)fd;                                                                                  \
+        return rules_read(daemon, function, request, reply, error);                                \
+    }
+
+HANDLE_READ(handle_incidents, act_incidents)
+HANDLE_READ(handle_faults, act_faults)
+
+/* Who reads the records follows them up: no step here changes the policy. */
+const struct control_verb control_evidence_verbs[] = {
+    {"incident-open", ROLE_VIEWER, CONTROL_CHANGES, handle_open},
+    {"incident-note", ROLE_VIEWER, CONTROL_CHANGES, handle_note},
+    {"incident-close", ROLE_VIEWER, CONTROL_CHANGES, handle_close},
+    {"incident-export", ROLE_VIEWER, CONTROL_CHANGES, handle_export},
+    {"incidents", ROLE_VIEWER, CONTROL_READS, handle_incidents},
+    {"fault-report", ROLE_VIEWER, CONTROL_CHANGES, handle_fault},
+    {"fault-close", ROLE_VIEWER, CONTROL_CHANGES, handle_fault_close},
+    {"faults", ROLE_VIEWER, CONTROL_READS, handle_faults},
+    {0},
+};

@@ -1,0 +1,196 @@
+/* `chalkgate fault`: what the filter got wrong, reported and followed up. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "resolver/policy/incidents.h"
+#include "tools/incident.h"
+#include "tools/table.h"
+
+enum step { REPORT, LIST, CLOSE };
+static const char *const steps[] = {"report", "list", "close", NULL};
+
+struct fault_options {
+    enum step step;
+    const char *word; /* a name or a number */
+    const char *reason, *outcome, *kind;
+    bool all;
+};
+
+enum { OPTION_OUTCOME = 1, OPTION_KIND };
+
+static error_t options_parse(int key, char *value, struct argp_state *state)
+{
+    struct fault_options *options = state->input;
+
+    switch (key) {
+    case 'r':
+        options->reason = value;
+        return 0;
+    case OPTION_OUTCOME:
+        options->outcome = value;
+        return 0;
+    case OPTION_KIND:
+        options->kind = strcmp(value, "blocked") == 0   ? "should-be-blocked"
+                        : strcmp(value, "allowed") == 0 ? "should-be-allowed"
+                                                        : NULL;
+        if (options->kind == NULL)
+            argp_error(state, "--should-be is blocked or allowed");
+        return 0;
+    case 'a':
+        options->all = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->word != NULL)
+            argp_error(state, "\"%s\" is too much; a text of several words wants quotes", value);
+        options->word = value;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options_table[] = {
+    {"should-be", OPTION_KIND, "WHAT", 0, "with report: blocked, or allowed", 0},
+    {"reason", 'r', "TEXT", 0, "with report: what is wrong", 0},
+    {"outcome", OPTION_OUTCOME, "TEXT", 0, "with close: how it ended", 0},
+    {"all", 'a', NULL, 0, "with list: closed ones too", 0},
+    {0},
+};
+
+static const struct argp fault_argp = {
+    .options = options_table,
+    .parser = options_parse,
+    .args_doc = "report [NAME] | list | close ID",
+    .doc = "Keeps what the filter got wrong: a site that should have been refused or should not, "
+           "or anything "
+           "else that failed, until it is put right. Faults stand in the reports and, each step, "
+           "in the change "
+           "log.",
+};
+
+static json_t *request_make(const struct fault_options *options)
+{
+    const char *text = options->step == CLOSE ? options->outcome : options->reason;
+    json_t *request = json_object();
+
+    if (options->step == CLOSE) {
+        char *end;
+        unsigned long id = options->word != NULL ? strtoul(options->word, &end, 10) : 0;
+        if (id == 0 || *end != '\0') {
+            command_fail(EXIT_USAGE, "which fault? `chalkgate fault list` shows their numbers");
+            json_decref(request);
+            return NULL;
+        }
+        json_object_set_new(request, "id", json_integer((json_int_t)id));
+    }
+    if ((text != NULL && json_object_set_new(request, "text", json_string(text)) < 0) ||
+        (options->step == REPORT && options->word != NULL &&
+         json_object_set_new(request, "name", json_string(options->word)) < 0)) {
+        command_fail(EXIT_USAGE, "the text is no UTF-8");
+        json_decref(request);
+        return NULL;
+    }
+    if (options->step == REPORT)
+        json_object_set_new(request, "kind",
+                            json_string(options->kind != NULL ? options->kind : "other"));
+    if (options->all)
+        json_object_set_new(request, "all", json_true());
+    return request;
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text != NULL ? text : "";
+}
+
+static void faults_print(const json_t *faults)
+{
+    struct table *table = table_create();
+    size_t index;
+    json_t *fault;
+    char when[32];
+
+    table_column(table, "No", TABLE_RIGHT);
+    table_column(table, "Reported", TABLE_LEFT);
+    table_column(table, "By", TABLE_LEFT);
+    table_column(table, "Name", TABLE_LEFT);
+    table_column(table, "What", TABLE_LEFT);
+    table_column(table, "State", TABLE_LEFT);
+    json_array_foreach(faults, index, fault)
+    {
+        table_cell(table, "%lld", (long long)json_integer_value(json_object_get(fault, "id")));
+        table_cell(table, "%s", incident_moment(fault, "reported", when));
+        table_cell(table, "%s", text_of(fault, "reported_by"));
+        table_cell(table, "%s", text_of(fault, "name"));
+        table_cell(table, "%s", text_of(fault, "text"));
+        table_cell(table, "%s", text_of(fault, "state"));
+    }
+    table_print(table, stdout);
+}
+
+static enum exit_code reply_show(struct command *command, const struct fault_options *options,
+                                 const json_t *reply)
+{
+    const json_t *faults = json_object_get(reply, "faults"),
+                 *fault = json_object_get(reply, "fault");
+
+    if (options->step == LIST) {
+        if (command->json)
+            incident_json(reply, "faults");
+        else if (json_array_size(faults) == 0)
+            puts(options->all ? "There are no faults." : "No fault is open.");
+        else
+            faults_print(faults);
+        return json_array_size(faults) == 0 ? EXIT_NOTHING : EXIT_DONE;
+    }
+    if (command->json)
+        incident_json(reply, "fault");
+    else
+        printf("Fault %lld %s.\n", (long long)json_integer_value(json_object_get(fault, "id")),
+               options->step == REPORT ? "is on record" : "is closed");
+    return EXIT_DONE;
+}
+
+static enum exit_code run(struct command *command, int argc, char **argv)
+{
+    static const struct {
+        const char *verb;
+        act_function *function;
+        bool writing;
+    } acts[] = {{"fault-report", act_fault_report, true},
+                {"faults", act_faults, false},
+                {"fault-close", act_fault_close, true}};
+    struct fault_options options = {.step = REPORT};
+    json_t *reply;
+    bool has_step = argc > 1 && argv[1][0] != '-';
+    int step = has_step ? incident_word("fault", argv[1], steps) : 0;
+
+    if (step < 0)
+        return EXIT_USAGE;
+    options.step = (enum step)step;
+    if (has_step)
+        argv[1] = argv[0];
+    int code = verb_parse(&fault_argp, argc - has_step, argv + has_step, &options);
+    if (code != 0)
+        return (enum exit_code)(code - 1);
+    if (!has_step)
+        return incident_word("fault", NULL, steps) < 0 ? EXIT_USAGE : EXIT_FAILED;
+    command_zone(command);
+    if (command_state(command) == NULL)
+        return EXIT_USAGE;
+    json_t *request = request_make(&options);
+    if (request == NULL)
+        return EXIT_USAGE;
+    enum exit_code exit =
+        act_ask(command, acts[step].verb, acts[step].function, acts[step].writing, request, &reply);
+    if (exit != EXIT_DONE)
+        return exit;
+    exit = reply_show(command, &options, reply);
+    json_decref(reply);
+    return exit;
+}
+
+const struct verb verb_fault = {"fault", "what the filter got wrong, until it is put right", run};

@@ -1,0 +1,257 @@
+/* `chalkgate incident`: what somebody follows up, from the first case to the outcome. */
+#include "tools/incident.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "resolver/denials/describe.h"
+#include "resolver/policy/incidents.h"
+
+enum step { OPEN, NOTE, CLOSE, LIST, SHOW, EXPORT };
+static const char *const steps[] = {"open", "note", "close", "list", "show", "export", NULL};
+
+struct incident_options {
+    enum step step;
+    const char *words[2]; /* behind the step: a number or a case, and a text */
+    const char *reason, *outcome, *title, *code, *output;
+    bool all, action;
+    unsigned word_count;
+};
+
+enum { OPTION_OUTCOME = 1, OPTION_TITLE, OPTION_CASE };
+
+static error_t options_parse(int key, char *value, struct argp_state *state)
+{
+    struct incident_options *options = state->input;
+
+    switch (key) {
+    case 'r':
+        options->reason = value;
+        return 0;
+    case OPTION_OUTCOME:
+        options->outcome = value;
+        return 0;
+    case OPTION_TITLE:
+        options->title = value;
+        return 0;
+    case OPTION_CASE:
+        options->code = value;
+        return 0;
+    case 'a':
+        options->all = true;
+        return 0;
+    case 'A':
+        options->action = true;
+        return 0;
+    case 'o':
+        options->output = value;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->word_count == 2)
+            argp_error(state, "\"%s\" is too much; a text of several words wants quotes", value);
+        options->words[options->word_count++] = value;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options_table[] = {
+    {"reason", 'r', "TEXT", 0, "with open and export: why; kept with it", 0},
+    {"title", OPTION_TITLE, "TEXT", 0,
+     "with open: what it is about; the case's category where it is not said", 0},
+    {"case", OPTION_CASE, "CODE", 0, "with note: a further case", 0},
+    {"action", 'A', NULL, 0, "with note: something that was done", 0},
+    {"outcome", OPTION_OUTCOME, "TEXT", 0, "with close: how it ended", 0},
+    {"all", 'a', NULL, 0, "with list: closed ones too", 0},
+    {"output", 'o', "FILE", 0, "with export: write to this file", 0},
+    {0},
+};
+
+static const struct argp incident_argp = {
+    .options = options_table,
+    .parser = options_parse,
+    .args_doc = "open [CODE] | note ID TEXT | close ID | list | show ID | export ID",
+    .doc = "Follows up a refusal, or something else: opened with a reason, noted, closed with an "
+           "outcome, each "
+           "step by whom and when, in the change log. While it is open, the records of its days "
+           "are kept. "
+           "`export` makes an extract for handing out, about one device only, whose hash the "
+           "change log holds.",
+};
+
+/* While no daemon runs: what the daemon does before it calls the act. */
+static int case_resolve(json_t *request, struct bl_error *error)
+{
+    const char *code = json_string_value(json_object_get(request, "case"));
+    const char *folder = json_string_value(json_object_get(request, "folder"));
+    json_t *denial;
+
+    if (code == NULL || folder == NULL)
+        return 0;
+    int result = denial_describe(folder, code, false, &denial, error);
+    if (result < 0)
+        return result == -ENODATA ? -ENOENT : result;
+    json_object_set_new(request, "denial", denial);
+    return 0;
+}
+
+static int open_here(struct act *act, const json_t *request, json_t *reply, struct bl_error *error)
+{
+    json_t *with_case = json_copy((json_t *)(uintptr_t)request);
+    int code = case_resolve(with_case, error);
+
+    if (code == 0)
+        code = act_incident_open(act, with_case, reply, error);
+    json_decref(with_case);
+    return code;
+}
+
+static int note_here(struct act *act, const json_t *request, json_t *reply, struct bl_error *error)
+{
+    json_t *with_case = json_copy((json_t *)(uintptr_t)request);
+    int code = case_resolve(with_case, error);
+
+    if (code == 0)
+        code = act_incident_note(act, with_case, reply, error);
+    json_decref(with_case);
+    return code;
+}
+
+/* The request of a step, or NULL after saying what is missing. */
+static json_t *request_make(const struct incident_options *options, const char *state)
+{
+    const char *text = options->step == NOTE    ? options->words[1]
+                       : options->step == CLOSE ? options->outcome
+                                                : options->reason;
+    const char *code = options->step == OPEN ? options->words[0] : options->code;
+    json_t *request = json_object();
+
+    if (options->step != OPEN && options->step != LIST) {
+        char *end;
+        unsigned long id = options->words[0] != NULL ? strtoul(options->words[0], &end, 10) : 0;
+        if (id == 0 || *end != '\0') {
+            command_fail(EXIT_USAGE,
+                         "which incident? `chalkgate incident list` shows their numbers");
+            json_decref(request);
+            return NULL;
+        }
+        json_object_set_new(request, "id", json_integer((json_int_t)id));
+    }
+    if (text != NULL && json_object_set_new(request, "text", json_string(text)) < 0) {
+        command_fail(EXIT_USAGE, "the text is no UTF-8");
+        json_decref(request);
+        return NULL;
+    }
+    if (options->title != NULL)
+        json_object_set_new(request, "title", json_string(options->title));
+    if (code != NULL) {
+        json_object_set_new(request, "case", json_string(code));
+        json_object_set_new(request, "folder", json_string(state));
+    }
+    if (options->all)
+        json_object_set_new(request, "all", json_true());
+    if (options->action)
+        json_object_set_new(request, "kind", json_string("action"));
+    return request;
+}
+
+static enum exit_code extract_write(struct command *command, const struct incident_options *options,
+                                    const json_t *reply)
+{
+    if (options->output == NULL && command->json) {
+        incident_json(reply, NULL);
+        return EXIT_DONE;
+    }
+    FILE *out = options->output != NULL ? fopen(options->output, "wx") : stdout;
+    if (out == NULL)
+        return command_fail(EXIT_FAILED, "%s: %s", options->output, strerror(errno));
+    if (options->output != NULL)
+        (void)fchmod(fileno(out), 0600);
+    if (command->json)
+        json_dumpf(reply, out, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+    else
+        extract_print(reply, out);
+    if (fflush(out) != 0 || (options->output != NULL && fclose(out) != 0))
+        return command_fail(EXIT_FAILED, "%s: %s",
+                            options->output != NULL ? options->output : "the output",
+                            strerror(errno));
+    return EXIT_DONE;
+}
+
+static enum exit_code reply_show(struct command *command, const struct incident_options *options,
+                                 const json_t *reply)
+{
+    const json_t *incident = json_object_get(reply, "incident");
+    const json_t *incidents = json_object_get(reply, "incidents");
+
+    if (options->step == EXPORT)
+        return extract_write(command, options, reply);
+    if (options->step == LIST || options->step == SHOW) {
+        if (command->json)
+            incident_json(reply, "incidents");
+        else if (options->step == SHOW)
+            incident_print(json_array_get(incidents, 0));
+        else if (json_array_size(incidents) == 0)
+            puts(options->all ? "There are no incidents." : "No incident is open.");
+        else
+            incidents_print(incidents);
+        return json_array_size(incidents) == 0 ? EXIT_NOTHING : EXIT_DONE;
+    }
+    static const char *const done[] = {"is open", "has the note", "is closed"};
+    if (command->json)
+        incident_json(reply, "incident");
+    else
+        printf("Incident %lld %s.\n",
+               (long long)json_integer_value(json_object_get(incident, "id")), done[options->step]);
+    return EXIT_DONE;
+}
+
+static enum exit_code run(struct command *command, int argc, char **argv)
+{
+    static const struct {
+        const char *verb;
+        act_function *function;
+        bool writing;
+    } acts[] = {{"incident-open", open_here, true},
+                {"incident-note", note_here, true},
+                {"incident-close", act_incident_close, true},
+                {"incidents", act_incidents, false},
+                {"incidents", act_incidents, false},
+                {"incident-export", act_incident_export, true}};
+    struct incident_options options = {.step = OPEN};
+    json_t *reply;
+    /* The step stands where other verbs have their first argument. */
+    bool has_step = argc > 1 && argv[1][0] != '-';
+    int step = has_step ? incident_word("incident", argv[1], steps) : 0;
+
+    if (step < 0)
+        return EXIT_USAGE;
+    options.step = (enum step)step;
+    if (has_step)
+        argv[1] = argv[0];
+    int code = verb_parse(&incident_argp, argc - has_step, argv + has_step, &options);
+    if (code != 0)
+        return (enum exit_code)(code - 1);
+    if (!has_step)
+        return incident_word("incident", NULL, steps) < 0 ? EXIT_USAGE : EXIT_FAILED;
+    command_zone(command);
+    const char *state = command_state(command);
+    if (state == NULL)
+        return EXIT_USAGE;
+    json_t *request = request_make(&options, state);
+    if (request == NULL)
+        return EXIT_USAGE;
+    enum exit_code exit =
+        act_ask(command, acts[step].verb, acts[step].function, acts[step].writing, request, &reply);
+    if (exit != EXIT_DONE)
+        return exit;
+    exit = reply_show(command, &options, reply);
+    json_decref(reply);
+    return exit;
+}
+
+const struct verb verb_incident = {"incident", "follow up what was refused, to its outcome", run};

@@ -1,0 +1,316 @@
+/* What people did, in a report: incidents, faults of the filter, changes and exceptions. */
+#include <string.h>
+
+#include "resolver/policy/incidents.h"
+#include "tools/act_here.h"
+#include "tools/denial_show.h"
+#include "tools/incident.h"
+#include "tools/report_words.h"
+#include "tools/table.h"
+
+enum { ROWS_MOST = 40, CELL_MAX = 400 };
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text != NULL ? text : "";
+}
+
+static bool within(const struct report *report, const json_t *record, const char *key)
+{
+    json_int_t seconds = json_integer_value(json_object_get(record, key));
+
+    return seconds * 1000 >= report->since_ms && seconds * 1000 < report->until_ms;
+}
+
+/* Of incidents and faults: what began or ended in the span, and what is open still. */
+static json_t *followed(const struct report *report, json_t *all, const char *began)
+{
+    json_t *list = json_array(), *record;
+    size_t index;
+
+    json_array_foreach(all, index, record)
+    {
+        bool open = strcmp(text_of(record, "state"), "open") == 0;
+        json_int_t seconds = json_integer_value(json_object_get(record, began));
+        if (within(report, record, began) || within(report, record, "closed") ||
+            (open && seconds * 1000 < report->until_ms))
+            json_array_append(list, record);
+    }
+    return list;
+}
+
+static json_t *ask(struct command *command, const char *verb, act_function *function,
+                   json_t *request, const char *key)
+{
+    struct bl_error error = {""};
+    json_t *reply, *list;
+
+    if (act_try(command, verb, function, false, request, &reply, &error) != EXIT_DONE)
+        return NULL;
+    list = json_incref(json_object_get(reply, key));
+    json_decref(reply);
+    return list;
+}
+
+void report_follow(struct command *command, struct report *report)
+{
+    struct report_following *following = &report->following;
+
+    if (command->config == NULL) /* with --state alone there is nobody to ask */
+        return;
+    json_t *incidents =
+        ask(command, "incidents", act_incidents, json_pack("{sb}", "all", 1), "incidents");
+    json_t *faults = ask(command, "faults", act_faults, json_pack("{sb}", "all", 1), "faults");
+    following->changes =
+        ask(command, "changes", act_changes,
+            json_pack("{sI}", "since", (json_int_t)(report->since_ms / 1000)), "changes");
+    following->grants = ask(command, "grants", act_grants, json_object(), "grants");
+    if (incidents != NULL)
+        following->incidents = followed(report, incidents, "opened");
+    if (faults != NULL)
+        following->faults = followed(report, faults, "reported");
+    json_decref(incidents);
+    json_decref(faults);
+}
+
+/* A table for both forms: a heading, its columns, and a row for each record. */
+struct section {
+    const char *title, *nothing;
+    const char *const *columns;
+    void (*row)(const struct report *report, const json_t *record, char cells[][CELL_MAX]);
+    json_t *records;
+};
+
+enum { COLUMNS_MAX = 5 };
+
+static void cell(char out[CELL_MAX], const char *text)
+{
+    snprintf(out, CELL_MAX, "%s", text);
+}
+
+static void incident_row(const struct report *report, const json_t *incident,
+                         char cells[][CELL_MAX])
+{
+    const json_t *cases = json_object_get(incident, "cases");
+    char when[32];
+
+    snprintf(cells[0], CELL_MAX, "%lld",
+             (long long)json_integer_value(json_object_get(incident, "id")));
+    cell(cells[1], incident_moment(incident, "opened", when));
+    cell(cells[2], text_of(incident, "title"));
+    cell(cells[3], text_of(incident, "state"));
+    /* The head sees how an incident ended, the coordinator also where it began. */
+    if (text_of(incident, "outcome")[0] != '\0')
+        cell(cells[4], text_of(incident, "outcome"));
+    else if (report_has_details(report))
+        snprintf(cells[4], CELL_MAX, "%s %s", text_of(json_array_get(cases, 0), "case"),
+                 text_of(json_array_get(cases, 0), "device"));
+    else
+        cells[4][0] = '\0';
+}
+
+static void fault_row(const struct report *report, const json_t *fault, char cells[][CELL_MAX])
+{
+    char when[32];
+    (void)report;
+
+    snprintf(cells[0], CELL_MAX, "%lld",
+             (long long)json_integer_value(json_object_get(fault, "id")));
+    cell(cells[1], incident_moment(fault, "reported", when));
+    cell(cells[2], text_of(fault, "name"));
+    cell(cells[3], text_of(fault, "state"));
+    cell(cells[4], text_of(fault, text_of(fault, "outcome")[0] != '\0' ? "outcome" : "text"));
+}
+
+static void change_row(const struct report *report, const json_t *change, char cells[][CELL_MAX])
+{
+    (void)report;
+    snprintf(cells[0], CELL_MAX, "%lld",
+             (long long)json_integer_value(json_object_get(change, "number")));
+    cell(cells[1], text_of(change, "time_text"));
+    cell(cells[2], text_of(json_object_get(change, "by"), "login"));
+    snprintf(cells[3], CELL_MAX, "%s %s", text_of(change, "action"), text_of(change, "target"));
+    cell(cells[4], text_of(change, "reason"));
+}
+
+static void grant_row(const struct report *report, const json_t *grant, char cells[][CELL_MAX])
+{
+    const char *group = text_of(grant, "group");
+    (void)report;
+
+    snprintf(cells[0], CELL_MAX, "%lld",
+             (long long)json_integer_value(json_object_get(grant, "id")));
+    snprintf(cells[1], CELL_MAX, "%s %s", text_of(grant, "kind"), text_of(grant, "target"));
+    cell(cells[2], group[0] != '\0'             ? group
+                   : report_has_details(report) ? text_of(grant, "device")
+                                                : "a device");
+    cell(cells[3],
+         text_of(grant, "until_text")[0] != '\0' ? text_of(grant, "until_text") : "for good");
+    cell(cells[4], text_of(grant, "reason"));
+}
+
+/* Starts, reloads and the daily sweeping are for the technician. */
+static json_t *changes_of_people(const struct report *report)
+{
+    static const char *const quiet[] = {"start", "stop", "reload", "configuration"};
+    json_t *list = json_array(), *change;
+    size_t index;
+
+    json_array_foreach(report->following.changes, index, change)
+    {
+        bool skip = false;
+        for (size_t i = 0; i < sizeof(quiet) / sizeof(quiet[0]); i++)
+            skip = skip || strcmp(text_of(change, "action"), quiet[i]) == 0;
+        if (!skip)
+            json_array_append(list, change);
+    }
+    return list;
+}
+
+enum { SECTIONS = 4 };
+
+static void sections_make(const struct report *report, struct section sections[SECTIONS])
+{
+    static const char *const incident_columns[] = {"No",    "Opened",  "About",
+                                                   "State", "Outcome", NULL};
+    static const char *const fault_columns[] = {"No", "Reported", "Name", "State", "What", NULL};
+    static const char *const grant_columns[] = {"No", "Exception", "For", "Until", "Reason", NULL};
+    static const char *const change_columns[] = {"No", "When", "Who", "What", "Reason", NULL};
+    const struct report_following *following = &report->following;
+
+    sections[0] = (struct section){"Incidents", "No incident was open.", incident_columns,
+                                   incident_row, json_incref(following->incidents)};
+    sections[1] = (struct section){"Faults of the filter", "No fault was reported.", fault_columns,
+                                   fault_row, json_incref(following->faults)};
+    sections[2] = (struct section){"Exceptions in force", "There is none.", grant_columns,
+                                   grant_row, json_incref(following->grants)};
+    sections[3] = (struct section){"Changes", "Nothing was changed.", change_columns, change_row,
+                                   following->changes != NULL ? changes_of_people(report) : NULL};
+}
+
+/* For the governors numbers are enough. */
+static char *counts_text(const struct section sections[SECTIONS], char out[REPORT_WORDS_MAX])
+{
+    snprintf(out, REPORT_WORDS_MAX,
+             "Incidents that were open: %zu. Faults of the filter: %zu. Exceptions in force: %zu. "
+             "Changes of "
+             "lists and rules: %zu.",
+             json_array_size(sections[0].records), json_array_size(sections[1].records),
+             json_array_size(sections[2].records), json_array_size(sections[3].records));
+    return out;
+}
+
+static void section_text(const struct report *report, const struct section *section, FILE *out)
+{
+    char cells[COLUMNS_MAX][CELL_MAX];
+    struct table *table;
+    size_t index;
+    json_t *record;
+
+    fprintf(out, "\n%s\n", section->title);
+    for (size_t i = 0; i < strlen(section->title); i++)
+        fputc('-', out);
+    fputc('\n', out);
+    if (json_array_size(section->records) == 0) {
+        fprintf(out, "%s\n", section->nothing);
+        return;
+    }
+    table = table_create();
+    for (int i = 0; section->columns[i] != NULL; i++)
+        table_column(table, section->columns[i], i == 0 ? TABLE_RIGHT : TABLE_LEFT);
+    json_array_foreach(section->records, index, record)
+    {
+        if (index >= ROWS_MOST)
+            break;
+        section->row(report, record, cells);
+        for (int i = 0; i < COLUMNS_MAX; i++)
+            table_cell(table, "%s", cells[i]);
+    }
+    table_print(table, out);
+    if (json_array_size(section->records) > ROWS_MOST)
+        fprintf(out, "and %zu more\n", json_array_size(section->records) - ROWS_MOST);
+}
+
+static void section_html(const struct report *report, const struct section *section, FILE *out)
+{
+    char cells[COLUMNS_MAX][CELL_MAX];
+    size_t index;
+    json_t *record;
+
+    fprintf(out, "<h2>%s</h2>\n", section->title);
+    if (json_array_size(section->records) == 0) {
+        fprintf(out, "<p>%s</p>\n", section->nothing);
+        return;
+    }
+    fprintf(out, "<table class=\"stack\"><caption>%s</caption><thead><tr>", section->title);
+    for (int i = 0; section->columns[i] != NULL; i++)
+        fprintf(out, "<th scope=\"col\">%s</th>", section->columns[i]);
+    fputs("</tr></thead><tbody>\n", out);
+    json_array_foreach(section->records, index, record)
+    {
+        if (index >= ROWS_MOST)
+            break;
+        section->row(report, record, cells);
+        fputs("<tr>", out);
+        for (int i = 0; i < COLUMNS_MAX; i++) {
+            fputs(i > 1 ? "<td class=\"name\">" : "<td>", out);
+            show_html(out, cells[i]);
+            fputs("</td>", out);
+        }
+        fputs("</tr>\n", out);
+    }
+    fputs("</tbody></table>\n", out);
+    if (json_array_size(section->records) > ROWS_MOST)
+        fprintf(out, "<p>And %zu more.</p>\n", json_array_size(section->records) - ROWS_MOST);
+}
+
+static void following_write(const struct report *report, FILE *out, bool html)
+{
+    struct section sections[SECTIONS];
+    char words[REPORT_WORDS_MAX];
+
+    sections_make(report, sections);
+    if (report->audience == REPORT_GOVERNORS && sections[0].records != NULL) {
+        counts_text(sections, words);
+        if (html) {
+            fprintf(out, "<h2>What was done</h2>\n<p>%s</p>\n", words);
+        } else {
+            fputs("\nWhat was done\n-------------\n", out);
+            report_wrap(out, words, "");
+        }
+    }
+    for (int i = 0; i < SECTIONS; i++) {
+        if (report->audience != REPORT_GOVERNORS && sections[i].records != NULL)
+            (html ? section_html : section_text)(report, &sections[i], out);
+        json_decref(sections[i].records);
+    }
+}
+
+void report_following_text(const struct report *report, FILE *out)
+{
+    following_write(report, out, false);
+}
+
+void report_following_html(const struct report *report, FILE *out)
+{
+    following_write(report, out, true);
+}
+
+void report_following_json(const struct report *report, json_t *object)
+{
+    const struct report_following *following = &report->following;
+
+    if (report->audience == REPORT_GOVERNORS)
+        return;
+    /* Incidents hold devices; the head's report tells of them in words. */
+    if (report_has_details(report) && following->incidents != NULL)
+        json_object_set(object, "incidents", following->incidents);
+    if (following->faults != NULL)
+        json_object_set(object, "faults", following->faults);
+    if (following->grants != NULL && report_has_details(report))
+        json_object_set(object, "exceptions", following->grants);
+    if (following->changes != NULL)
+        json_object_set(object, "changes", following->changes);
+}
