@@ -206,15 +206,14 @@ static json_t *describe_alerts(const struct daemon *daemon, const struct config 
     return item;
 }
 
-static json_t *describe_sighting(const struct config *config, const struct radar_sighting *seen,
+static json_t *describe_sighting(const struct policy *policy, const struct radar_sighting *seen,
                                  int64_t now_ms)
 {
     char text[ADDRESS_TEXT_MAX];
     json_t *item = json_object(), *signs = json_array();
 
     json_object_set_new(item, "client", json_string(address_text(&seen->client, text)));
-    if (seen->group < config->group_count)
-        json_object_set_new(item, "group", json_string(config->groups[seen->group].name));
+    json_object_set_new(item, "group", json_string(policy_group_name(policy, seen->group)));
     for (unsigned sign = RADAR_BYPASS; sign <= RADAR_SILENT; sign *= 2)
         if (seen->signs & sign)
             json_array_append_new(signs, json_string(radar_sign_text(sign)));
@@ -228,7 +227,7 @@ static json_t *describe_sighting(const struct config *config, const struct radar
 
 /* Devices that look as if they go round the filter. */
 static int describe_radar(const struct worker_view *views, unsigned workers,
-                          const struct config *config, bool tells_devices, json_t *out,
+                          const struct policy *policy, bool tells_devices, json_t *out,
                           json_t *warnings)
 {
     struct radar_sighting *all = calloc((size_t)workers * RADAR_DEVICES, sizeof *all);
@@ -246,7 +245,7 @@ static int describe_radar(const struct worker_view *views, unsigned workers,
     }
     count = radar_merge(all, count, now_ms);
     for (size_t i = 0; i < count && tells_devices; i++)
-        json_array_append_new(list, describe_sighting(config, &all[i], now_ms));
+        json_array_append_new(list, describe_sighting(policy, &all[i], now_ms));
     if (count)
         warn(warnings, "%zu %s as if going round the filter", count,
              count == 1 ? "device looks" : "devices look");
@@ -327,7 +326,7 @@ int status_describe(struct daemon *daemon, bool tells_devices, json_t *out, stru
     json_object_set_new(out, "queries", describe_queries(&counters));
     json_object_set_new(out, "denials", describe_denials(daemon, warnings));
     json_object_set_new(out, "alerts", describe_alerts(daemon, world->config, warnings));
-    if (describe_radar(views, workers, world->config, tells_devices, out, warnings) < 0)
+    if (describe_radar(views, workers, world->policy, tells_devices, out, warnings) < 0)
         warn(warnings, "out of memory: devices could not be looked at");
     json_object_set_new(out, "warnings", warnings);
     world_unref(world);

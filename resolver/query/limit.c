@@ -4,7 +4,12 @@
 
 #include "resolver/query/answer.h"
 
-enum { SECOND_US = 1000 * 1000, SLIP = 2 };
+enum {
+    SECOND_US = 1000 * 1000,
+    SLIP = 2,
+    OLD_MS = 2000,
+    WAITING_MOST = 200, /* more than any device has, fewer than a bomb needs */
+};
 
 static int64_t *place_of(struct pipeline *pipeline, const struct address *client)
 {
@@ -31,6 +36,13 @@ bool limit_exceeded(struct pipeline *pipeline, const struct query *query)
         return true;
     *due_us = (*due_us > now_us ? *due_us : now_us) + SECOND_US / rate;
     return false;
+}
+
+bool limit_hoards(struct pipeline *pipeline, const struct query *query)
+{
+    return query->transport == OVER_UDP && pipeline->world->config->limits.in_flight_share &&
+           pipeline->moment.mono_ms - query->arrived_ms > OLD_MS &&
+           pipeline_client_waiting(pipeline, query) > WAITING_MOST;
 }
 
 enum query_next limit_answer(struct pipeline *pipeline, struct query *query)

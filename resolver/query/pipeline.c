@@ -151,6 +151,11 @@ static uint16_t *client_count(struct pipeline *pipeline, const struct query *que
     return &pipeline->client_waiting[(hash ^ hash >> 29) % PIPELINE_CLIENT_COUNTERS];
 }
 
+unsigned pipeline_client_waiting(struct pipeline *pipeline, const struct query *query)
+{
+    return *client_count(pipeline, query);
+}
+
 bool pipeline_client_may_wait(struct pipeline *pipeline, const struct query *query)
 {
     unsigned share = pipeline->world->config->limits.in_flight_share;

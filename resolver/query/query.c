@@ -228,6 +228,10 @@ enum query_next query_finish(struct pipeline *pipeline, struct query *query)
 
     if (!EXPECT(exchange != NULL))
         return QUERY_DROP;
+    if (limit_hoards(pipeline, query)) {
+        COUNT(pipeline->counters, dropped);
+        return QUERY_DROP;
+    }
     /* The world or the hour may have changed while the question was out: what leaves is judged by
      * what holds now. */
     judge_question(pipeline, query);

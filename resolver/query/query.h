@@ -182,6 +182,7 @@ void pipeline_wake(struct pipeline *pipeline, struct moment moment);
 struct exchange *pipeline_next_refresh(struct pipeline *pipeline);
 
 /* Whether this client may have one more query in flight, and that it has: stage forward. */
+unsigned pipeline_client_waiting(struct pipeline *pipeline, const struct query *query);
 bool pipeline_client_may_wait(struct pipeline *pipeline, const struct query *query);
 void pipeline_client_waits(struct pipeline *pipeline, const struct query *query);
 

@@ -167,7 +167,7 @@ void wire_describe(const uint8_t *packet, size_t len, char *out, size_t size)
 struct replying {
     unsigned rcode, flags;
     const char *name; /* where no record names the question */
-    bool wrong_id, wrong_name, wrong_type, header_only, noedns;
+    bool wrong_id, wrong_name, wrong_type, wrong_class, header_only, noedns;
     enum { COOKIE_NONE, COOKIE_RIGHT, COOKIE_WRONG, COOKIE_ECHOED } cookie;
     size_t cut;
 };
@@ -190,6 +190,8 @@ static bool replying_word(struct replying *replying, const char *word)
         replying->wrong_name = true;
     else if (strcmp(word, "wrong-type") == 0)
         replying->wrong_type = true;
+    else if (strcmp(word, "wrong-class") == 0)
+        replying->wrong_class = true;
     else if (strcmp(word, "header-only") == 0)
         replying->header_only = true;
     else if (strcmp(word, "noedns") == 0)
@@ -319,11 +321,11 @@ size_t wire_reply(const uint8_t *packet, size_t packet_len, char *text, uint8_t 
         out[1] ^= 0x55;
     if (replying.wrong_name)
         out[13] = out[13] == 'q' ? 'p' : 'q';
-    if (replying.wrong_type) {
+    if (replying.wrong_type || replying.wrong_class) {
         size_t at = 12;
         while (out[at])
             at += out[at] + 1u;
-        out[at + 2] ^= 0x10;
+        out[at + (replying.wrong_type ? 2 : 4)] ^= 0x10;
     }
     return replying.cut && replying.cut < len ? replying.cut : len;
 }
