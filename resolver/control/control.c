@@ -26,6 +26,7 @@ enum {
     REQUEST_MS = 10 * 1000,
     REPLY_MS = 5 * 60 * 1000,
     SHORTAGE_MS = 100,
+    REASON_MAX = 500,
     THREAD_STACK = 1024 * 1024,
     CODE_FAILED = 1,
     CODE_USAGE = 2,
@@ -191,6 +192,24 @@ static int role_check(const struct control_verb *verb, const struct caller *call
                         caller->user, verb->role == ROLE_MANAGER ? "manager" : "viewer");
 }
 
+/* Reasons go into the log and the change record, one line each: nobody writes a second one. */
+static int reason_check(const json_t *reason, struct bl_error *error)
+{
+    const char *text = json_string_value(reason);
+
+    if (!reason || json_is_null(reason))
+        return 0; /* the verb says whether it wants one */
+    if (!text)
+        return bl_error_set(error, -EINVAL, "the reason should be text");
+    if (strlen(text) > REASON_MAX)
+        return bl_error_set(error, -EINVAL, "a reason may have at most %d characters", REASON_MAX);
+    for (const char *at = text; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            return bl_error_set(error, -EINVAL,
+                                "the reason should be one line, without control characters");
+    return 0;
+}
+
 static int verb_run(struct control *control, const struct caller *caller, json_t *request,
                     int passed_fd, json_t *reply, struct bl_error *error)
 {
@@ -210,6 +229,9 @@ static int verb_run(struct control *control, const struct caller *caller, json_t
         rules_note_refusal(control->daemon, caller, name);
         return code;
     }
+    code = reason_check(json_object_get(request, "reason"), error);
+    if (code < 0)
+        return code;
     if (verb->kind == CONTROL_CHANGES)
         pthread_mutex_lock(&control->daemon->change);
     code = verb->handle(control->daemon, caller, request, passed_fd, reply, error);

@@ -86,12 +86,17 @@ static void flush_visit(struct pipeline *pipeline, unsigned worker, void *user)
 static int handle_flush(struct daemon *daemon, const struct caller *caller, json_t *request, int fd,
                         json_t *reply, struct bl_error *error)
 {
-    const char *text = json_string_value(json_object_get(request, "name"));
+    const char *text = NULL;
     struct flush flush = {0};
     struct bl_name name;
     int code;
 
     (void)fd;
+    if (json_object_get(request, "name")) { /* without it everything is forgotten */
+        text = control_string(request, "name", error);
+        if (!text)
+            return -EINVAL;
+    }
     if (text) {
         enum bl_name_fault fault = bl_name_parse(text, strlen(text), &name);
         if (fault != BL_NAME_FINE)

@@ -648,7 +648,9 @@ def test_control_socket_bad_input(at):
     path = str(at.state / "control.sock")
     for octets in (b"", b"\n", b"{}\n", b"[]\n", b'{"verb": 5}\n', b'{"verb": "no-such"}\n', b"\xff\xfe\n", b"{" * 300000,
                    b'{"verb": "lists-adopt"}\n', b'{"verb": "lists-rollback", "generation": -1}\n',
-                   b'{"verb": "flush", "name": "' + b"a" * 5000 + b'"}\n'):
+                   b'{"verb": "flush", "name": "' + b"a" * 5000 + b'"}\n', b'{"verb": "flush", "name": ["site.example"]}\n',
+                   b'{"verb": "reload", "reason": "a\\nchalkgated: forged line"}\n', b'{"verb": "reload", "reason": ["x"]}\n',
+                   b'{"verb": "reload", "reason": "' + b"r" * 100000 + b'"}\n'):
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(20)
             sock.connect(path)
