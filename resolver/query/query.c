@@ -89,12 +89,15 @@ static enum query_next answer_unsafe(struct pipeline *pipeline, struct query *qu
     return answer_denied(pipeline, query, ruling, &(struct denial_match){.via = VIA_RULE});
 }
 
+/* What a record says was met: a listed name, or a rule of the school's that no list has part in. */
 static struct denial_match question_match(const struct query *query)
 {
+    bool by_list = query->found.fact != BL_FACT_NONE &&
+                   (query->ruling.rule == RULE_CATEGORY || query->ruling.rule == RULE_SEALED);
+
     return (struct denial_match){
-        .via = query->found.fact == BL_FACT_NONE ? VIA_RULE : VIA_QUESTION,
-        .name =
-            query->found.fact == BL_FACT_NONE ? NULL : query->question.name + query->found.matched,
+        .via = by_list ? VIA_QUESTION : VIA_RULE,
+        .name = by_list ? query->question.name + query->found.matched : NULL,
     };
 }
 

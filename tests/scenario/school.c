@@ -11,6 +11,8 @@
 #include "blocklists/compile.h"
 #include "blocklists/lists.h"
 #include "blocklists/read.h"
+#include "resolver/policy/acts.h"
+#include "resolver/policy/grants.h"
 #include "script.h"
 
 enum { TEXT_MAX = 16384, THINGS_MAX = 32, UPSTREAMS_MAX = 8 };
@@ -37,6 +39,12 @@ static struct {
     size_t list_count;
     struct upstream upstreams[UPSTREAMS_MAX];
     size_t upstream_count;
+    struct {
+        char verb[24], request[512];
+    } acts[THINGS_MAX]; /* told, and to be done when the next world is made */
+    size_t act_count;
+    struct state *state; /* once something was done */
+    int64_t wall_ms;
     uint32_t version;
 } school;
 
@@ -68,6 +76,8 @@ static int entry_remove(const char *path, const struct stat *info, int kind, str
 
 void school_close(void)
 {
+    state_close(school.state);
+    school.state = NULL;
     if (*school.folder)
         nftw(school.folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
     *school.folder = '\0';
@@ -197,8 +207,19 @@ static void upstreams_set(char *words)
     }
 }
 
-/* config upstreams: up1 up2/tls · config category NAME {YAML} · config groups: none · config KEY:
- * VALUE */
+/* config act VERB {"key": "value", …}: what a command asks of the daemon, done with the scenario's
+ * clock. */
+static void act_tell(char *text)
+{
+    if (school.act_count == THINGS_MAX)
+        script_fail("more acts than a scenario can hold");
+    const char *verb = word_must(&text, "what to do");
+    snprintf(school.acts[school.act_count].verb, sizeof(school.acts[0].verb), "%s", verb);
+    snprintf(school.acts[school.act_count++].request, sizeof(school.acts[0].request), "%s", text);
+}
+
+/* config upstreams: up1 up2/tls · config category NAME {YAML} · config groups: none · config act …
+ * · config KEY: VALUE */
 void school_config(char *text)
 {
     text += strspn(text, " \t");
@@ -209,6 +230,8 @@ void school_config(char *text)
         text += 9;
         size_t category = category_add(word_must(&text, "the category's name"));
         snprintf(school.categories[category].text, sizeof(school.categories[0].text), "%s", text);
+    } else if (strncmp(text, "act ", 4) == 0) {
+        act_tell(text + 4);
     } else if (strcmp(text, "groups: none") == 0) {
         *school.groups = '\0'; /* the lines that follow tell them anew */
     } else {
@@ -316,7 +339,59 @@ static void lists_compile(void)
     bl_store_close(base);
 }
 
-struct world *school_world(void)
+static void act_do(struct act *act, const char *verb, const char *text)
+{
+    static const struct {
+        const char *verb;
+        int (*function)(struct act *, const json_t *, json_t *, struct bl_error *);
+    } known[] = {{"grant", act_grant},
+                 {"revoke", act_revoke},
+                 {"block-device", act_block_device},
+                 {"session-start", act_session_start},
+                 {"session-end", act_session_end}};
+    struct bl_error error = {0};
+    json_t *request = json_loads(text, 0, NULL), *reply = json_object();
+
+    if (!request)
+        script_fail("an act wants a JSON object, not '%s'", text);
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(known[i].verb, verb) != 0)
+            continue;
+        if (known[i].function(act, request, reply, &error) < 0)
+            script_fail("%s", error.text);
+        json_decref(request);
+        json_decref(reply);
+        return;
+    }
+    script_fail("'%s' is no act", verb);
+}
+
+/* The rules on record, with what was told since; NULL while nothing ever was. */
+static struct policy_rules *rules_follow(const struct config *config)
+{
+    static const struct actor actor = {.user = "root", .login = "mary", .role = "manager"};
+    struct act act = {.config = config};
+    struct calendar *calendar = NULL;
+    struct policy_rules *rules = NULL;
+    struct bl_error error = {0};
+
+    if (!school.state && school.act_count == 0)
+        return NULL;
+    if ((!school.state && state_open(school.folder, true, &school.state, &error)) ||
+        calendar_create(&config->calendar, &calendar, &error) ||
+        change_begin(school.state, &actor, school.wall_ms, &act.change, &error))
+        script_fail("%s", error.text);
+    act.calendar = calendar;
+    for (size_t i = 0; i < school.act_count; i++)
+        act_do(&act, school.acts[i].verb, school.acts[i].request);
+    school.act_count = 0;
+    if (policy_rules_read(act.change, &rules, &error) || change_commit(act.change, &error))
+        script_fail("%s", error.text);
+    calendar_free(calendar);
+    return rules;
+}
+
+struct world *school_world(int64_t wall_ms)
 {
     char path[128];
     snprintf(path, sizeof(path), "%s/config.yaml", school.folder);
@@ -332,7 +407,10 @@ struct world *school_world(void)
     }
     struct bl_error error = {0};
     struct world *world = NULL;
-    if (world_create(config, ++school.version, &world, &error))
+    school.wall_ms = wall_ms;
+    struct policy_rules *rules = rules_follow(config);
+    if (rules ? world_create_with(config, rules, &world, &error)
+              : world_create(config, ++school.version, &world, &error))
         script_fail("%s", error.text);
     school.changed = false;
     return world;

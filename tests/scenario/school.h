@@ -20,8 +20,9 @@ void school_config(char *text);
 /* Whether something was told since the last world. */
 bool school_changed(void);
 
-/* Writes, compiles, adopts and opens; ends the scenario when something of it fails. */
-struct world *school_world(void);
+/* Writes, compiles, adopts, does the acts that were told, and opens; ends the scenario when
+ * something of it fails. */
+struct world *school_world(int64_t wall_ms);
 
 /* The number of the upstream "up1", "up2", …; ends the scenario when there is none. */
 unsigned school_upstream(const char *name);

@@ -106,6 +106,13 @@ size_t wire_question(const char *name, const char *type, char *words, uint8_t ou
     for (char *word; (word = word_next(&words));) {
         if (word_value(word, "octets"))
             return hex_read(word_value(word, "octets"), out);
+        if (word_value(word, "device")) { /* dnsmasq's add-mac */
+            size_t mac_len = hex_read(word_value(word, "device"), out);
+            if (mac_len > 8)
+                script_fail("a MAC address has fewer octets");
+            option_add(&asking, 65001, (const char *)out, mac_len);
+            continue;
+        }
         if (!asking_flag(&asking, word) && !asking_number(&asking, word))
             script_fail("an ask knows no '%s'", word);
     }

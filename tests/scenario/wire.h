@@ -10,8 +10,8 @@
 enum { WIRE_MAX = 65535 };
 
 /* A question as a client asks it. Words: tcp is the caller's; noedns, do, cd, ad, nord, id=N,
- * bufsize=N, class=N, opcode=N, qr, ecs, cookie, version=N, octets=HEX (the whole message). Returns
- * its length. */
+ * bufsize=N, class=N, opcode=N, qr, ecs, cookie, version=N, device=HEX, octets=HEX (the whole
+ * message). Returns its length. */
 size_t wire_question(const char *name, const char *type, char *words, uint8_t out[WIRE_MAX]);
 
 /* The question in a packet that went upstream, as text "NAME TYPE". */
