@@ -15,12 +15,14 @@
 #include "resolver/policy/incidents.h"
 
 enum { LOOK_S = 2, FIRST_RETENTION_MS = 60000, HELD_MAX = 1000 };
+enum { LEAP_MS = 3600 * 1000, LEAP_GRACE_MS = 24 * 3600 * 1000 };
 
 struct upkeep {
     struct daemon *daemon;
     struct alerts *alerts;
     int64_t configured_ms;    /* when the configuration was read whose settings are in force */
     int64_t retention_due_ms; /* monotonic */
+    int64_t clocks_apart_ms;  /* wall time less monotonic time, at the last look */
     char retention_day[DAY_TEXT_MAX];
     pthread_t thread;
     pthread_mutex_t lock;
@@ -148,6 +150,16 @@ static void retain(struct upkeep *upkeep, const struct config *config, int64_t w
     free(held);
 }
 
+/* Whether wall time went another way than monotonic time since the last look, by more than an hour.
+ */
+static bool clock_leapt(struct upkeep *upkeep, struct moment now)
+{
+    int64_t apart_ms = now.wall_ms - now.mono_ms, before_ms = upkeep->clocks_apart_ms;
+
+    upkeep->clocks_apart_ms = apart_ms;
+    return before_ms != 0 && llabs((long long)(apart_ms - before_ms)) > LEAP_MS;
+}
+
 static void look(struct upkeep *upkeep)
 {
     struct moment now = clock_read();
@@ -161,6 +173,12 @@ static void look(struct upkeep *upkeep)
     if (upkeep->configured_ms != read_ms)
         alerts_settle(upkeep, world->config, read_ms);
     day_of(now.wall_ms, &today);
+    /* A clock that leaps may be wrong, and what it would have destroyed is gone for good: a day's
+     * grace lets somebody notice and set it right. */
+    if (clock_leapt(upkeep, now)) {
+        upkeep->retention_due_ms = now.mono_ms + LEAP_GRACE_MS;
+        log_warning("the clock leapt; records that are due are destroyed tomorrow at the earliest");
+    }
     /* Not in the first minute, when whoever restarted the filter waits for it. */
     if (now.mono_ms >= upkeep->retention_due_ms && strcmp(upkeep->retention_day, today.text) != 0) {
         strcpy(upkeep->retention_day, today.text);
