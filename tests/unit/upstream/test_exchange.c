@@ -124,6 +124,31 @@ static void test_match_and_compare(void **state)
     assert_null(exchange_match(lab->exchanges, &here, bytes, len));
 }
 
+/* Nothing larger than 1232 octets is asked for, so that no fragment can carry a forgery
+ * (CVE-2023-28450, CVE-2025-59024); of a client's own options none goes out (CVE-2025-30192). */
+static void test_what_goes_out(void **state)
+{
+    struct lab *lab = *state;
+    struct dns_question question = {.type = 1, .class = 1, .asked_len = 10, .cookie_len = 8};
+    struct exchange *exchange;
+    const uint8_t *opt;
+
+    memcpy(question.name, "\3www\4test", 10);
+    memset(question.cookie, 0xcc, sizeof question.cookie);
+    exchange = exchange_begin(lab->exchanges, &question, 0, &lab->random);
+    assert_true(exchange_try_next(lab->exchanges, exchange, false, 0, &lab->random));
+    opt = exchange->packet + DNS_HEADER + 10 + 4;
+    assert_int_equal(dns_read_16(exchange->packet + 2), DNS_RD | DNS_AD);
+    assert_int_equal(opt[0], 0);
+    assert_int_equal(dns_read_16(opt + 1), DNS_OPT);
+    assert_int_equal(dns_read_16(opt + 3), 1232);
+    assert_int_equal(dns_read_16(opt + 9), 4 + COOKIE_CLIENT); /* our own cookie and nothing else */
+    assert_int_equal(dns_read_16(opt + 11), DNS_OPTION_COOKIE);
+    assert_int_equal(exchange->packet_len, DNS_HEADER + 10 + 4 + 11 + 4 + COOKIE_CLIENT);
+    assert_memory_not_equal(opt + 15, question.cookie, COOKIE_CLIENT);
+    exchange_end(lab->exchanges, exchange);
+}
+
 static void test_case_is_mixed_over_udp_only(void **state)
 {
     struct lab *lab = *state;
@@ -275,6 +300,7 @@ int main(void)
 #define LAB_TEST(name) cmocka_unit_test_setup_teardown(name, lab_open, lab_close)
     const struct CMUnitTest tests[] = {
         LAB_TEST(test_match_and_compare),
+        LAB_TEST(test_what_goes_out),
         LAB_TEST(test_case_is_mixed_over_udp_only),
         LAB_TEST(test_tries_and_deadlines),
         LAB_TEST(test_joining),
