@@ -13,9 +13,9 @@
 
 #include "resolver/query/query.h"
 
-/* Whether a query that waited is dropped rather than answered: it is old, its client has many others
- * waiting, and all would be answered at once. DNSBomb (CVE-2024-33655) gathers answers like that and
- * lets them go at somebody else. */
+/* Whether a query that waited is dropped rather than answered: it is old, its client has many
+ * others waiting, and all would be answered at once. DNSBomb (CVE-2024-33655) gathers answers like
+ * that and lets them go at somebody else. */
 bool limit_hoards(struct pipeline *pipeline, const struct query *query);
 
 /* Counts an answer to the query's network; whether that is one too many. */
