@@ -35,7 +35,7 @@ enum { EXIT_FINE = 0, EXIT_COULD_NOT_RUN = 1, EXIT_BAD_USAGE = 2 };
 
 struct options {
     const char *config_path;
-    bool check, print;
+    bool check, print, keys;
 };
 
 /* What a run consists of, in the order in which it is made; run_end() takes it apart from the end.
@@ -70,6 +70,9 @@ static error_t option_parse(int key, char *value, struct argp_state *state)
     case 'p':
         options->print = true;
         return 0;
+    case 'y':
+        options->keys = true;
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "\"%s\" is not understood; options begin with --", value);
         return 0;
@@ -85,6 +88,8 @@ static const struct argp_option option_table[] = {
     {"check", 'k', NULL, 0, "say whether the configuration is good, and end", 0},
     {"print", 'p', NULL, 0,
      "print the configuration in effect, defaults included, as YAML, and end", 0},
+    {"keys", 'y', NULL, 0,
+     "list every key of the configuration, with type, range, default and meaning, and end", 0},
     {0},
 };
 
@@ -368,6 +373,8 @@ int main(int argc, char **argv)
     argp_err_exit_status = EXIT_BAD_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
         return EXIT_BAD_USAGE;
+    if (options.keys)
+        return config_keys_print(stdout) < 0 ? EXIT_COULD_NOT_RUN : EXIT_FINE;
     path = config_find(&options);
     if (config_read(path, &config) < 0)
         return EXIT_BAD_USAGE;

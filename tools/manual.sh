@@ -43,7 +43,28 @@ page() {
     rm "$out/$name.help"
 }
 
+# The page of config.yaml, from the table of keys that reads it.
+page_of_keys() {
+    "$programs/chalkgated" --keys | awk -v version="$version" '
+        function text(line) { gsub(/\\/, "\\e", line); gsub(/-/, "\\-", line); return (line ~ /^[.\047]/ ? "\\&" : "") line }
+        BEGIN {
+            printf ".TH \"CHALKGATE.YAML\" 5 \"\" \"Chalkgate %s\" \"File formats\"\n", version
+            print ".SH NAME\nchalkgate.yaml \\- the configuration of Chalkgate, /etc/chalkgate/config.yaml"
+            print ".SH DESCRIPTION\nA YAML file. Times are written 10s, 5m, 2h, 7d; sizes 64KiB, 16MiB; dates 2026\\-10\\-26 or " \
+                "2026\\-10\\-26..2026\\-10\\-30. An unknown key, a wrong type or a name that nothing has is an error; " \
+                "`chalkgated \\-\\-check` tells all of them, with line and column, and `chalkgated \\-\\-print` shows the " \
+                "configuration in effect. The shipped file explains itself by comments.\n.SH KEYS"
+        }
+        match($0, /^- `[^`]*`: /) {
+            print ".TP\n.B " text(substr($0, 4, RLENGTH - 6))
+            print text(substr($0, RLENGTH + 1))
+        }
+        END { print ".SH SEE ALSO\nchalkgated(8), chalkgate(8)" }
+    ' >"$out/chalkgate.yaml.5"
+}
+
 mkdir -p "$out"
+page_of_keys
 page chalkgate "filtering DNS for schools: lists, policy, denials and reports" "$programs/chalkgate"
 page chalkgated "filtering DNS resolver for schools" "$programs/chalkgated"
 "$programs/chalkgate" --help | awk '/^Verbs:/ { on = 1; next } on && /^$/ { on = 0 } on && /^  [a-z]/ { print }' |

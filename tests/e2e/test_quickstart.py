@@ -1,4 +1,4 @@
-"""The first command of the README, and the installed programs with their manual pages."""
+"""The first command of the README."""
 import os
 import re
 import signal
@@ -44,22 +44,6 @@ def test_until_interrupted(place):
 def test_wrong_use(place):
     same(place.run(ROOT / "tools" / "quickstart.sh", "--nonsense").returncode, 2, "an unknown option")
     same(place.run(ROOT / "tools" / "quickstart.sh", "--once", env={"PORT": "soon"}).returncode, 2, "a port that is none")
-
-
-def test_install(place):
-    """The built tree installs whole; every verb has a manual page."""
-    into = place.folder / "root"
-    place.run("cmake", "--install", lab.BUILD, "--prefix", "/usr", expect=0, env={"DESTDIR": str(into)})
-    for path in ("usr/bin/chalkgate", "usr/sbin/chalkgated", "usr/share/man/man8/chalkgate.8", "usr/share/man/man8/chalkgated.8"):
-        holds((into / path).is_file(), f"{path} was not installed: {[str(one) for one in into.rglob('*')]}")
-    verbs = re.findall(r"^  ([a-z-]+)  ", place.run(lab.COMMAND, "--help", expect=0).stdout.split("Verbs:")[1], re.M)
-    holds(len(verbs) > 5, f"verbs: {verbs}")
-    for verb in verbs:
-        page = into / f"usr/share/man/man8/chalkgate-{verb}.8"
-        holds(page.is_file() and ".SH DESCRIPTION" in page.read_text(), f"the page of {verb}")
-    page = (into / "usr/share/man/man8/chalkgate-lists-import.8").read_text()
-    holds("allow\\-shrink" in page and ".SH OPTIONS" in page, f"the page of lists import: {page}")
-    holds(list(into.rglob("config.yaml")), "the default configuration")
 
 
 if __name__ == "__main__":
