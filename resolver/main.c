@@ -24,6 +24,7 @@
 #include "resolver/control/metrics.h"
 #include "resolver/control/notify.h"
 #include "resolver/control/privileges.h"
+#include "resolver/control/readers.h"
 #include "resolver/control/rules.h"
 #include "resolver/control/upkeep.h"
 #include "resolver/denials/alert.h"
@@ -242,6 +243,8 @@ static int start_unprivileged(struct run *run, struct bl_error *error)
         code = control_open(daemon, &run->control, error);
     if (code == 0)
         code = alerts_start(run, error);
+    if (code == 0)
+        readers_admit(daemon->state, daemon->world->config);
     if (code == 0)
         code = privileges_confine(error);
     if (code == 0) {

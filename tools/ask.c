@@ -197,3 +197,28 @@ bool ask_is_answered(struct command *command)
     close(fd);
     return true;
 }
+
+enum exit_code ask_may_read(struct command *command, const char *verb, const char *file)
+{
+    const char *state = command_state(command);
+    struct bl_error error = {0};
+    char path[4096];
+    json_t *reply;
+    enum exit_code code;
+
+    if (!state)
+        return EXIT_USAGE;
+    snprintf(path, sizeof path, "%s/%s", state, file);
+    if (access(path, R_OK) == 0 || errno != EACCES)
+        return EXIT_DONE;
+    /* The daemon knows our role, and keeps a record of who was refused. */
+    code = ask_daemon(command, verb, NULL, -1, &reply, &error);
+    if (code == EXIT_NOT_ALLOWED)
+        return command_fail(EXIT_NOT_ALLOWED, "%s", error.text);
+    if (code == EXIT_DONE)
+        json_decref(reply);
+    return command_fail(EXIT_NOT_ALLOWED,
+                        "%s may be read by root and by the user that chalkgated runs as only; "
+                        "please ask one of them, or use sudo",
+                        path);
+}

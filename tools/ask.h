@@ -22,4 +22,9 @@ enum exit_code ask_daemon(struct command *command, const char *verb, json_t *arg
 /* Whether a daemon answers for the state folder: its refusals may be EXIT_NOTHING, too. */
 bool ask_is_answered(struct command *command);
 
+/* For verbs that read files of the state folder themselves: EXIT_DONE where `file` (below the state
+ * folder) may be read or is not there; else EXIT_NOT_ALLOWED, said why on standard error, and on
+ * record where a daemon runs. `verb` is one that resolver/control/ knows. */
+enum exit_code ask_may_read(struct command *command, const char *verb, const char *file);
+
 #endif

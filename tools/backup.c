@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "blocklists/lists.h"
+#include "tools/ask.h"
 #include "tools/backup.h"
 #include "tools/verb.h"
 
@@ -266,6 +267,8 @@ static enum exit_code run_backup(struct command *command, int argc, char **argv)
     backup.state = command_state(command);
     if (!config || !backup.state)
         return EXIT_USAGE;
+    if (ask_may_read(command, "backup", "state.mdb") != EXIT_DONE)
+        return EXIT_NOT_ALLOWED;
     if (backup_passphrase_read(&options, &error) < 0)
         return command_fail(EXIT_USAGE, "%s", error.text);
     snprintf(fresh, sizeof fresh, "%s.part", options.file);

@@ -5,6 +5,7 @@
 
 #include "resolver/denials/describe.h"
 #include "tools/act_here.h"
+#include "tools/ask.h"
 #include "tools/denial_show.h"
 #include "tools/incident.h"
 #include "tools/table.h"
@@ -91,6 +92,8 @@ static enum exit_code run(struct command *command, int argc, char **argv)
     const char *state = command_state(command);
     if (state == NULL)
         return EXIT_USAGE;
+    if (ask_may_read(command, "case", "denials") != EXIT_DONE)
+        return EXIT_NOT_ALLOWED;
     failed = denial_describe(state, code, false, &denial, &error);
     if (failed < 0)
         return command_fail(failed == -EINVAL                         ? EXIT_USAGE

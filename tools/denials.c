@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "blocklists/name.h"
+#include "tools/ask.h"
 #include "tools/denial_show.h"
 #include "tools/verb.h"
 
@@ -317,6 +318,8 @@ static enum exit_code run(struct command *command, int argc, char **argv)
     const char *state = command_state(command);
     if (state == NULL)
         return EXIT_USAGE;
+    if (ask_may_read(command, "denials", "denials") != EXIT_DONE)
+        return EXIT_NOT_ALLOWED;
     denial_widths_init(&showing.widths, stdout);
     if (options.format == FORMAT_CSV)
         denial_csv_head(stdout);

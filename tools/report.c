@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/ask.h"
 #include "tools/denial_show.h"
 #include "tools/verb.h"
 
@@ -190,6 +191,8 @@ static enum exit_code run(struct command *command, int argc, char **argv)
     arguments.options.state = command_state(command);
     if (arguments.options.state == NULL)
         return EXIT_USAGE;
+    if (ask_may_read(command, "report", "denials") != EXIT_DONE)
+        return EXIT_NOT_ALLOWED;
     arguments.options.config = command_zone(command);
     if (arguments.nightly)
         return report_nightly(command, arguments.now_s);

@@ -20,6 +20,7 @@
 
 #include "blocklists/lists.h"
 #include "blocklists/store.h"
+#include "tools/ask.h"
 #include "tools/backup.h"
 #include "tools/verb.h"
 
@@ -296,6 +297,8 @@ static enum exit_code run_restore(struct command *command, int argc, char **argv
     restore.state = command_state(command);
     if (!restore.state)
         return EXIT_USAGE;
+    if (ask_may_read(command, "restore", "state.mdb") != EXIT_DONE)
+        return EXIT_NOT_ALLOWED;
     if (backup_passphrase_read(&options, &error) < 0)
         return command_fail(EXIT_USAGE, "%s", error.text);
     code = bl_lists_lock(restore.state, &lock, &error);

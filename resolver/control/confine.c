@@ -61,6 +61,8 @@ static const int ALLOWED[] = {
     SCMP_SYS(fchmod),
     SCMP_SYS(fchmodat),
     SCMP_SYS(umask),
+    SCMP_SYS(fsetxattr),
+    SCMP_SYS(fremovexattr),
     SCMP_SYS(ftruncate),
     SCMP_SYS(fallocate),
     SCMP_SYS(fadvise64),

@@ -226,7 +226,7 @@ static int verb_run(struct control *control, const struct caller *caller, json_t
                             name);
     code = role_check(verb, caller, error);
     if (code < 0) {
-        rules_note_refusal(control->daemon, caller, name);
+        rules_note_refusal(control->daemon, caller, verb->name);
         return code;
     }
     code = reason_check(json_object_get(request, "reason"), error);

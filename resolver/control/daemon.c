@@ -7,6 +7,7 @@
 
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
+#include "resolver/control/readers.h"
 #include "resolver/control/rules.h"
 #include "resolver/net/listen.h"
 #include "resolver/net/server.h"
@@ -112,6 +113,8 @@ int daemon_reload(struct daemon *daemon, const struct actor *actor, const char *
     restart_advise(daemon, config);
     log_set_level((enum log_level)config->log_level);
     code = rules_world(daemon, config, before->config, actor, "reload", reason, &world, error);
+    if (code == 0 && !readers_same(before->config, config))
+        readers_admit(daemon->state, config);
     world_unref(before);
     if (code < 0)
         return reload_refuse(daemon, code, error);

@@ -22,7 +22,7 @@ struct server;
 struct state;
 struct actor;
 
-enum { REFUSALS_MAX = 64 };
+enum { REFUSALS_MAX = 256 };
 
 struct daemon {
     const char *config_path;
@@ -35,6 +35,7 @@ struct daemon {
     char rules_fault[BL_ERROR_MAX];
     struct refusal { /* of late; guarded by `change` */
         uid_t uid;
+        const char *verb;
         int64_t when_ms;
     } refusals[REFUSALS_MAX];
     pthread_mutex_t change;          /* one change at a time */

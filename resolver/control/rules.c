@@ -12,7 +12,7 @@
 #include "resolver/policy/grants.h"
 #include "resolver/policy/versions.h"
 
-enum { DIFFERENCES_MOST = 500, REFUSAL_REST_MS = 60000 };
+enum { DIFFERENCES_MOST = 500, REFUSAL_REST_MS = 600000 };
 
 void rules_open(struct daemon *daemon)
 {
@@ -271,14 +271,15 @@ void rules_note(struct daemon *daemon, const struct actor *actor, const char *ac
     json_decref(after);
 }
 
-/* Each refused user has a minute's rest, so that refusals cannot fill the disk. */
-static bool refusal_is_new(struct daemon *daemon, uid_t uid, int64_t now_ms)
+/* The same refusal rests a while, so that refusals cannot fill the disk. `verb` is of the tables of
+ * verbs, so that its address stands for it. */
+static bool refusal_is_new(struct daemon *daemon, uid_t uid, const char *verb, int64_t now_ms)
 {
     struct refusal *oldest = &daemon->refusals[0];
 
     for (size_t i = 0; i < REFUSALS_MAX; i++) {
         struct refusal *refusal = &daemon->refusals[i];
-        if (refusal->when_ms && refusal->uid == uid) {
+        if (refusal->when_ms && refusal->uid == uid && refusal->verb == verb) {
             if (now_ms - refusal->when_ms < REFUSAL_REST_MS)
                 return false;
             oldest = refusal;
@@ -287,7 +288,7 @@ static bool refusal_is_new(struct daemon *daemon, uid_t uid, int64_t now_ms)
         if (refusal->when_ms < oldest->when_ms)
             oldest = refusal;
     }
-    *oldest = (struct refusal){.uid = uid, .when_ms = now_ms};
+    *oldest = (struct refusal){.uid = uid, .verb = verb, .when_ms = now_ms};
     return true;
 }
 
@@ -297,10 +298,10 @@ void rules_note_refusal(struct daemon *daemon, const struct caller *caller, cons
     int64_t now_ms = clock_read().mono_ms + REFUSAL_REST_MS; /* never 0 */
 
     pthread_mutex_lock(&daemon->change);
-    if (refusal_is_new(daemon, caller->uid, now_ms)) {
+    if (refusal_is_new(daemon, caller->uid, verb, now_ms)) {
         log_notice("%s (%s) was refused \"%s\"", caller->user, caller->login, verb);
         rules_note(daemon, &actor, "refused", verb, NULL, NULL,
-                   "the role for it is missing; further refusals within a minute are not recorded");
+                   "the role for it is missing; the same within ten minutes is not recorded again");
     }
     pthread_mutex_unlock(&daemon->change);
 }

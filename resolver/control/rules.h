@@ -44,7 +44,8 @@ int rules_read(struct daemon *daemon, rules_function *function, const json_t *re
 void rules_note(struct daemon *daemon, const struct actor *actor, const char *action,
                 const char *target, json_t *before, json_t *after, const char *reason);
 
-/* Somebody asked for what they may not: recorded, at most once a minute for each user. */
+/* Somebody asked for what they may not: recorded, the same verb of the same user once in ten
+ * minutes. `verb` is of the tables of verbs. */
 void rules_note_refusal(struct daemon *daemon, const struct caller *caller, const char *verb);
 
 #endif

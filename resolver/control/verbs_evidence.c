@@ -55,6 +55,20 @@ HANDLE_STEP(handle_fault_close, act_fault_close, "a fault was closed")
 HANDLE_READ(handle_incidents, act_incidents)
 HANDLE_READ(handle_faults, act_faults)
 
+/* These are done by the command on the files themselves; it asks where it is not let in, so that
+ * the refusal is told, and on record, like every other. */
+static int handle_reading(struct daemon *daemon, const struct caller *caller, json_t *request,
+                          int fd, json_t *reply, struct bl_error *error)
+{
+    (void)daemon;
+    (void)caller;
+    (void)request;
+    (void)fd;
+    (void)reply;
+    (void)error;
+    return 0;
+}
+
 /* Who reads the records follows them up: no step here changes the policy. */
 const struct control_verb control_evidence_verbs[] = {
     {"incident-open", ROLE_VIEWER, CONTROL_CHANGES, handle_open},
@@ -65,5 +79,10 @@ const struct control_verb control_evidence_verbs[] = {
     {"fault-report", ROLE_VIEWER, CONTROL_CHANGES, handle_fault},
     {"fault-close", ROLE_VIEWER, CONTROL_CHANGES, handle_fault_close},
     {"faults", ROLE_VIEWER, CONTROL_READS, handle_faults},
+    {"denials", ROLE_VIEWER, CONTROL_READS, handle_reading},
+    {"report", ROLE_VIEWER, CONTROL_READS, handle_reading},
+    {"case", ROLE_VIEWER, CONTROL_READS, handle_reading},
+    {"backup", ROLE_MANAGER, CONTROL_READS, handle_reading},
+    {"restore", ROLE_MANAGER, CONTROL_READS, handle_reading},
     {0},
 };

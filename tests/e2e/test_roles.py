@@ -1,0 +1,198 @@
+"""Who may do what: a manager, a viewer and somebody with no role, as real users of the operating system."""
+import json
+import os
+import pathlib
+import pwd
+import shutil
+
+import lab
+from lab import COMMAND, Skip, holds, need, need_root, same, wait_for
+from upstream import Upstream
+
+# Three people and the daemon's own user; the names end with our process id, so that tests side by side differ.
+PLAIN, VIEWER, MANAGER, OTHER, SERVICE = (f"cg{one}{os.getpid()}" for one in ("plain", "view", "mgr", "other", "srv"))
+
+
+class People:
+    """Makes the users and groups, and takes them away again."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def __enter__(self):
+        need("useradd", "userdel", "groupadd", "setpriv")
+        for group in (VIEWER, MANAGER):
+            self.place.run("groupadd", "--system", group + "g", expect=0)
+        for user, groups in ((PLAIN, ""), (VIEWER, VIEWER + "g"), (MANAGER, MANAGER + "g"), (OTHER, MANAGER + "g"),
+                             (SERVICE, "")):
+            self.place.run("useradd", "--system", "--no-create-home", "--user-group", "--groups", groups, user, expect=0)
+        return self
+
+    def __exit__(self, *unused):
+        for user in (PLAIN, VIEWER, MANAGER, OTHER, SERVICE):
+            self.place.run("userdel", user)
+        for group in (VIEWER, MANAGER):
+            self.place.run("groupdel", group + "g")
+
+
+class Office:
+    """A running resolver that these people may ask, each as themselves."""
+
+    def __init__(self, place, more=""):
+        need_root()
+        place.enter(People(place))
+        self.place = place
+        self.command = place.folder / "bin" / COMMAND.name  # where everybody may run it
+        self.command.parent.mkdir()
+        shutil.copy2(COMMAND, self.command)
+        self.upstream = place.enter(Upstream())
+        place.configure(upstreams=[f"127.0.0.1:{self.upstream.port}"], more=f"user: {SERVICE}\nroles:\n"
+                        f"  manager: [{MANAGER}g]\n  viewer: [{VIEWER}g]\n" + more)
+        place.list_of("ads", ["tracker.example"])
+        place.command("lists", "import", "--category", "ads", "--reason", "the test's ground",
+                      place.folder / "lists" / "ads.txt")
+        self.resolver = place.resolver()
+
+    def as_user(self, user, *arguments, login=None):
+        """Runs `chalkgate` as this user, of the given login (what sudo would leave behind)."""
+        def sign_on():
+            pathlib.Path("/proc/self/loginuid").write_text(str(pwd.getpwnam(login).pw_uid), encoding="ascii")
+        prefix = ["setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--init-groups"]
+        return self.place.run(*(prefix if user != "root" else []), self.command, "--config", self.place.config_path,
+                              *arguments, cwd="/", preexec_fn=sign_on if login else None)
+
+    def changes(self):
+        return json.loads(self.as_user("root", "--json", "changes").stdout)
+
+
+    def records(self):
+        """A denial on record, by its case code."""
+        self.resolver.ask("tracker.example")
+        return wait_for("a denial on record", lambda: self.place.denials("--name", "tracker.example"))[0]["case"]
+
+
+# Each verb with what it is given and who may: A anyone, V viewers and managers, M managers, R root. In order: what
+# the first has made, the next may need. Whoever may is answered with 0, or 4 where nothing is there to show.
+VERBS = """
+A status
+A lists show
+A lists diff
+A lists export ads
+A lists catalogue
+A lists import --category ads --preview {list}
+V why open.example --group pupils
+V grants
+V policy show
+V policy show --document
+V changes
+V changes verify
+V session show
+V denials
+V denials --format csv
+V report
+V case {case}
+V incident list
+V fault list
+V selftest
+V incident open {case} --reason seen
+V incident note 1 spoken-to
+V incident export 1 --reason for-parents
+V incident close 1 --outcome fine
+V fault report missed.example --reason seen --should-be blocked
+V fault close 1 --outcome listed
+M lists import --category ads --reason more {list}
+M lists rollback
+M allow tracker.example --group pupils --for 45m --reason lesson
+M deny other.example --group pupils --until 23:59 --reason lesson
+M block-device 127.0.0.9 --for 10m --reason sanction
+M session start --address 127.0.0.7 --user mary --group pupils --for 1h
+M session end --user mary
+M revoke 1 --reason over
+M approve 1 --reason fine
+M flush
+M flush tracker.example
+M reload --reason edited
+R backup {folder}/backup.tar
+R restore {folder}/backup.tar
+"""
+WAITING = ("incident note", "incident close", "incident export", "fault close", "approve")
+
+
+def test_each_verb_by_each(place):
+    office = Office(place)
+    fill = {"list": place.folder / "lists" / "ads.txt", "case": office.records(), "folder": place.folder}
+    for line in VERBS.strip().split("\n"):
+        who, rest = line.split(" ", 1)
+        for user, rank in ((PLAIN, "A"), (VIEWER, "AV"), (MANAGER, "AVM")):
+            done = office.as_user(user, *rest.format(**fill).split(" "))
+            told = f"{rest} by {user}: {done.returncode}\n{done.stdout}{done.stderr}"
+            if who in rank:
+                again = user == MANAGER and rest.startswith(WAITING)  # the viewer has closed it already
+                holds(done.returncode in ((0, 2, 4) if again else (0, 4)), told)
+                continue
+            same(done.returncode, 3, told)
+            holds(f"{user} may not do this: it needs the role" in done.stderr or who == "R" and user == MANAGER and
+                  "use sudo" in done.stderr, told)
+    refused = {(one["by"]["user"], one["target"]) for one in office.changes() if one["action"] == "refused"}
+    for verb in ("why", "grants", "policy", "changes", "changes-verify", "denials", "report", "case", "selftest",
+                 "incident-open", "fault-report"):
+        holds((PLAIN, verb) in refused, f"{verb} refused to {PLAIN} is not on record: {refused}")
+        holds((VIEWER, verb) not in refused, f"{verb} was refused to a viewer")
+    for verb in ("lists-adopt", "lists-rollback", "grant", "block-device", "session-start", "session-end", "revoke",
+                 "approve", "flush", "reload", "backup", "restore"):
+        holds({(PLAIN, verb), (VIEWER, verb)} <= refused, f"{verb} refused is not on record: {refused}")
+    holds(not [one for one in refused if one[0] == MANAGER], f"a manager was refused: {refused}")
+    same(json.loads(office.as_user(VIEWER, "--json", "changes", "verify").stdout)["whole"], True, "the chain")
+
+
+def test_nothing_was_done_for_them(place):
+    """What is refused has no effect; files of the records are as private as the verbs."""
+    office = Office(place)
+    office.records()
+    for user in (PLAIN, VIEWER):
+        same(office.as_user(user, "allow", "tracker.example", "-g", "pupils", "--permanent", "-r", "x").returncode, 3, user)
+    same(office.resolver.ask("tracker.example").rcode, "NXDOMAIN", "a refused exception")
+    same(office.as_user(MANAGER, "grants").returncode, 4, "the exceptions on record")
+    for path in place.state.rglob("*"):
+        if not path.is_file() or path.relative_to(place.state).parts[0] not in ("denials", "journal", "state.mdb"):
+            continue
+        read = {user: place.run("setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--init-groups",
+                                "cat", path).returncode == 0 for user in (PLAIN, VIEWER, MANAGER)}
+        written = {user: place.run("setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}",
+                                   "--init-groups", "test", "-w", path).returncode == 0 for user in (PLAIN, VIEWER, MANAGER)}
+        record = path.name != "state.mdb" and "state.mdb" not in path.name
+        same(read, {PLAIN: False, VIEWER: record, MANAGER: record}, f"who can read {path.relative_to(place.state)}")
+        same(written, {PLAIN: False, VIEWER: False, MANAGER: False}, f"who can write {path.relative_to(place.state)}")
+
+
+def test_roles_follow_a_reload(place):
+    """Who is a viewer is what the configuration says now, for files as well."""
+    office = Office(place)
+    office.records()
+    same(office.as_user(VIEWER, "denials").returncode, 0, "a viewer")
+    text = place.config_path.read_text()
+    place.config_path.write_text(text.replace(f"  viewer: [{VIEWER}g]\n", ""))
+    office.as_user(MANAGER, "reload", "--reason", "nobody views")
+    same(office.as_user(VIEWER, "denials").returncode, 3, "nobody's viewer")
+    same(office.as_user(VIEWER, "grants").returncode, 3, "nobody's viewer")
+    same(office.as_user(MANAGER, "denials").returncode, 0, "a manager")
+
+
+def test_who_signed_on(place):
+    """The change log names the login behind sudo; without a word of its own the operating-system user."""
+    office = Office(place)
+    with open("/proc/self/loginuid", encoding="ascii") as file:
+        if file.read().strip() != "4294967295":
+            raise Skip("this process has a login already")
+    done = office.as_user("root", "deny", "a.example", "-g", "pupils", "--for", "1h", "-r", "a lesson", login=OTHER)
+    same(done.returncode, 0, done.stderr)
+    by = office.changes()[-1]["by"]
+    same((by["user"], by["uid"], by["login"]), ("root", 0, OTHER), "who it was")
+    done = office.as_user(PLAIN, "deny", "b.example", "-g", "pupils", "--for", "1h", "-r", "a lesson", login=MANAGER)
+    same(done.returncode, 3, "the login of a manager is no role: " + done.stderr)
+    last = office.changes()[-1]
+    same((last["action"], last["by"]["user"], last["by"]["login"]), ("refused", PLAIN, MANAGER), "who it was")
+
+
+if __name__ == "__main__":
+    lab.main()
