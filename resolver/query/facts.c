@@ -12,7 +12,8 @@ static void fact_add(struct reply_facts *facts, bl_fact fact, size_t at, unsigne
     if (fact == BL_FACT_NONE)
         return;
     for (size_t i = 0; i < facts->count; i++)
-        if (facts->items[i].fact == fact)
+        if (facts->items[i].fact == fact &&
+            (facts->items[i].via == VIA_ADDRESS) == (via == VIA_ADDRESS))
             return; /* the first place that has it is the one that is told */
     if (facts->count == CACHE_FACTS_MAX) {
         facts->too_many = true;

@@ -99,6 +99,18 @@ enum query_next forward_over_tcp(struct pipeline *pipeline, struct exchange *exc
     return QUERY_FORWARD;
 }
 
+enum query_next forward_truncated(struct pipeline *pipeline, struct exchange *exchange)
+{
+    int64_t now_ms = pipeline->moment.mono_ms;
+
+    exchange_truncated(pipeline->exchanges, exchange, now_ms);
+    if (exchange_try_tcp(pipeline->exchanges, exchange, now_ms, &pipeline->random)) {
+        count_sent(pipeline, exchange);
+        return QUERY_FORWARD;
+    }
+    return forward_again(pipeline, exchange, true);
+}
+
 enum query_next forward_again(struct pipeline *pipeline, struct exchange *exchange, bool another)
 {
     int64_t now_ms = pipeline->moment.mono_ms, end_ms = exchange->begun_ms + EXCHANGE_LIFE_MS;
@@ -153,7 +165,8 @@ enum query_next forward_accept(struct pipeline *pipeline, struct exchange *excha
         if (reply->authentic)
             reply->message[3] |= DNS_AD;
         reply_look_up(pipeline->world->store, reply->message, reply->len, &reply->facts);
-        recall_store(pipeline, &question, place);
+        if (exchange_is_current(pipeline->exchanges, exchange))
+            recall_store(pipeline, &question, place);
         exchange_close(pipeline->exchanges, exchange, EXCHANGE_ANSWERED);
         return QUERY_ANSWER;
     }

@@ -7,8 +7,11 @@
 /* Joins the query to a question already out, or sends a new one. */
 enum query_next forward_begin(struct pipeline *pipeline, struct query *query);
 
-/* The matched try's question again, over TCP: its reply was truncated, or did not keep the name's
- * case. */
+/* The matched try's reply was truncated: the same over TCP, there or elsewhere. */
+enum query_next forward_truncated(struct pipeline *pipeline, struct exchange *exchange);
+
+/* The matched try's question again, over TCP, since its reply may be forged: the name's case was
+ * not kept, or a cookie is missing. */
 enum query_next forward_over_tcp(struct pipeline *pipeline, struct exchange *exchange);
 
 /* A reply that fits: read, looked up, kept, given out; or a failure, and the next server is asked.

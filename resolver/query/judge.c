@@ -29,30 +29,53 @@ static void match_of(const struct judged_message *message, const struct cache_fa
     }
 }
 
-/* The school's exceptions know names that no list has, so each target is asked for by name. */
+/* The target of an alias or a service record, judged as if it had been asked for. False: this
+ * record has none. */
+static bool target_read(struct pipeline *pipeline, const struct query *query,
+                        const struct judged_message *message, const struct dns_record *record,
+                        struct ruling *out_ruling, struct denial_match *out_match,
+                        struct bl_name *name)
+{
+    bool is_service = record->type == DNS_HTTPS || record->type == DNS_SVCB;
+    struct bl_found found;
+    bool by_list;
+
+    if ((record->type != DNS_CNAME && !is_service) ||
+        dns_name_read(message->message, message->len, record->data + (is_service ? 2u : 0u), name) <
+            0)
+        return false;
+    found = bl_store_find(pipeline->world->store, name->wire, name->len);
+    *out_ruling = policy_judge(&pipeline->now, query->group, name->wire, name->len, found.fact);
+    by_list = out_ruling->rule != RULE_EXCEPTION;
+    *out_match = (struct denial_match){.via = is_service ? VIA_SERVICE : VIA_CNAME,
+                                       .name = name->wire + (by_list ? found.matched : 0)};
+    return true;
+}
+
+/* The school's exceptions know names that no list has, and allow some that lists have, so each
+ * target is asked for by name. */
 static bool judge_targets(struct pipeline *pipeline, struct query *query,
                           const struct judged_message *message, struct ruling *out_ruling,
                           struct denial_match *out_match, struct bl_name *name)
 {
+    struct denial_match match;
     struct dns_record record;
+    struct ruling ruling;
     struct dns_walk walk;
 
     if (dns_walk_start(&walk, message->message, message->len) < 0)
         return false;
     while (dns_walk_next(&walk, &record) > 0 && record.section == 1) {
-        bool is_service = record.type == DNS_HTTPS || record.type == DNS_SVCB;
-        struct bl_found found;
-        if ((record.type != DNS_CNAME && !is_service) ||
-            dns_name_read(message->message, message->len, record.data + (is_service ? 2u : 0u),
-                          name) < 0)
+        if (!target_read(pipeline, query, message, &record, &ruling, &match, name))
             continue;
-        found = bl_store_find(pipeline->world->store, name->wire, name->len);
-        *out_ruling = policy_judge(&pipeline->now, query->group, name->wire, name->len, found.fact);
-        if (out_ruling->verdict != VERDICT_DENY || out_ruling->rule != RULE_EXCEPTION)
-            continue;
-        *out_match =
-            (struct denial_match){.via = is_service ? VIA_SERVICE : VIA_CNAME, .name = name->wire};
-        return true;
+        /* A walled garden is about questions: what it lets in brings what it needs. */
+        if (ruling.verdict == VERDICT_DENY && ruling.rule != RULE_GARDEN) {
+            *out_ruling = ruling;
+            *out_match = match;
+            return true;
+        }
+        if (ruling.verdict == VERDICT_OBSERVE)
+            answer_observed(pipeline, query, ruling, &match);
     }
     return false;
 }
@@ -62,6 +85,8 @@ bool judge_message(struct pipeline *pipeline, struct query *query,
                    struct denial_match *out_match, struct bl_name *name, uint8_t address[16])
 {
     bool only_sealed = question_was_allowed(query);
+    bool by_name =
+        message->has_targets && !only_sealed && policy_has_names(pipeline->world->policy);
 
     if (message->has_private &&
         rebinding_refuses(pipeline, query, message->message, message->len, address)) {
@@ -69,9 +94,13 @@ bool judge_message(struct pipeline *pipeline, struct query *query,
         *out_match = (struct denial_match){.via = VIA_RULE, .address = address};
         return true;
     }
+    if (by_name && judge_targets(pipeline, query, message, out_ruling, out_match, name))
+        return true;
     for (size_t i = 0; i < message->fact_count; i++) {
         const struct cache_fact *fact = &message->facts[i];
         struct ruling ruling = policy_judge_fact(&pipeline->now, query->group, fact->fact);
+        if (by_name && fact->via != VIA_ADDRESS)
+            continue;
         if (ruling.verdict == VERDICT_ALLOW || (only_sealed && ruling.rule != RULE_SEALED))
             continue;
         match_of(message, fact, out_match, name, address);
@@ -82,6 +111,5 @@ bool judge_message(struct pipeline *pipeline, struct query *query,
         *out_ruling = ruling;
         return true;
     }
-    return message->has_targets && !only_sealed && policy_has_names(pipeline->world->policy) &&
-           judge_targets(pipeline, query, message, out_ruling, out_match, name);
+    return false;
 }

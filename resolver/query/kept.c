@@ -46,7 +46,9 @@ int pipeline_adopt_cache(struct pipeline *pipeline, unsigned worker, size_t *out
     code = path_make(pipeline, worker, path, error);
     if (code == 0)
         code = cache_adopt(pipeline->cache, path, generation, pipeline->moment, out_count, error);
-    if (code == 0) /* the configuration may have changed in between */
+    if (code == 0) { /* the configuration may have changed in between */
         pipeline_forget_records(pipeline);
+        pipeline_forget_zones(pipeline);
+    }
     return code;
 }

@@ -18,6 +18,39 @@ void pipeline_forget_records(struct pipeline *pipeline)
         cache_flush_fitting(pipeline->cache, has_record, pipeline->world->local);
 }
 
+static bool zone_is_same(const struct config_zone *a, const struct config_zone *b)
+{
+    if (!bl_name_equal(a->wire, b->wire) || a->upstream_count != b->upstream_count)
+        return false;
+    for (size_t i = 0; i < a->upstream_count; i++)
+        if (!address_equal(&a->upstreams[i].address, &b->upstreams[i].address))
+            return false;
+    return true;
+}
+
+static bool has_zone(const struct config *config, const struct config_zone *zone)
+{
+    for (size_t i = 0; i < config->forward_zone_count; i++)
+        if (zone_is_same(&config->forward_zones[i], zone))
+            return true;
+    return false;
+}
+
+/* What the one configuration's zones know and the other's do not know the same way: it was told by
+ * servers that have no say there any more. */
+static void forget_zones(struct pipeline *pipeline, const struct config *one,
+                         const struct config *other)
+{
+    for (size_t i = 0; i < one->forward_zone_count; i++)
+        if (!other || !has_zone(other, &one->forward_zones[i]))
+            cache_flush(pipeline->cache, one->forward_zones[i].wire);
+}
+
+void pipeline_forget_zones(struct pipeline *pipeline)
+{
+    forget_zones(pipeline, pipeline->world->config, NULL);
+}
+
 static int enter(struct pipeline *pipeline, struct world *world)
 {
     const struct config *before = pipeline->world ? pipeline->world->config : NULL;
@@ -32,6 +65,10 @@ static int enter(struct pipeline *pipeline, struct world *world)
     policy_now_fini(&pipeline->now);
     pipeline->now = now;
     policy_now_update(&pipeline->now, pipeline->moment);
+    if (before && before != world->config) {
+        forget_zones(pipeline, before, world->config);
+        forget_zones(pipeline, world->config, before);
+    }
     if (pipeline->world)
         world_unref(pipeline->world);
     pipeline->world = world_ref(world);

@@ -173,7 +173,7 @@ enum query_next query_resume(struct pipeline *pipeline, struct exchange *exchang
     }
     COUNT(pipeline->counters, replies);
     if (dns_read_16(bytes + 2) & DNS_TC && exchange->matched->transport == TRANSPORT_UDP)
-        return forward_over_tcp(pipeline, exchange);
+        return forward_truncated(pipeline, exchange);
     return forward_accept(pipeline, exchange, bytes, len);
 }
 

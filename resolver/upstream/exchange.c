@@ -41,6 +41,7 @@ struct exchanges {
     int64_t failures_until_ms; /* when the last of them is forgotten */
     struct upstreams upstreams;
     uint32_t default_servers; /* a bit each */
+    uint32_t epoch;           /* counts the changes of all these */
     struct zone *zones;       /* forward-zones: names with servers of their own */
     size_t zone_count;
     int64_t patience_limit_ms;
@@ -97,8 +98,25 @@ static uint32_t next_servers(size_t *at, size_t count)
     return bits;
 }
 
+static bool is_same(const struct exchanges *exchanges, const struct upstreams *before,
+                    const struct zone *zones, size_t zone_count)
+{
+    if (zone_count != exchanges->zone_count || before->count != exchanges->upstreams.count)
+        return false;
+    for (size_t i = 0; i < before->count; i++)
+        if (!upstream_is_same(&before->items[i], &exchanges->upstreams.items[i]))
+            return false;
+    for (size_t i = 0; i < zone_count; i++)
+        if (zones[i].servers != exchanges->zones[i].servers ||
+            !bl_name_equal(zones[i].name, exchanges->zones[i].name))
+            return false;
+    return true;
+}
+
 int exchanges_set_upstreams(struct exchanges *exchanges, const struct config *config)
 {
+    const struct upstreams before = exchanges->upstreams;
+    uint32_t default_servers = exchanges->default_servers;
     size_t total = config->upstream_count, at = 0;
     struct config_upstream *servers;
     struct zone *zones;
@@ -124,6 +142,12 @@ int exchanges_set_upstreams(struct exchanges *exchanges, const struct config *co
     }
     upstreams_set(&exchanges->upstreams, servers, total);
     free(servers);
+    if (default_servers != exchanges->default_servers ||
+        !is_same(exchanges, &before, zones, config->forward_zone_count)) {
+        exchanges->epoch++;
+        exchanges->failures_until_ms = 0;
+        memset(exchanges->failures, 0, sizeof exchanges->failures);
+    }
     free(exchanges->zones);
     exchanges->zones = zones;
     exchanges->zone_count = config->forward_zone_count;
@@ -198,6 +222,11 @@ static uint32_t match_hash(const void *channel, uint16_t id)
     return (uint32_t)(bits * 0x9e3779b97f4a7c15u >> 32);
 }
 
+bool exchange_is_current(const struct exchanges *exchanges, const struct exchange *exchange)
+{
+    return exchange->epoch == exchanges->epoch && !exchange->outdated;
+}
+
 struct exchange *exchange_find(struct exchanges *exchanges, const struct dns_question *question)
 {
     uint32_t hash = question_hash(exchanges, question);
@@ -206,7 +235,7 @@ struct exchange *exchange_find(struct exchanges *exchanges, const struct dns_que
     for (; exchange; exchange = exchange->key_next)
         if (exchange->key_hash == hash && exchange->type == question->type &&
             exchange->class == question->class && exchange->dnssec == dnssec_bits(question) &&
-            exchange->name_len == question->asked_len &&
+            exchange->name_len == question->asked_len && exchange_is_current(exchanges, exchange) &&
             memcmp(exchange->name, question->name, question->asked_len) == 0)
             return exchange;
     return NULL;
@@ -294,10 +323,12 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dns_qu
     exchange->waiter_count = 0;
     exchange->due_link = NULL;
     exchange->begun_ms = now_ms;
-    exchange->tried = 0;
+    exchange->epoch = exchanges->epoch;
+    exchange->tried = exchange->tried_tcp = 0;
     exchange->try_count = 0;
     exchange->state = EXCHANGE_WAITING;
-    exchange->over_tcp = exchange->without_edns = exchange->unreachable = 0;
+    exchange->truncated = exchange->outdated = 0;
+    exchange->without_edns = exchange->unreachable = 0;
     exchange->type = question->type;
     exchange->class = question->class;
     exchange->dnssec = dnssec_bits(question);
@@ -370,8 +401,11 @@ static void start_try(struct exchanges *exchanges, struct exchange *exchange, un
     exchange->tls_name = upstream->tls_name;
     exchange->channel = NULL;
     exchange->tried |= 1u << server;
+    if (transport == TRANSPORT_TCP)
+        exchange->tried_tcp |= 1u << server;
     *try = (struct exchange_try){.exchange = exchange,
                                  .sent_ms = now_ms,
+                                 .epoch = exchange->epoch,
                                  .id = exchange->id,
                                  .server = (uint8_t)server,
                                  .transport = (uint8_t)transport};
@@ -388,14 +422,24 @@ bool exchange_try_next(struct exchanges *exchanges, struct exchange *exchange, b
 {
     struct upstream *upstream;
     int64_t patience_ms;
+    unsigned transport;
+    uint32_t servers;
     int server;
 
+    if (exchange->epoch != exchanges->epoch) { /* other servers since the last try */
+        exchange->epoch = exchanges->epoch;
+        exchange->outdated = 1;
+        exchange->tried = exchange->tried_tcp = 0;
+        exchange->servers = servers_for(exchanges, exchange->name);
+    }
+    servers = exchange->servers;
     if (exchange->try_count >= EXCHANGE_TRIES || now_ms - exchange->begun_ms >= EXCHANGE_LIFE_MS)
         return false;
     if (another && (exchange->servers & ~exchange->tried) == 0)
         return false;
-    server =
-        upstream_choose(&exchanges->upstreams, exchange->servers, exchange->tried, now_ms, random);
+    if (exchange->truncated) /* a server that has not said it all over TCP either */
+        servers &= ~exchange->tried_tcp;
+    server = upstream_choose(&exchanges->upstreams, servers, exchange->tried, now_ms, random);
     if (server < 0)
         return false;
     upstream = &exchanges->upstreams.items[server];
@@ -406,37 +450,54 @@ bool exchange_try_next(struct exchanges *exchanges, struct exchange *exchange, b
     patience_ms = upstream_patience_ms(upstream, exchanges->patience_limit_ms);
     if (exchange->try_count == 1)
         patience_ms = LATER_PATIENCE_MS;
+    transport = upstream->transport;
+    if (exchange->truncated && transport == TRANSPORT_UDP) {
+        transport = TRANSPORT_TCP;
+        patience_ms = TCP_PATIENCE_MS;
+    }
     if (exchange->try_count == EXCHANGE_TRIES - 1)
         patience_ms = EXCHANGE_LIFE_MS;
-    start_try(exchanges, exchange, (unsigned)server, upstream->transport, patience_ms, now_ms,
-              random);
+    start_try(exchanges, exchange, (unsigned)server, transport, patience_ms, now_ms, random);
     return true;
+}
+
+/* The try that the bytes at hand answer, or the last one. */
+static const struct exchange_try *newest_or_matched(const struct exchange *exchange)
+{
+    return exchange->matched ? exchange->matched : &exchange->tries[exchange->try_count - 1];
+}
+
+/* The server of a try; NULL when another configuration has put others in its place. */
+static struct upstream *try_upstream(struct exchanges *exchanges, const struct exchange_try *try)
+{
+    return try->epoch == exchanges->epoch && try->server < exchanges->upstreams.count
+               ? &exchanges->upstreams.items[try->server]
+               : NULL;
 }
 
 bool exchange_try_tcp(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms,
                       struct random_pool *random)
 {
-    unsigned server = exchange->matched ? exchange->matched->server : exchange->server;
+    const struct exchange_try *try = newest_or_matched(exchange);
 
-    if (exchange->over_tcp || exchange->try_count > EXCHANGE_TRIES ||
-        server >= exchanges->upstreams.count)
+    if (exchange->try_count > EXCHANGE_TRIES || !try_upstream(exchanges, try) ||
+        exchange->tried_tcp & 1u << try->server)
         return false;
-    exchange->over_tcp = 1;
-    start_try(exchanges, exchange, server, TRANSPORT_TCP, TCP_PATIENCE_MS, now_ms, random);
+    start_try(exchanges, exchange, try->server, TRANSPORT_TCP, TCP_PATIENCE_MS, now_ms, random);
     return true;
 }
 
 bool exchange_try_plain(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms,
                         struct random_pool *random)
 {
-    unsigned server = exchange->matched ? exchange->matched->server : exchange->server;
+    const struct exchange_try *try = newest_or_matched(exchange);
 
     if (exchange->without_edns || exchange->try_count > EXCHANGE_TRIES ||
-        server >= exchanges->upstreams.count)
+        !try_upstream(exchanges, try))
         return false;
     exchange->without_edns = 1;
-    start_try(exchanges, exchange, server, exchanges->upstreams.items[server].transport,
-              exchanges->patience_limit_ms, now_ms, random);
+    start_try(exchanges, exchange, try->server, try->transport, exchanges->patience_limit_ms,
+              now_ms, random);
     return true;
 }
 
@@ -567,12 +628,11 @@ enum exchange_fit exchange_check_cookie(struct exchanges *exchanges, struct exch
                                         const uint8_t *cookie, size_t len)
 {
     const struct exchange_try *try = exchange->matched;
-    struct upstream *upstream =
-        try->server < exchanges->upstreams.count ? &exchanges->upstreams.items[try->server] : NULL;
+    struct upstream *upstream = try_upstream(exchanges, try);
 
     if (!try->has_cookie)
         return EXCHANGE_FITS;
-    /* A new configuration may have put another server in this place: nothing is known of it. */
+    /* Its history may have ended with a configuration without it: nothing is known of it now. */
     if (upstream && memcmp(upstream->cookie, try->cookie, COOKIE_CLIENT) != 0)
         upstream = NULL;
     if (len == 0) {
@@ -597,9 +657,9 @@ void exchange_served(struct exchanges *exchanges, struct exchange *exchange, boo
                      int64_t now_ms)
 {
     struct exchange_try *try = exchange->matched;
+    struct upstream *upstream = try_upstream(exchanges, try);
 
-    if (try->server < exchanges->upstreams.count) {
-        struct upstream *upstream = &exchanges->upstreams.items[try->server];
+    if (upstream) {
         if (well && exchange->without_edns)
             upstream->plain_until_ms = now_ms + PLAIN_MS;
         if (well)
@@ -612,10 +672,18 @@ void exchange_served(struct exchanges *exchanges, struct exchange *exchange, boo
 
 void exchange_missed(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms)
 {
-    const struct exchange_try *try = &exchange->tries[exchange->try_count - 1];
+    struct upstream *upstream = NULL;
 
-    if (exchange->try_count && try->server < exchanges->upstreams.count)
-        upstream_failed(&exchanges->upstreams.items[try->server], now_ms);
+    if (exchange->try_count)
+        upstream = try_upstream(exchanges, &exchange->tries[exchange->try_count - 1]);
+    if (upstream)
+        upstream_failed(upstream, now_ms);
+}
+
+void exchange_truncated(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms)
+{
+    exchange->truncated = 1;
+    exchange_served(exchanges, exchange, true, now_ms);
 }
 
 bool exchange_is_listening(const struct exchange *exchange)

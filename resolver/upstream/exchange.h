@@ -53,6 +53,7 @@ struct exchange_try {
     struct exchange_try *match_next;
     void *channel; /* NULL: not sent, or no longer listened to */
     int64_t sent_ms;
+    uint32_t epoch; /* of the servers among which `server` is */
     uint16_t id;
     uint8_t server;
     uint8_t transport;
@@ -87,9 +88,11 @@ struct exchange {
     struct exchange_wait *waiters, **waiters_end;
     struct exchange *key_next, *due_next, **due_link;
     int64_t begun_ms;
-    uint32_t key_hash, tried, servers; /* bits: asked so far; that may be asked */
+    uint32_t key_hash;
+    uint32_t epoch;                     /* of the servers that `servers` and `tried` speak of */
+    uint32_t tried, tried_tcp, servers; /* bits: asked so far; over TCP; that may be asked */
     uint16_t waiter_count, type, class;
-    uint8_t try_count, state, name_len, dnssec, over_tcp, without_edns, unreachable;
+    uint8_t try_count, state, name_len, dnssec, truncated, outdated, without_edns, unreachable;
     uint8_t name[BL_NAME_MAX];  /* lower-cased */
     uint8_t cased[BL_NAME_MAX]; /* as it goes out over UDP: each letter's case by chance (0x20) */
 };
@@ -105,13 +108,18 @@ enum exchange_fit {
 int exchanges_create(size_t most, struct exchanges **out_exchanges, struct bl_error *error);
 void exchanges_destroy(struct exchanges *exchanges);
 
-/* The servers of a new configuration. Exchanges under way go on with the addresses they have. 0, or
- * -ENOMEM and the old ones stay. */
+/* The servers of a new configuration. What exchanges under way have sent is still listened to;
+ * their next tries go to the new ones. Where something differs, nobody joins them any more and
+ * failures are forgotten. 0, or -ENOMEM and the old ones stay. */
 int exchanges_set_upstreams(struct exchanges *exchanges, const struct config *config);
 const struct upstreams *exchanges_upstreams(const struct exchanges *exchanges);
 
 /* The exchange under way that this question can join, or NULL. */
 struct exchange *exchange_find(struct exchanges *exchanges, const struct dns_question *question);
+
+/* Whether the servers are still those that the exchange began with: else what they say is an
+ * answer, and not one to keep. */
+bool exchange_is_current(const struct exchanges *exchanges, const struct exchange *exchange);
 
 /* A new one, without a try yet; NULL when all are in use. */
 struct exchange *exchange_begin(struct exchanges *exchanges, const struct dns_question *question,
@@ -128,10 +136,13 @@ bool exchanges_are_dead(const struct exchanges *exchanges, const uint8_t *name);
 bool exchange_try_next(struct exchanges *exchanges, struct exchange *exchange, bool another,
                        int64_t now_ms, struct random_pool *random);
 
-/* The same question to the same server over TCP: after a truncated reply. False when already done.
- */
+/* The same question to the same server over TCP. False when already done. */
 bool exchange_try_tcp(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms,
                       struct random_pool *random);
+
+/* The matched try's reply was cut off: it is done with, and from now on the question goes over TCP,
+ * to this server or another. */
+void exchange_truncated(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms);
 
 /* The same to the same server without EDNS: after FORMERR. False when already done. */
 bool exchange_try_plain(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms,

@@ -30,6 +30,12 @@ void upstreams_set(struct upstreams *upstreams, const struct config_upstream *se
     }
 }
 
+bool upstream_is_same(const struct upstream *a, const struct upstream *b)
+{
+    return address_equal(&a->address, &b->address) && a->transport == b->transport &&
+           strcmp(a->tls_name, b->tls_name) == 0;
+}
+
 static uint32_t latency_of(const struct upstream *upstream)
 {
     return upstream->latency_us ? upstream->latency_us : UNKNOWN_LATENCY_US;

@@ -48,6 +48,9 @@ struct upstreams {
 void upstreams_set(struct upstreams *upstreams, const struct config_upstream *servers,
                    size_t count);
 
+/* Whether two stand for the same server, asked the same way. */
+bool upstream_is_same(const struct upstream *a, const struct upstream *b);
+
 /* The server to ask next: bits of `among` say which may be asked, bits of `tried` which already
  * were. When all were, the best of them again; −1 when `among` is empty. */
 int upstream_choose(const struct upstreams *upstreams, uint32_t among, uint32_t tried,

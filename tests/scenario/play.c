@@ -293,7 +293,8 @@ static void play_breaks(char *rest)
     if (!exchange)
         script_fail("nothing waits there any more");
     pipeline_wake(play.pipeline, play.moment);
-    exchange_act(exchange, query_fail(play.pipeline, exchange));
+    if (exchange_lost(play.pipeline->exchanges, exchange->matched))
+        exchange_act(exchange, query_fail(play.pipeline, exchange));
 }
 
 /* answer ID EXPECTED… · answer ID silence · answer ID waits */
