@@ -24,6 +24,7 @@
 #include "resolver/control/metrics.h"
 #include "resolver/control/notify.h"
 #include "resolver/control/privileges.h"
+#include "resolver/control/pulse.h"
 #include "resolver/control/readers.h"
 #include "resolver/control/rules.h"
 #include "resolver/control/upkeep.h"
@@ -53,6 +54,7 @@ struct run {
     struct alerts *alerts;
     struct denials_observer observer; /* of the writer: the alerts */
     struct upkeep *upkeep;
+    struct pulse *pulse;
     int runner_fd; /* its closing ends the process that runs the alerts' command */
     sigset_t signals;
 };
@@ -263,11 +265,14 @@ static int start_unprivileged(struct run *run, struct bl_error *error)
         code = control_start(run->control, error);
     if (code == 0)
         code = metrics_start(daemon, &run->metrics, error);
+    if (code == 0)
+        code = pulse_start(daemon, &run->pulse, error);
     return code;
 }
 
 static void run_end(struct run *run)
 {
+    pulse_stop(run->pulse);
     metrics_stop(run->metrics);
     upkeep_stop(run->upkeep);
     control_close(run->control);
@@ -290,17 +295,22 @@ static void run_end(struct run *run)
         close(run->lock_fd);
 }
 
+/* In a few words what is in force, for the log and `systemctl status`. */
+static void force_describe(const struct world *world, char *text, size_t room)
+{
+    snprintf(text, room, "%llu names on the lists, generation %llu, %u workers",
+             (unsigned long long)bl_store_name_count(world->store),
+             (unsigned long long)bl_store_generation(world->store), world->config->workers);
+}
+
 static void ready_tell(struct run *run)
 {
     struct world *world = daemon_world(&run->daemon);
-    unsigned long long names = bl_store_name_count(world->store),
-                       generation = bl_store_generation(world->store);
     char status[256], address[ADDRESS_TEXT_MAX];
 
     for (size_t i = 0; i < world->config->listen_count; i++)
         log_notice("answering on %s", address_text_port(&world->config->listen[i], address));
-    snprintf(status, sizeof status, "%llu names on the lists, generation %llu, %u workers", names,
-             generation, world->config->workers);
+    force_describe(world, status, sizeof status);
     log_notice("ready: %s", status);
     notify_ready(status);
     world_unref(world);
@@ -310,13 +320,20 @@ static void reload(struct run *run)
 {
     struct actor actor = rules_actor_system("root"); /* who else could send us a signal? */
     struct bl_error error;
+    struct world *world;
+    char status[BL_ERROR_MAX + 32], force[256];
+    int code;
 
     notify_reloading();
     pthread_mutex_lock(&run->daemon.change);
-    (void)daemon_reload(&run->daemon, &actor, "SIGHUP",
-                        &error); /* it logs what was wrong, and what ran runs on */
+    code = daemon_reload(&run->daemon, &actor, "SIGHUP", &error); /* it logs what was wrong */
     pthread_mutex_unlock(&run->daemon.change);
-    notify_ready("reloaded");
+    world = daemon_world(&run->daemon);
+    force_describe(world, force, sizeof force);
+    world_unref(world);
+    if (code < 0) /* what ran runs on */
+        snprintf(status, sizeof status, "reload refused: %s", error.text);
+    notify_ready(code < 0 ? status : force);
 }
 
 static void serve(struct run *run)

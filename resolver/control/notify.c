@@ -41,6 +41,10 @@ void notify_ready(const char *status)
     char text[512];
 
     snprintf(text, sizeof text, "READY=1\nSTATUS=%s", status);
+    for (char *at = text + sizeof "READY=1"; *at;
+         at++) /* a second line would be a word of its own */
+        if ((unsigned char)*at < ' ')
+            *at = ' ';
     notify_send(text);
 }
 
@@ -58,4 +62,18 @@ void notify_reloading(void)
 void notify_stopping(void)
 {
     notify_send("STOPPING=1");
+}
+
+int64_t notify_watchdog_ms(void)
+{
+    const char *wait = getenv("WATCHDOG_USEC"), *whom = getenv("WATCHDOG_PID");
+
+    if (notify_fd < 0 || !wait || (whom && strtol(whom, NULL, 10) != (long)getpid()))
+        return 0;
+    return strtoll(wait, NULL, 10) / 1000;
+}
+
+void notify_watchdog(void)
+{
+    notify_send("WATCHDOG=1");
 }

@@ -38,6 +38,8 @@ struct denials_writer {
     struct denials_status status;
     struct bl_error drain_trouble, spare_trouble;
 
+    struct denials_turns turns; /* atomic, each for itself */
+
     pthread_t writer, keeper;
     bool writer_runs, keeper_runs;
 };
@@ -146,6 +148,7 @@ static int chain_drain(struct denials_writer *writer, struct journal_file *first
             int code = drain_commit(&writer->drain, error);
             if (code < 0)
                 return code;
+            __atomic_fetch_add(&writer->turns.writer, 1, __ATOMIC_RELAXED);
         }
         if (result == DRAIN_FAILED) {
             drain_abort(&writer->drain);
@@ -206,7 +209,9 @@ int denials_writer_retain(struct denials_writer *writer, const struct retention 
     pthread_mutex_lock(&writer->drain_lock);
     /* LMDB must not open a file twice in one process, so the writer lets go of its segments. */
     drain_close_segments(&writer->drain);
+    __atomic_store_n(&writer->turns.retaining, true, __ATOMIC_RELAXED);
     int code = retention_run(writer->state, retention, wall_ms, out_receipt, error);
+    __atomic_store_n(&writer->turns.retaining, false, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&writer->drain_lock);
     return code;
 }
@@ -242,6 +247,7 @@ static void *writer_run(void *user)
         stopping = writer_sleep(writer, writer->interval_ms);
         if (denials_writer_flush(writer, NULL) < 0)
             journals_sync(writer);
+        __atomic_fetch_add(&writer->turns.writer, 1, __ATOMIC_RELAXED);
         if (now_ms(CLOCK_MONOTONIC) - readers_ms < READERS_MS)
             continue;
         readers_ms = now_ms(CLOCK_MONOTONIC);
@@ -300,6 +306,7 @@ static void *keeper_run(void *user)
         trouble_set(writer, &writer->spare_trouble, &error);
         if (files >= LEND_FILES)
             denials_writer_flush(writer, NULL);
+        __atomic_fetch_add(&writer->turns.keeper, 1, __ATOMIC_RELAXED);
     } while (!writer_sleep(writer, fine ? KEEPER_MS : TROUBLE_MS));
     return NULL;
 }
@@ -354,8 +361,12 @@ static int threads_start(struct denials_writer *writer, struct bl_error *error)
 
     writer->keeper_runs = code == 0;
     if (code == 0)
+        pthread_setname_np(writer->keeper, "keeper");
+    if (code == 0)
         code = pthread_create(&writer->writer, NULL, writer_run, writer);
     writer->writer_runs = writer->keeper_runs && code == 0;
+    if (writer->writer_runs)
+        pthread_setname_np(writer->writer, "writer");
     return code == 0 ? 0
                      : bl_error_set(error, -code, "no thread for the writer: %s", strerror(code));
 }
@@ -416,6 +427,13 @@ void denials_writer_stop(struct denials_writer *writer)
     pthread_mutex_destroy(&writer->list_lock);
     pthread_mutex_destroy(&writer->drain_lock);
     free(writer);
+}
+
+void denials_writer_turns(const struct denials_writer *writer, struct denials_turns *out_turns)
+{
+    out_turns->writer = __atomic_load_n(&writer->turns.writer, __ATOMIC_RELAXED);
+    out_turns->keeper = __atomic_load_n(&writer->turns.keeper, __ATOMIC_RELAXED);
+    out_turns->retaining = __atomic_load_n(&writer->turns.retaining, __ATOMIC_RELAXED);
 }
 
 void denials_writer_status(struct denials_writer *writer, struct denials_status *out_status)

@@ -18,6 +18,7 @@
 #ifndef RESOLVER_DENIALS_WRITER_H
 #define RESOLVER_DENIALS_WRITER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,6 +54,16 @@ struct denials_status {
 };
 
 void denials_writer_status(struct denials_writer *writer, struct denials_status *out_status);
+
+/* Whether the two threads still work: numbers that grow with each turn of theirs, every second or
+ * so, and with each batch that the writer has moved. Where disks are slow, destroying records keeps
+ * the writer waiting for minutes: `retaining` says that this is why. Any thread. */
+struct denials_turns {
+    uint64_t writer, keeper;
+    bool retaining;
+};
+
+void denials_writer_turns(const struct denials_writer *writer, struct denials_turns *out_turns);
 
 /* Destroys what is kept no longer, between two moves; see retention.h. */
 int denials_writer_retain(struct denials_writer *writer, const struct retention *retention,

@@ -184,6 +184,11 @@ unsigned server_workers(const struct server *server)
     return server->count;
 }
 
+uint64_t server_turns(const struct server *server, unsigned worker)
+{
+    return __atomic_load_n(&server->workers[worker]->turns, __ATOMIC_RELAXED);
+}
+
 void server_counters(const struct server *server, struct counters *out_sum)
 {
     struct counters sum = {0};

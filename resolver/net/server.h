@@ -44,6 +44,8 @@ void server_stop(struct server *server);
 void server_destroy(struct server *server); /* NULL is fine */
 
 unsigned server_workers(const struct server *server);
+/* A number that grows, every SWEEP_MS or so, while this worker's loop turns. Any thread. */
+uint64_t server_turns(const struct server *server, unsigned worker);
 /* The sum over the workers, each number read once. Any thread. */
 void server_counters(const struct server *server, struct counters *out_sum);
 

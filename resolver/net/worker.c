@@ -162,6 +162,7 @@ static void on_sweep(uv_timer_t *timer)
     struct worker *worker = timer->data;
 
     worker_wake(worker);
+    __atomic_fetch_add(&worker->turns, 1, __ATOMIC_RELAXED);
     streams_sweep(worker->streams);
     ports_sweep(worker->ports);
     links_sweep(worker->links);

@@ -49,6 +49,7 @@ struct worker {
     bool awake;    /* the clock was read in this turn */
     bool stopping; /* no new questions; ends when none is in flight */
     int64_t stop_at_ms;
+    uint64_t turns; /* of the sweep timer, every SWEEP_MS; read by others: atomic */
 
     uv_prepare_t prepare;
     uv_check_t check;
