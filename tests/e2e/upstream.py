@@ -166,6 +166,13 @@ class Faults:
         text = b"".join(dns.record(b"\xc0\x0c", 16, 300, b"\xff" + bytes([65 + i % 26]) * 255) for i in range(240))
         return [Reply(header(message, answers=240) + self.question(message) + text)]
 
+    def fault_manykeys(self, message, number, tcp):
+        """KeyTrap's bulk: 64 kB of the same type, each record with the tag of the others."""
+        if not tcp:
+            return self.fault_truncated(message, number, tcp)
+        rows = b"".join(dns.record(b"\xc0\x0c", message.kind, 300, b"\1\1\3\x0d" + struct.pack(">I", i) * 16) for i in range(800))
+        return [Reply(header(message, answers=800) + self.question(message) + rows)]
+
     def fault_addresses(self, message, number, tcp):
         if not tcp:
             return self.fault_truncated(message, number, tcp)
@@ -317,7 +324,7 @@ class Upstream:
         self.address, self.port, self.tls, self.delay = address, port, tls, delay
         self.down = False
         self.seen = []
-        self.connections = 0
+        self.connections = self.resumed = 0
         self.faults = Faults()
         self._ready = threading.Event()
         self._loop = None
@@ -422,6 +429,8 @@ class Upstream:
 
     async def _connection(self, reader, writer):
         self.connections += 1
+        if self.tls:
+            self.resumed += writer.get_extra_info("ssl_object").session_reused
         peer = writer.get_extra_info("peername")
         tasks = set()
         try:
