@@ -137,6 +137,7 @@ int bl_compile_source(struct bl_compile *compile, const struct bl_compile_source
         .imported = compile->options.now,
         .tier = (uint8_t)source->tier,
         .action = (uint8_t)source->action,
+        .subscribed = source->subscribed,
     };
 
     for (unsigned i = 0; i < compile->count; i++) {

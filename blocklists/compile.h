@@ -46,6 +46,7 @@ struct bl_compile_source {
     const char *location, *category, *licence, *actor, *reason;
     enum bl_tier tier;
     enum bl_action action;
+    bool subscribed; /* see struct bl_source */
 };
 
 int bl_compile_source(struct bl_compile *compile, const struct bl_compile_source *source,

@@ -209,6 +209,7 @@ static bool source_read(const struct bl_store *store, struct bl_source *source, 
     source->category = bl_get16(fixed);
     source->tier = fixed[2];
     source->action = fixed[3];
+    source->subscribed = fixed[4] & 1;
     source->imported = (int64_t)bl_get64(fixed + 8);
     source->read = bl_get64(fixed + 16);
     source->taken = bl_get64(fixed + 24);

@@ -115,6 +115,7 @@ struct bl_source {
     int64_t imported;     /* wall time, seconds */
     uint16_t category;    /* index */
     uint8_t tier, action; /* of entries that do not say otherwise */
+    bool subscribed;      /* read by `lists update`, because the configuration names it */
     uint64_t read, taken, duplicate, malformed, unused;
 };
 

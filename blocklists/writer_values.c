@@ -157,6 +157,7 @@ static int sources_write(struct work *work, uint32_t *out_count)
         bl_put16(at, source->category);
         at[2] = source->tier;
         at[3] = source->action;
+        at[4] = source->subscribed;
         bl_put64(at + 8, (uint64_t)source->imported);
         bl_put64(at + 16, source->read);
         bl_put64(at + 24, source->taken);

@@ -152,6 +152,7 @@ void import_close(struct import *import)
     free(import->parts);
     free(import->skipped);
     free(import->changes);
+    import_samples_destroy(import->samples);
     json_decref(import->downloads);
     if (import->fd >= 0)
         close(import->fd);
@@ -231,7 +232,8 @@ static int part_read(void *user, const struct bl_part *list, const struct bl_inp
                                       .actor = import->actor,
                                       .reason = import->options.reason,
                                       .tier = source->tier,
-                                      .action = options.action};
+                                      .action = options.action,
+                                      .subscribed = source->subscribed};
     struct progress_input counted = {.inner = input, .location = list->location};
     struct bl_input progress = {progress_read, &counted};
     struct bl_protect_filter filter = {.protect = import->protect};
@@ -324,33 +326,40 @@ int import_source(struct import *import, const struct import_source *source, str
     return rc;
 }
 
-static int guard_judge(const struct import *import, struct bl_error *error)
+int import_judge(const struct import *import, const struct bl_diff_count *change,
+                 struct bl_error *error)
 {
     struct bl_guard guard;
     int rc = config_guard(import->command->config, import->options.allow_shrink, &guard);
 
     if (rc < 0)
         out_of_memory();
-    rc = bl_guard_judge(&guard, import->changes, import->change_count, error);
+    rc = bl_guard_judge(&guard, change ? change : import->changes,
+                        change ? 1 : import->change_count, error);
     free(guard.sealed);
     return rc;
 }
 
-static int stage(struct import *import, struct import_samples *samples, struct bl_error *error)
+enum exit_code import_stage(struct import *import)
 {
     struct bl_compile_result result;
+    struct bl_error error = {""};
     char path[64];
-    int rc = bl_compile_finish(import->compile, &import->fd, &result, error);
+    int rc = bl_compile_finish(import->compile, &import->fd, &result, &error);
 
     progress_clear();
-    if (rc < 0)
-        return rc;
-    snprintf(path, sizeof path, "/proc/self/fd/%d", import->fd);
-    rc = bl_store_open(path, &import->staged, error);
+    if (import->options.preview)
+        import->samples = import_samples_create();
+    if (rc == 0) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", import->fd);
+        rc = bl_store_open(path, &import->staged, &error);
+    }
     if (rc == 0)
-        rc = bl_diff_count(import->base, import->staged, samples ? import_samples_note : NULL,
-                           samples, &import->changes, &import->change_count, error);
-    return rc;
+        rc = bl_diff_count(import->base, import->staged,
+                           import->samples ? import_samples_note : NULL, import->samples,
+                           &import->changes, &import->change_count, &error);
+    return rc == 0 ? EXIT_DONE
+                   : command_fail(EXIT_FAILED, "%s. What is in force stays as it is", error.text);
 }
 
 /* Nobody else answers for the state folder: then this command does, while it holds the lock. */
@@ -386,20 +395,16 @@ static enum exit_code adopt(struct import *import, struct bl_error *error)
 
 enum exit_code import_finish(struct import *import)
 {
-    struct import_samples *samples = import->options.preview ? import_samples_create() : NULL;
-    struct bl_error error = {""}, refusal = {""};
-    enum exit_code code = EXIT_DONE;
+    struct bl_error refusal = {""};
+    enum exit_code code = import->staged ? EXIT_DONE : import_stage(import);
 
-    if (stage(import, samples, &error) < 0) {
-        import_samples_destroy(samples);
-        return command_fail(EXIT_FAILED, "%s. What is in force stays as it is", error.text);
-    }
-    if (guard_judge(import, &refusal) < 0)
+    if (code != EXIT_DONE)
+        return code;
+    if (import_judge(import, NULL, &refusal) < 0)
         code = EXIT_NOT_ALLOWED;
     else if (!import->options.preview)
         code = adopt(import, &refusal);
-    import_show(import, samples);
-    import_samples_destroy(samples);
+    import_show(import, import->samples);
     if (code != EXIT_DONE)
         command_fail(code, "%s. What is in force stays as it is", refusal.text);
     return code;

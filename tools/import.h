@@ -32,6 +32,7 @@ struct import_source {
     enum bl_tier tier;
     enum bl_action action;
     bool allow_tld, forced, insecure;
+    bool subscribed;     /* the configuration names it */
     bool offline;        /* read the copy in `cache`, fetched before */
     const char *cache;   /* folder for copies of downloads, or NULL */
     const char *ca_file; /* certificates to trust for downloads, or NULL */
@@ -79,8 +80,9 @@ struct import {
     const struct import_source *source; /* being read */
     struct bl_diff_count *changes;      /* by category; after compiling */
     size_t change_count;
-    uint64_t generation; /* in force now, 0 where only previewed */
-    json_t *downloads;   /* for the report, or NULL; import_close() frees it */
+    struct import_samples *samples; /* of them, for a preview */
+    uint64_t generation;            /* in force now, 0 where only previewed */
+    json_t *downloads;              /* for the report, or NULL; import_close() frees it */
     int fd;
 };
 
@@ -92,6 +94,14 @@ enum exit_code import_open(struct command *command, const struct import_options 
  * command was wrong. */
 int import_source(struct import *import, const struct import_source *source,
                   struct bl_error *error);
+
+/* Compiles, so that `changes` are known; import_finish() does it where nobody has before. */
+enum exit_code import_stage(struct import *import);
+
+/* What the guard over the lists says of a category's change, or of all where `change` is NULL: 0 or
+ * -EPERM with a sentence. */
+int import_judge(const struct import *import, const struct bl_diff_count *change,
+                 struct bl_error *error);
 
 /* Compiles, shows, and has the result adopted, unless it is a preview. */
 enum exit_code import_finish(struct import *import);

@@ -4,10 +4,11 @@
 #include <time.h>
 
 #include "blocklists/lists.h"
+#include "resolver/config/subscribed.h"
 #include "tools/lists.h"
 #include "tools/table.h"
 
-enum { STALE_DAYS = 30, KEPT_SHOWN = 64 };
+enum { KEPT_SHOWN = 64, STALE_SHOWN = 5 };
 
 struct show_arguments {
     const char *category;
@@ -40,23 +41,21 @@ static const char *tier_text(unsigned tier)
     return tier < 3 ? names[tier] : "?";
 }
 
-static unsigned long long age_days(const struct bl_source *source, int64_t now)
+static json_t *source_json(const struct list_state *state)
 {
-    return now > source->imported ? (unsigned long long)(now - source->imported) / 86400 : 0;
-}
+    const struct bl_source *source = state->source;
 
-static json_t *source_json(const struct bl_store *store, const struct bl_source *source,
-                           int64_t now)
-{
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:b}",
-        "location", source->location, "category", bl_store_category(store, source->category)->name,
-        "format", source->format, "licence", source->licence, "sha256", source->sha256, "tier",
-        tier_text(source->tier), "action", source->action == BL_ALLOW ? "allow" : "block", "actor",
-        source->actor, "imported", (json_int_t)source->imported, "reason", source->reason, "read",
-        (json_int_t)source->read, "taken", (json_int_t)source->taken, "duplicate",
-        (json_int_t)source->duplicate, "malformed", (json_int_t)source->malformed, "unused",
-        (json_int_t)source->unused, "stale", age_days(source, now) >= STALE_DAYS);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, "
+                     "s:b, s:b, s:b}",
+                     "location", source->location, "category", state->category, "format",
+                     source->format, "licence", source->licence, "sha256", source->sha256, "tier",
+                     tier_text(source->tier), "action",
+                     source->action == BL_ALLOW ? "allow" : "block", "actor", source->actor,
+                     "imported", (json_int_t)source->imported, "reason", source->reason, "read",
+                     (json_int_t)source->read, "taken", (json_int_t)source->taken, "duplicate",
+                     (json_int_t)source->duplicate, "malformed", (json_int_t)source->malformed,
+                     "unused", (json_int_t)source->unused, "stale", (int)state->stale, "subscribed",
+                     (int)source->subscribed, "removed", (int)state->removed);
 }
 
 static json_t *kept_json(struct command *command)
@@ -86,8 +85,12 @@ static void json_show(struct command *command, const struct bl_store *store, int
     for (unsigned i = 0; i < bl_store_source_count(store); i++) {
         const struct bl_source *source = bl_store_source(store, i);
 
-        if (category < 0 || category == (int)source->category)
-            json_array_append_new(sources, source_json(store, source, now));
+        if (category < 0 || category == (int)source->category) {
+            struct list_state state;
+
+            list_state_find(command_zone(command), store, i, now, &state);
+            json_array_append_new(sources, source_json(&state));
+        }
     }
     json_print(json_pack("{s:I, s:I, s:o, s:o, s:o}", "generation",
                          (json_int_t)bl_store_generation(store), "names",
@@ -169,20 +172,31 @@ static void source_print(const struct bl_source *source)
     printf("  SHA-256    %s\n", source->sha256);
 }
 
-static void stale_print(const struct bl_store *store, int category)
+/* What somebody should see to: lists out of date, and those that nobody subscribes to any more. */
+static void states_print(struct command *command, const struct bl_store *store, int category)
 {
     int64_t now = (int64_t)time(NULL);
+    unsigned stale = 0;
     char safe[4096];
 
     for (unsigned i = 0; i < bl_store_source_count(store); i++) {
-        const struct bl_source *source = bl_store_source(store, i);
+        struct list_state state;
 
-        if ((category < 0 || category == (int)source->category) &&
-            age_days(source, now) >= STALE_DAYS)
-            printf("\nWarning: %s is %llu days old; `chalkgate lists update` or `lists import` "
-                   "refreshes it.\n",
-                   text_safe(source->location, safe, sizeof safe), age_days(source, now));
+        list_state_find(command_zone(command), store, i, now, &state);
+        if (category >= 0 && category != (int)state.source->category)
+            continue;
+        text_safe(state.source->location, safe, sizeof safe);
+        if (state.stale && stale++ < STALE_SHOWN)
+            printf("\nWarning: %s is out of date, %llu days old; `chalkgate lists update` or "
+                   "`lists import` refreshes it.\n",
+                   safe, (unsigned long long)state.age_s / 86400);
+        if (state.removed)
+            printf("\n%s (%s) is no longer in the configuration; the next `chalkgate lists "
+                   "update` takes it out.\n",
+                   safe, state.category);
     }
+    if (stale > STALE_SHOWN)
+        printf("\nWarning: %u more lists are out of date.\n", stale - STALE_SHOWN);
 }
 
 static void words_show(struct command *command, const struct bl_store *store, int category)
@@ -201,7 +215,7 @@ static void words_show(struct command *command, const struct bl_store *store, in
             if (bl_store_source(store, i)->category == category)
                 source_print(bl_store_source(store, i));
     }
-    stale_print(store, category);
+    states_print(command, store, category);
 }
 
 enum exit_code lists_show_run(struct command *command, int argc, char **argv)

@@ -4,6 +4,10 @@
  * that fails, on the way or as a list, costs itself only: what is in force of it stays. Where
  * nothing has changed there is no new generation, unless the lists in force were read so long ago
  * that they would count as stale.
+ *
+ * What an update read before and the configuration names no more leaves with the next one. Where
+ * the guard over the lists objects to that, or a source of the same category fails, it stays for
+ * now and is told, and all else goes on: somebody has to say --allow-shrink.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,37 +20,14 @@
 
 #include "blocklists/fetch.h"
 #include "blocklists/lists.h"
+#include "resolver/config/subscribed.h"
 #include "tools/import.h"
 #include "tools/lists.h"
+#include "tools/lists_update.h"
 #include "tools/progress.h"
 #include "tools/table.h"
 
 enum { RENEW_AFTER_S = 7 * 24 * 3600 };
-
-enum outcome { UPDATE_FAILED, UPDATE_READ };
-
-struct subscription {
-    const struct config_category *category;
-    const struct config_source *source;
-    struct bl_fetch *fetch; /* NULL for a path */
-    enum outcome outcome;
-    struct bl_error error;
-};
-
-struct update {
-    struct command *command;
-    struct import_options options;
-    const char *ca_file;
-    bool insecure;
-    char **only; /* categories asked for; all where there are none */
-    size_t only_count;
-    struct subscription *subscriptions;
-    size_t count, failed;
-    struct bl_fetch *fetches; /* each address once */
-    size_t fetch_count;
-    char cache[BL_PATH_MAX];
-    bool cache_is_temporary;
-};
 
 static error_t update_parse(int key, char *value, struct argp_state *state)
 {
@@ -99,14 +80,6 @@ static const struct argp update_argp = {
            "configuration, so this works when the machine itself asks chalkgated.",
 };
 
-static bool is_asked_for(const struct update *update, const char *category)
-{
-    for (size_t i = 0; i < update->only_count; i++)
-        if (strcmp(update->only[i], category) == 0)
-            return true;
-    return update->only_count == 0;
-}
-
 static struct bl_fetch *fetch_find(struct update *update, const struct config_source *source)
 {
     struct bl_fetch *fetch;
@@ -133,8 +106,7 @@ static bool subscriptions_find(struct update *update, const struct config *confi
     for (size_t i = 0; i < config->category_count; i++) {
         const struct config_category *category = &config->categories[i];
 
-        for (size_t k = 0; k < category->source_count && is_asked_for(update, category->name);
-             k++) {
+        for (size_t k = 0; k < category->source_count && update_asks(update, category->name); k++) {
             const struct config_source *source = &category->sources[k];
 
             update->subscriptions[update->count++] = (struct subscription){
@@ -181,6 +153,7 @@ static void update_fini(struct update *update)
 {
     if (update->cache_is_temporary)
         cache_remove(update->cache);
+    update_forget_removed(update);
     free(update->subscriptions);
     free(update->fetches);
 }
@@ -195,10 +168,13 @@ static void subscription_read(struct update *update, struct import *import,
                                           .sha256 = source->sha256,
                                           .tier = source->tier,
                                           .action = source->action,
+                                          .subscribed = true,
                                           .insecure = update->insecure,
                                           .offline = true,
                                           .cache = update->cache};
 
+    if (update->again && subscription->outcome == UPDATE_FAILED)
+        return;
     if (subscription->fetch && subscription->fetch->outcome == BL_FETCH_FAILED)
         subscription->error = subscription->fetch->error;
     else if (import_source(import, &reading, &subscription->error) == 0)
@@ -222,9 +198,24 @@ static const struct bl_source *base_source(const struct bl_store *base, const ch
     return NULL;
 }
 
+/* How soon a list is compiled anew though it is the same, so that it does not count as stale. */
+static int64_t renew_after_s(const struct update *update, const struct bl_store *base,
+                             const struct bl_source *known)
+{
+    struct list_state state;
+    int64_t stale_s = 0;
+
+    for (unsigned i = 0; i < bl_store_source_count(base); i++) {
+        list_state_find(update->command->config, base, i, known->imported, &state);
+        if (state.source == known && state.stale_from_s > 0)
+            stale_s = state.stale_from_s - known->imported;
+    }
+    return stale_s > 0 && stale_s / 2 < RENEW_AFTER_S ? stale_s / 2 : RENEW_AFTER_S;
+}
+
 /* Whether compiling would make anything else than what is in force, or younger where that is old.
  */
-static bool is_worth_it(const struct import *import)
+static bool is_worth_it(const struct update *update, const struct import *import)
 {
     int64_t now = (int64_t)time(NULL);
 
@@ -232,8 +223,8 @@ static bool is_worth_it(const struct import *import)
         const struct import_part *part = &import->parts[i];
         const struct bl_source *known = base_source(import->base, part->location, part->category);
 
-        if (!known || strcmp(known->sha256, part->report.sha256) != 0 ||
-            now - known->imported > RENEW_AFTER_S)
+        if (!known || strcmp(known->sha256, part->report.sha256) != 0 || !known->subscribed ||
+            now - known->imported > renew_after_s(update, import->base, known))
             return true;
     }
     return false;
@@ -303,28 +294,54 @@ static void failures_tell(const struct update *update)
     }
 }
 
-static enum exit_code update_import(struct update *update)
+/* Reads everything and, where there is news, compiles it. */
+static enum exit_code update_read(struct update *update, struct import **out_import)
 {
-    struct import *import = NULL;
-    enum exit_code code = import_open(update->command, &update->options, &import);
+    enum exit_code code = import_open(update->command, &update->options, out_import);
+    struct import *import = *out_import;
+    unsigned dropped;
 
     if (code != EXIT_DONE)
         return code;
     for (size_t i = 0; i < update->count; i++)
         subscription_read(update, import, &update->subscriptions[i]);
+    dropped = update_drop_removed(update, import);
+    return dropped > 0 || is_worth_it(update, import) ? import_stage(import) : EXIT_DONE;
+}
+
+static enum exit_code update_finish(struct update *update, struct import *import)
+{
     if (!update->command->json)
         outcomes_print(update, import->base);
-    if (import->part_count > 0 && is_worth_it(import)) {
+    update_tell_removed(update, import);
+    if (import->staged) {
         import->downloads = downloads_json(update, import->base);
-        code = import_finish(import);
-    } else if (update->command->json) {
+        return import_finish(import);
+    }
+    if (update->command->json)
         json_print(json_pack("{s:b, s:I, s:o}", "changed", false, "generation",
                              (json_int_t)(import->base ? bl_store_generation(import->base) : 0),
                              "downloads", downloads_json(update, import->base)));
-    } else if (update->failed < update->count) {
+    else if (update->failed < update->count)
         puts("The lists in force are up to date.");
+    return EXIT_DONE;
+}
+
+static enum exit_code update_import(struct update *update)
+{
+    struct import *import = NULL;
+    enum exit_code code = update_read(update, &import);
+
+    if (code == EXIT_DONE && import->staged && update_find_refused(update, import) > 0) {
+        import_close(import);
+        import = NULL;
+        update->again = true;
+        code = update_read(update, &import);
     }
-    failures_tell(update);
+    if (code == EXIT_DONE)
+        code = update_finish(update, import);
+    if (import)
+        failures_tell(update);
     import_close(import);
     return code == EXIT_DONE && update->failed > 0 ? EXIT_FAILED : code;
 }
@@ -366,7 +383,7 @@ enum exit_code lists_update_run(struct command *command, int argc, char **argv)
                                 update.only[i]);
     if (!subscriptions_find(&update, config))
         code = command_fail(EXIT_FAILED, "there is not enough memory");
-    else if (update.count == 0)
+    else if (update.count == 0 && !update_has_removed(state, config))
         code = command_fail(EXIT_NOTHING,
                             "%s names no sources to fetch; they stand under `categories: NAME: "
                             "sources:`, and `chalkgate lists catalogue` shows some",

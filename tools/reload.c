@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "tools/ask.h"
+#include "tools/table.h"
 #include "tools/verb.h"
 
 struct reload_options {
@@ -55,6 +56,21 @@ static enum exit_code reply_show(struct command *command, json_t *reply, const c
     return EXIT_DONE;
 }
 
+static void removed_print(const json_t *removed)
+{
+    json_t *item;
+    size_t i;
+    char location[1024], category[256];
+
+    if (json_array_size(removed) > 0)
+        puts("No longer in the configuration, but in force until the next `chalkgate lists "
+             "update`:");
+    json_array_foreach(removed, i, item) printf(
+        "  %s (%s)\n",
+        text_safe(json_string_value(json_object_get(item, "location")), location, sizeof location),
+        text_safe(json_string_value(json_object_get(item, "category")), category, sizeof category));
+}
+
 static enum exit_code run_reload(struct command *command, int argc, char **argv)
 {
     struct reload_options options = {0};
@@ -72,7 +88,12 @@ static enum exit_code run_reload(struct command *command, int argc, char **argv)
         return command_fail(code == EXIT_NOTHING ? EXIT_FAILED : code, "%s", error.text);
     snprintf(sentence, sizeof sentence, "Reloaded; list generation %lld is in force.",
              (long long)json_integer_value(json_object_get(reply, "generation")));
-    return reply_show(command, reply, sentence);
+    json_incref(reply);
+    code = reply_show(command, reply, sentence);
+    if (!command->json)
+        removed_print(json_object_get(reply, "removed"));
+    json_decref(reply);
+    return code;
 }
 
 const struct verb verb_reload = {"reload", "has the resolver read its configuration and lists anew",

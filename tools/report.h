@@ -48,6 +48,7 @@ struct report_day {
 struct report_list {
     char *category, *location;
     int64_t imported_s;
+    bool stale; /* older than `stale-after` of the configuration lets it be */
     uint64_t entries;
 };
 

@@ -122,10 +122,10 @@ static json_t *lists_json(const struct report *report)
     for (size_t i = 0; i < report->list_count; i++) {
         const struct report_list *list = &report->lists[i];
         json_array_append_new(array,
-                              json_pack("{so,so,ss,sI}", "category", text_json(list->category),
+                              json_pack("{so,so,ss,sI,sb}", "category", text_json(list->category),
                                         "location", text_json(list->location), "imported",
                                         show_time(list->imported_s * 1000, when), "names",
-                                        (json_int_t)list->entries));
+                                        (json_int_t)list->entries, "stale", (int)list->stale));
     }
     return array;
 }

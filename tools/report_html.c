@@ -352,7 +352,7 @@ static void devices_table(const struct report *report, FILE *out)
 
 static void lists_write(const struct report *report, FILE *out)
 {
-    char number[32], when[SHOW_TIME_MAX];
+    char number[32], when[SHOW_TIME_MAX], words[REPORT_WORDS_MAX];
 
     fputs("<h2>The lists in force</h2>\n", out);
     if (report->list_count == 0) {
@@ -369,11 +369,12 @@ static void lists_write(const struct report *report, FILE *out)
         int64_t days = (report->made_ms / 1000 - list->imported_s) / 86400;
         fputs("<tr><td>", out);
         text(out, list->category);
-        fprintf(out, "</td><td class=\"n\">%s</td><td>%.10s (%" PRId64 " day%s ago)</td></tr>\n",
+        fprintf(out, "</td><td class=\"n\">%s</td><td>%.10s (%" PRId64 " day%s ago%s)</td></tr>\n",
                 show_count(list->entries, number), show_time(list->imported_s * 1000, when), days,
-                days == 1 ? "" : "s");
+                days == 1 ? "" : "s", list->stale ? ", <b>out of date</b>" : "");
     }
     fputs("</tbody></table>\n", out);
+    paragraph(out, report_stale(report, words));
 }
 
 static void foot_write(const struct report *report, FILE *out)

@@ -7,6 +7,7 @@
 
 #include "blocklists/lists.h"
 #include "blocklists/store.h"
+#include "resolver/config/subscribed.h"
 #include "resolver/denials/records.h"
 #include "resolver/policy/calendar.h"
 #include "tools/report.h"
@@ -130,10 +131,13 @@ static void lists_read(const struct report_options *options, struct report *repo
     report->lists = tally_must(calloc(count + 1, sizeof(*report->lists)));
     for (unsigned i = 0; i < count; i++) {
         const struct bl_source *source = bl_store_source(store, i);
+        struct list_state state;
+        list_state_find(options->config, store, i, report->made_ms / 1000, &state);
         report->lists[report->list_count++] = (struct report_list){
             .category = tally_must(strdup(bl_store_category(store, source->category)->name)),
             .location = tally_must(strdup(source->location)),
             .imported_s = source->imported,
+            .stale = state.stale,
             .entries = source->taken};
     }
     bl_store_close(store);

@@ -219,7 +219,7 @@ static void lists_write(const struct report *report, FILE *out)
 {
     int64_t oldest = report->made_ms / 1000;
     uint64_t names = 0;
-    char words[256], number[32], when[SHOW_TIME_MAX];
+    char words[REPORT_WORDS_MAX], number[32], when[SHOW_TIME_MAX];
 
     heading(out, "The lists in force");
     for (size_t i = 0; i < report->list_count; i++) {
@@ -234,6 +234,7 @@ static void lists_write(const struct report *report, FILE *out)
                  report->generation, report->list_count, plural(report->list_count),
                  show_count(names, number), show_time(oldest * 1000, when));
     report_wrap(out, words, "");
+    report_wrap(out, report_stale(report, words), "");
 }
 
 static void limits_write(const struct report *report, FILE *out)

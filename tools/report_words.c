@@ -234,6 +234,21 @@ char *report_compared(const struct report *report, char out[REPORT_WORDS_MAX])
     return out;
 }
 
+char *report_stale(const struct report *report, char out[REPORT_WORDS_MAX])
+{
+    size_t stale = 0;
+
+    for (size_t i = 0; i < report->list_count; i++)
+        stale += report->lists[i].stale;
+    out[0] = '\0';
+    if (stale > 0)
+        snprintf(out, REPORT_WORDS_MAX,
+                 "Out of date: %zu of the %zu lists. What has come up since is not on %s; the "
+                 "technician can bring newer ones.",
+                 stale, report->list_count, stale == 1 ? "it" : "them");
+    return out;
+}
+
 void report_wrap(FILE *out, const char *words, const char *indent)
 {
     enum { LINE = 78 };

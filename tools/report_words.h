@@ -27,6 +27,9 @@ char *report_summary(const struct report *report, char out[REPORT_WORDS_MAX]);
 /* How this span compares with the four weeks before; "" where there is nothing to compare with. */
 char *report_compared(const struct report *report, char out[REPORT_WORDS_MAX]);
 
+/* How many lists are out of date, and what to do; "" where none is. */
+char *report_stale(const struct report *report, char out[REPORT_WORDS_MAX]);
+
 /* Words folded to lines of 78 columns, made safe for a terminal; `indent` before each. */
 void report_wrap(FILE *out, const char *words, const char *indent);
 

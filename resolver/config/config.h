@@ -47,6 +47,7 @@ struct config_source {    /* where a category's names come from, for `lists upda
     const char *sha256;   /* or NULL */
     enum bl_tier tier;
     enum bl_action action;
+    uint32_t stale_s; /* older than this is a warning; 0: as config->lists_stale_s says */
 };
 
 struct config_category {
@@ -278,6 +279,7 @@ struct config {
     size_t private_allowed_count;
     const char *contact; /* the school's words for extended errors and pages, or NULL */
     unsigned keep_generations;
+    uint32_t lists_stale_s; /* a list that is older is a warning; 0: none is */
     int log_level;
 };
 

@@ -55,7 +55,7 @@ static const struct key limit_keys[] = {
 };
 
 static const struct key source_keys[] = {
-    {"location", KEY_TEXT, AT(config_source, location), .most = 4000, .required = true,
+    {"location", KEY_LOCATION, AT(config_source, location), .required = true,
      .meaning = "path or https URL of the list"},
     {"format", KEY_TEXT, AT(config_source, format), .most = 40,
      .meaning = "the list's format, where it cannot be recognised by its content"},
@@ -65,6 +65,9 @@ static const struct key source_keys[] = {
      .meaning = "who stands behind it: an allow entry beats blocks of its own tier or a lower one"},
     {"action", KEY_WORD, AT(config_source, action), .words = ACTION_WORDS, .fallback = "block",
      .meaning = "what its entries say unless they say it themselves"},
+    {"stale-after", KEY_SECONDS, AT(config_source, stale_s), .most = INT64_C(20) * 366 * 86400,
+     .fallback = "0s",
+     .meaning = "its copy in force is a warning when it is older; 0s: as `lists` says"},
     {0},
 };
 
@@ -215,6 +218,9 @@ static const struct key roles_keys[] = {
 static const struct key lists_keys[] = {
     {"keep", KEY_COUNT, AT(config, keep_generations), .least = 1, .most = 1000, .fallback = "5",
      .meaning = "how many generations stay for `lists rollback`"},
+    {"stale-after", KEY_SECONDS, AT(config, lists_stale_s), .most = INT64_C(20) * 366 * 86400,
+     .fallback = "30d",
+     .meaning = "a list that was read longer ago is a warning in status and reports; 0s: never"},
     {0},
 };
 
@@ -365,6 +371,7 @@ size_t key_size(enum key_type type)
         [KEY_MILLISECONDS] = sizeof(unsigned),
         [KEY_TEXT] = sizeof(char *),
         [KEY_PATH] = sizeof(char *),
+        [KEY_LOCATION] = sizeof(char *),
         [KEY_WORD] = sizeof(int),
         [KEY_CATEGORY] = sizeof(uint16_t),
         [KEY_GROUP] = sizeof(uint16_t),

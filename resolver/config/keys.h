@@ -22,6 +22,7 @@ enum key_type {
     KEY_MILLISECONDS, /* unsigned: "1500ms" */
     KEY_TEXT,         /* const char *: any text, `most` characters */
     KEY_PATH,         /* const char *: relative to the file's folder */
+    KEY_LOCATION,     /* const char *: a URL, or a path as above */
     KEY_WORD,         /* int: which of `words` */
     KEY_CATEGORY,     /* uint16_t: a category's index */
     KEY_GROUP,        /* uint16_t: a group's index */

@@ -16,6 +16,7 @@ static void form_print(const struct key *key, FILE *out)
         [KEY_MILLISECONDS] = "a time such as 800ms or 2s",
         [KEY_TEXT] = "text",
         [KEY_PATH] = "a path",
+        [KEY_LOCATION] = "a path or an address",
         [KEY_CATEGORY] = "a category",
         [KEY_GROUP] = "a group",
         [KEY_PERIOD] = "a period",

@@ -14,6 +14,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/manual.c
   ${CMAKE_CURRENT_LIST_DIR}/print.c
   ${CMAKE_CURRENT_LIST_DIR}/read.c
+  ${CMAKE_CURRENT_LIST_DIR}/subscribed.c
   ${CMAKE_CURRENT_LIST_DIR}/target.c
   ${CMAKE_CURRENT_LIST_DIR}/value.c
   ${CMAKE_CURRENT_LIST_DIR}/yaml.c

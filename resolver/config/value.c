@@ -139,7 +139,7 @@ static void path_read(struct reader *reader, const struct key *key, const struct
                      key_label(key));
         return;
     }
-    if (*node->text == '/')
+    if (*node->text == '/' || (key->type == KEY_LOCATION && strstr(node->text, "://")))
         snprintf(path, sizeof path, "%s", node->text);
     else
         snprintf(path, sizeof path, "%s/%s", reader->folder, node->text);
@@ -399,6 +399,7 @@ static void scalar_read(struct reader *reader, const struct key *key, enum key_t
         text_read(reader, key, node, field);
         break;
     case KEY_PATH:
+    case KEY_LOCATION:
         path_read(reader, key, node, field);
         break;
     case KEY_WORD:
@@ -509,6 +510,7 @@ bool value_text(const struct config *config, const struct key *key, enum key_typ
         return true;
     case KEY_TEXT:
     case KEY_PATH:
+    case KEY_LOCATION:
         words = *(const char *const *)field;
         if (words)
             snprintf(text, VALUE_TEXT_MAX, "%s", words);

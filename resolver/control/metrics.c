@@ -109,6 +109,10 @@ char *metrics_text(const json_t *status)
                  number(status, "started"));
     write_single(out, "list_generation", "gauge", "the list generation in force",
                  number(status, "generation"));
+    write_single(out, "lists_stale", "gauge", "lists in force that are out of date",
+                 number(status, "stale"));
+    write_single(out, "oldest_list_time_seconds", "gauge", "when the oldest list was read",
+                 number(status, "oldest_imported"));
     write_single(out, "policy_version", "gauge", "the policy version in force",
                  number(status, "policy"));
     write_single(out, "warnings", "gauge", "things that chalkgate status warns of",

@@ -10,13 +10,12 @@
 
 #include "resolver/base/check.h"
 #include "resolver/base/clock.h"
+#include "resolver/config/subscribed.h"
 #include "resolver/control/alert_runner.h"
 #include "resolver/control/daemon.h"
 #include "resolver/denials/writer.h"
 #include "resolver/net/server.h"
 #include "resolver/query/radar.h"
-
-enum { LISTS_OLD_DAYS = 30, DAY_S = 86400 };
 
 /* What the workers tell, each in its own place. */
 struct worker_view {
@@ -254,24 +253,46 @@ static int describe_radar(const struct worker_view *views, unsigned workers,
     return 0;
 }
 
-static void describe_lists(const struct world *world, json_t *out, json_t *warnings)
+json_t *status_removed(const struct world *world)
 {
-    int64_t newest = 0, now_s = clock_read().wall_ms / 1000;
+    int64_t now_s = clock_read().wall_ms / 1000;
+    json_t *list = json_array();
 
     for (unsigned i = 0; i < bl_store_source_count(world->store); i++) {
-        const struct bl_source *source = bl_store_source(world->store, i);
-        if (source->imported > newest)
-            newest = source->imported;
+        struct list_state state;
+
+        list_state_find(world->config, world->store, i, now_s, &state);
+        if (state.removed)
+            json_array_append_new(list, json_pack("{s:s, s:s}", "location", state.source->location,
+                                                  "category", state.category));
     }
+    return list;
+}
+
+static void describe_lists(const struct world *world, json_t *out, json_t *warnings)
+{
+    char text[LISTS_STALE_TEXT_MAX];
+    struct lists_state state;
+
+    lists_state_find(world->config, world->store, clock_read().wall_ms / 1000, &state);
     set_number(out, "generation", bl_store_generation(world->store));
     set_number(out, "names", bl_store_name_count(world->store));
-    set_number(out, "imported", (uint64_t)newest);
-    set_number(out, "sources", bl_store_source_count(world->store));
-    if (newest && now_s - newest > LISTS_OLD_DAYS * DAY_S)
+    set_number(out, "imported", (uint64_t)state.newest_s);
+    set_number(out, "oldest_imported", (uint64_t)state.oldest_s);
+    set_number(out, "sources", state.count);
+    set_number(out, "stale", state.stale_count);
+    json_object_set_new(out, "removed", status_removed(world));
+    if (state.stale_count > 0)
         warn(warnings,
-             "the lists are %lld days old; `chalkgate lists update` or `lists import` "
-             "brings newer ones",
-             (long long)((now_s - newest) / DAY_S));
+             "%s; `chalkgate lists update` or `lists import` brings newer ones, and `lists show` "
+             "names them",
+             lists_stale_text(&state, text));
+    if (state.removed_count > 0)
+        warn(warnings,
+             "%u list%s in force, but no longer in the configuration: the next `chalkgate lists "
+             "update` takes %s out",
+             state.removed_count, state.removed_count == 1 ? " is" : "s are",
+             state.removed_count == 1 ? "it" : "them");
 }
 
 static void describe_process(struct daemon *daemon, json_t *out, json_t *warnings)

@@ -9,11 +9,17 @@
 #include "blocklists/error.h"
 
 struct daemon;
+struct world;
 
-/* Fills `out_object`: version, pid, started, uptime_s, workers, generation, names, categories,
- * groups, upstreams, cache, queries, denials, radar, warnings. Visits the workers. 0 or a negative
+/* Fills `out_object`: version, pid, started, uptime_s, workers, generation, names, imported,
+ * oldest_imported, sources, stale, removed, categories, groups, upstreams, cache, queries, denials,
+ * radar, warnings. Visits the workers. 0 or a negative
  * errno. */
 int status_describe(struct daemon *daemon, bool tells_devices, json_t *out_object,
                     struct bl_error *error);
+
+/* Lists in force that `lists update` read and that the configuration names no more, as
+ * {"location", "category"}. */
+json_t *status_removed(const struct world *world);
 
 #endif

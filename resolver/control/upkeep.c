@@ -1,13 +1,17 @@
 #include "resolver/control/upkeep.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
+#include "resolver/config/subscribed.h"
 #include "resolver/control/daemon.h"
 #include "resolver/control/rules.h"
 #include "resolver/denials/alert.h"
@@ -15,6 +19,7 @@
 #include "resolver/policy/incidents.h"
 
 enum { LOOK_S = 2, FIRST_RETENTION_MS = 60000, HELD_MAX = 1000 };
+enum { LISTS_LOOK_S = 3600 };
 enum { LEAP_MS = 3600 * 1000, LEAP_GRACE_MS = 24 * 3600 * 1000 };
 
 struct upkeep {
@@ -24,6 +29,9 @@ struct upkeep {
     int64_t retention_due_ms; /* monotonic */
     int64_t clocks_apart_ms;  /* wall time less monotonic time, at the last look */
     char retention_day[DAY_TEXT_MAX];
+    int64_t lists_looked_s, lists_due_s; /* wall time: when the lists' age was and will be judged */
+    int64_t lists_configured_ms;         /* of which configuration */
+    uint64_t lists_generation;           /* and of which lists */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -150,6 +158,53 @@ static void retain(struct upkeep *upkeep, const struct config *config, int64_t w
     free(held);
 }
 
+static void lists_tell(const struct upkeep *upkeep, const struct config *config,
+                       const struct lists_state *state, int64_t now_s)
+{
+    char text[LISTS_STALE_TEXT_MAX], when[40];
+    time_t seconds = (time_t)now_s;
+    struct tm local;
+
+    lists_stale_text(state, text);
+    log_warning("%s; `chalkgate lists update` or `lists import` brings newer ones", text);
+    if (config->alerts.command_count == 0)
+        return; /* nobody would take it from the spool */
+    localtime_r(&seconds, &local);
+    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S%z", &local);
+    alerts_raise(upkeep->alerts,
+                 json_pack("{ss,ss,ss,ss,sI}", "time", when, "kind", "lists-stale", "severity",
+                           "medium", "text", text, "lists", (json_int_t)state->stale_count));
+}
+
+/* Tells once that lists are out of date, over restarts too, until all are fresh again. */
+static void lists_watch(struct upkeep *upkeep, const struct world *world, int64_t configured_ms,
+                        int64_t now_s)
+{
+    uint64_t generation = bl_store_generation(world->store);
+    char told[4096];
+    struct lists_state state;
+
+    if (now_s < upkeep->lists_due_s && now_s >= upkeep->lists_looked_s &&
+        generation == upkeep->lists_generation && configured_ms == upkeep->lists_configured_ms)
+        return;
+    lists_state_find(world->config, world->store, now_s, &state);
+    upkeep->lists_looked_s = now_s;
+    upkeep->lists_due_s = now_s + LISTS_LOOK_S;
+    if (state.next_s > 0 && state.next_s < upkeep->lists_due_s)
+        upkeep->lists_due_s = state.next_s;
+    upkeep->lists_generation = generation;
+    upkeep->lists_configured_ms = configured_ms;
+    snprintf(told, sizeof(told), "%s/alerts/.lists-stale", upkeep->daemon->state);
+    if (state.stale_count == 0) {
+        (void)unlink(told);
+    } else if (access(told, F_OK) < 0) {
+        int fd = open(told, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+        if (fd >= 0)
+            close(fd);
+        lists_tell(upkeep, world->config, &state, now_s);
+    }
+}
+
 /* Whether wall time went another way than monotonic time since the last look, by more than an hour.
  */
 static bool clock_leapt(struct upkeep *upkeep, struct moment now)
@@ -172,6 +227,7 @@ static void look(struct upkeep *upkeep)
     struct world *world = daemon_world(upkeep->daemon);
     if (upkeep->configured_ms != read_ms)
         alerts_settle(upkeep, world->config, read_ms);
+    lists_watch(upkeep, world, read_ms, now.wall_ms / 1000);
     day_of(now.wall_ms, &today);
     /* A clock that leaps may be wrong, and what it would have destroyed is gone for good: a day's
      * grace lets somebody notice and set it right. */

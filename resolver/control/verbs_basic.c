@@ -51,6 +51,15 @@ static void generation_tell(struct daemon *daemon, json_t *reply)
     world_unref(world);
 }
 
+/* Whoever takes a subscription out of the file may think that its list is gone with it. */
+static void removed_tell(struct daemon *daemon, json_t *reply)
+{
+    struct world *world = daemon_world(daemon);
+
+    json_object_set_new(reply, "removed", status_removed(world));
+    world_unref(world);
+}
+
 static int handle_reload(struct daemon *daemon, const struct caller *caller, json_t *request,
                          int fd, json_t *reply, struct bl_error *error)
 {
@@ -66,6 +75,7 @@ static int handle_reload(struct daemon *daemon, const struct caller *caller, jso
         return code;
     log_notice("the configuration was reloaded by %s: %s", caller->login, reason);
     generation_tell(daemon, reply);
+    removed_tell(daemon, reply);
     return 0;
 }
 

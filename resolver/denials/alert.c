@@ -259,17 +259,26 @@ static void waiting_write(struct alerts *alerts)
     memmove(alerts->waiting, alerts->waiting + done, alerts->waiting_count * sizeof(char *));
 }
 
-static void alert_raise(struct alerts *alerts, const struct journal_item *item,
-                        const struct legend_names *legend, const struct threshold *threshold)
+/* Takes the text, which may be NULL. */
+static void text_queue(struct alerts *alerts, char *text)
 {
-    char *text = alert_text(item, legend, threshold);
-
     if (text == NULL || alerts->waiting_count == ALERTS_WAITING_MAX) {
         alerts->status.lost++;
         free(text);
         return;
     }
     alerts->waiting[alerts->waiting_count++] = text;
+}
+
+void alerts_raise(struct alerts *alerts, json_t *object)
+{
+    char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);
+
+    json_decref(object);
+    pthread_mutex_lock(&alerts->lock);
+    text_queue(alerts, text);
+    waiting_write(alerts);
+    pthread_mutex_unlock(&alerts->lock);
 }
 
 void alerts_meet(void *user, const struct journal_item *item, const struct legend_names *legend)
@@ -294,7 +303,7 @@ void alerts_meet(void *user, const struct journal_item *item, const struct legen
                      denial->wall_ms - watched->alerted_ms < alerts->quiet_ms;
         watched->met_ms = denial->wall_ms;
         if ((severe || reached) && !quiet) {
-            alert_raise(alerts, item, legend, severe ? NULL : threshold);
+            text_queue(alerts, alert_text(item, legend, severe ? NULL : threshold));
             watched->alerted_ms = denial->wall_ms;
         }
     }

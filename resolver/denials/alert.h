@@ -7,14 +7,15 @@
  * that an alert outlives a command that hangs, a restart and a full disk (then it waits in memory,
  * ALERTS_WAITING_MAX of them).
  *
- * Threads: alerts_meet() by the writer, as an observer of drain.h; alerts_configure() and
- * alerts_status() from any.
+ * Threads: alerts_meet() by the writer, as an observer of drain.h; the others from any.
  */
 #ifndef RESOLVER_DENIALS_ALERT_H
 #define RESOLVER_DENIALS_ALERT_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include <jansson.h>
 
 #include "blocklists/error.h"
 #include "resolver/denials/drain.h"
@@ -40,6 +41,9 @@ int alerts_create(const char *state, struct alerts **out_alerts, struct bl_error
 void alerts_free(struct alerts *alerts);
 int alerts_configure(struct alerts *alerts,
                      const struct alert_settings *settings); /* 0 or -ENOMEM */
+
+/* An alert that is none of a denial: `object` (taken) goes to the spool as it is, or waits. */
+void alerts_raise(struct alerts *alerts, json_t *object);
 
 /* Of struct denials_observer. */
 void alerts_meet(void *alerts, const struct journal_item *item, const struct legend_names *legend);

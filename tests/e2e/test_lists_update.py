@@ -2,6 +2,7 @@
 import json
 import subprocess
 import sys
+import time
 import urllib.request
 
 import lab
@@ -183,6 +184,134 @@ def test_while_the_resolver_runs(place):
     server.become("games.txt", "cut")
     update(place, server, expect=1)
     same(resolver.ask("www.more.test").rcode, "NXDOMAIN", "www.more.test, after an update that failed")
+
+
+def many(prefix, count):
+    return [f"{prefix}{i}.test" for i in range(count)]
+
+
+def test_a_removed_subscription_leaves_with_the_next_update(place):
+    """What the configuration names no more goes; what was imported by hand stays, and so does what the guard holds."""
+    server = Lists(place)
+    server.put("one.txt", *many("one", 10))
+    server.put("two.txt", "two.test")
+    both = [server.url("one.txt"), server.url("two.txt")]
+    configure(place, server, {"games": both, "gambling": [server.url("packed")]})
+    update(place, server)
+    place.command("lists", "import", "--category", "games", place.list_of("own", ["own.test"]))
+    place.resolver()
+    same(place.json("status")["removed"], [], "nothing is removed")
+
+    configure(place, server, {"games": both[:1], "gambling": [server.url("packed")]})
+    told = place.command("reload", "--reason", "one list less").stdout
+    holds(both[1] in told and "lists update" in told, f"reload says it: {told}")
+    same(place.json("status")["removed"], [{"location": both[1], "category": "games"}], "status says it")
+    holds(any("no longer in the configuration" in one for one in place.json("status")["warnings"]), "as a warning")
+    holds(both[1] in place.command("lists", "show").stdout, "so does lists show")
+    holds(denied(place, "two.test"), "until then it is in force")
+    told = update(place, server, "gambling")
+    holds(denied(place, "two.test"), "an update of another category leaves it alone")
+    told = update(place, server, "--preview")
+    holds("it would be taken out" in told and "- two.test" in told and denied(place, "two.test"), told)
+    told = update(place, server)
+    holds("it is taken out" in told and not denied(place, "two.test"), told)
+    holds(denied(place, "own.test") and denied(place, "one3.test") and denied(place, "name7.list.test"), "the others stay")
+    same(place.json("status")["removed"], [], "status has nothing more to say")
+
+    # The last subscription of all.
+    configure(place, server, {"games": [], "gambling": []})
+    update(place, server, "--allow-shrink")
+    holds(denied(place, "own.test") and not denied(place, "one3.test") and not denied(place, "name7.list.test"), "all are gone")
+    update(place, server, expect=4)
+
+
+def test_a_removed_subscription_stays_where_the_guard_objects(place):
+    server = Lists(place)
+    server.put("small.txt", *many("small", 60))
+    server.put("more.txt", *many("more", 60))
+    server.put("other.txt", "other.test")
+    sources = {"games": [server.url("small.txt"), server.url("more.txt")], "gambling": [server.url("other.txt")]}
+    configure(place, server, sources)
+    update(place, server)
+    configure(place, server, {**sources, "games": [server.url("small.txt")]})
+    server.put("other.txt", "other2.test")
+    told = update(place, server)
+    holds("stays in force" in told and "--allow-shrink" in told and "60 of its 120" in told, told)
+    holds(denied(place, "more1.test"), "the category would lose too much at once")
+    holds(denied(place, "other2.test"), "and all else goes on")
+    update(place, server, "--allow-shrink")
+    holds(not denied(place, "more1.test") and denied(place, "small1.test"), "with --allow-shrink it goes")
+
+    # A list that has moved: the names are the same, so nothing is lost; but not while the new address fails.
+    configure(place, server, {**sources, "games": [server.url("moved.txt")]})
+    told = update(place, server, expect=1)
+    holds("stays in force" in told and denied(place, "small1.test"), told)
+    server.put("moved.txt", *many("small", 60))
+    told = update(place, server)
+    holds("it is taken out" in told and denied(place, "small1.test"), told)
+    same([one["location"] for one in place.json("lists", "show", "games")["sources"]], [server.url("moved.txt")], "sources")
+
+
+def test_a_removed_subscription_of_a_sealed_category_stays(place):
+    server = Lists(place)
+    server.put("one.txt", *many("one", 60))
+    server.put("two.txt", *many("two", 60))
+    place.configure([f"127.0.0.1:{server.ports['dns']}"], groups={"pupils": (["127.0.0.0/8"], [])},
+                    categories=[("illegal", {"sealed": True, "sources": [server.url("one.txt"), server.url("two.txt")]})])
+    update(place, server)
+    place.configure([f"127.0.0.1:{server.ports['dns']}"], groups={"pupils": (["127.0.0.0/8"], [])},
+                    categories=[("illegal", {"sealed": True, "sources": [server.url("one.txt")]})])
+    for more in ([], ["--allow-shrink"]):
+        told = update(place, server, *more)
+        holds("sealed" in told and "stays in force" in told and denied(place, "two1.test"), told)
+
+
+def test_a_list_out_of_date_is_told_of(place):
+    """In status, in lists show, in metrics, in the report, and by one alert."""
+    server = Lists(place)
+    server.put("games.txt", "play.test")
+    server.put("gambling.txt", "bet.test")
+    catcher = place.write("catch.sh", "#!/bin/sh\ncat >> \"$1\"\necho >> \"$1\"\n")
+    catcher.chmod(0o755)
+    caught = place.folder / "caught"
+    place.configure([f"127.0.0.1:{server.ports['dns']}"], groups={"pupils": (["127.0.0.0/8"], ["games"])},
+                    categories=[("games", {"sources": [{"location": server.url("games.txt"), "stale-after": "2s"}]}),
+                                ("gambling", {"sources": [server.url("gambling.txt")]})],
+                    more=f"alerts: {{command: [{catcher}, {caught}]}}\n"
+                         f"metrics: {{file: {place.folder}/metrics.prom, every: 1s}}\n")
+    update(place, server)
+    resolver = place.resolver()
+    alert = json.loads(wait_for("an alert", lambda: caught.exists() and caught.read_text().strip()))
+    same([alert["kind"], alert["lists"]], ["lists-stale", 1], f"the alert {alert}")
+    holds("games.txt" in alert["text"] and "out of date" in alert["text"], alert["text"])
+    status = place.json("status")
+    same(status["stale"], 1, "how many are out of date")
+    holds(any("games.txt of games is out of date" in one for one in status["warnings"]), status["warnings"])
+    same([(one["category"], one["stale"]) for one in place.json("lists", "show")["sources"]],
+         [("games", True), ("gambling", False)], "lists show")
+    holds("games.txt is out of date" in place.command("lists", "show").stdout, "in words")
+    wait_for("metrics", lambda: "chalkgate_lists_stale 1\n" in (place.folder / "metrics.prom").read_text())
+    resolver.ask("play.test")
+    wait_for("a denial, for a report", place.denials)
+    told = place.command("report", "--since", "-1h").stdout
+    holds("Out of date: 1 of the 2 lists." in " ".join(told.split()), told)
+    holds("<b>out of date</b>" in place.command("report", "--since", "-1h", "--format", "html").stdout, "HTML")
+
+    # A restart does not tell again; a fresh list and a stale one do.
+    resolver.stop()
+    place.resolver()
+    time.sleep(3)
+    same(caught.read_text().count("lists-stale"), 1, "alerts after a restart")
+    server.put("games.txt", "play2.test")
+    text = place.config_path.read_text()
+    place.config_path.write_text(text.replace('"2s"', '"1h"'))
+    place.command("reload", "--reason", "an hour is enough")
+    update(place, server)
+    wait_for("nothing is out of date", lambda: place.json("status")["stale"] == 0)
+    wait_for("that is noted", lambda: not (place.state / "alerts" / ".lists-stale").exists())
+    place.config_path.write_text(text)
+    place.command("reload", "--reason", "and again")
+    wait_for("a second alert", lambda: caught.read_text().count("lists-stale") == 2)
 
 
 def test_archive_by_address(place):

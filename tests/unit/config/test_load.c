@@ -151,7 +151,7 @@ static void every_form(void **state)
         "answer: [192.0.2.80, '2001:db8::80']\n"
         "contact: \"Ask \\\"Mr Ngũgĩ\\\": office\\n\"\n"
         "deny-ttl: 1m\n"
-        "lists: {keep: 9}\n"
+        "lists: {keep: 9, stale-after: 14d}\n"
         "logging: {level: debug}\n"
         "roles: {manager: [a, b], viewer: [c], requires-approval: yes}\n"
         "services: {tiktok: {title: Ours, names: [tt.test]}, own: {names: [ö.test]}}\n"

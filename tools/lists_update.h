@@ -1,0 +1,63 @@
+/* Between lists_update.c and lists_removed.c: one `lists update`, and what it does about lists that
+ * the configuration names no more. Nobody else includes this.
+ */
+#ifndef TOOLS_LISTS_UPDATE_H
+#define TOOLS_LISTS_UPDATE_H
+
+#include "blocklists/fetch.h"
+#include "blocklists/lists.h"
+#include "tools/import.h"
+
+enum outcome { UPDATE_FAILED, UPDATE_READ };
+
+struct subscription {
+    const struct config_category *category;
+    const struct config_source *source;
+    struct bl_fetch *fetch; /* NULL for a path */
+    enum outcome outcome;
+    struct bl_error error;
+};
+
+/* A category that keeps what the configuration names no more, and why. */
+struct keeping {
+    char *category;
+    struct bl_error why;
+};
+
+struct update {
+    struct command *command;
+    struct import_options options;
+    const char *ca_file;
+    bool insecure;
+    char **only; /* categories asked for; all where there are none */
+    size_t only_count;
+    struct subscription *subscriptions;
+    size_t count, failed;
+    struct bl_fetch *fetches; /* each address once */
+    size_t fetch_count;
+    char cache[BL_PATH_MAX];
+    bool cache_is_temporary;
+    struct keeping *keeping;
+    size_t keeping_count;
+    bool again; /* everything is read once more, as something stays */
+};
+
+/* Whether the categories asked for have this one among them. */
+bool update_asks(const struct update *update, const char *category);
+
+/* Whether there is anything in force that the configuration names no more. */
+bool update_has_removed(const char *state, const struct config *config);
+
+/* Takes that out of the import; returns how many lists. Once all sources were read. */
+unsigned update_drop_removed(struct update *update, struct import *import);
+
+/* Of a staged import: notes the categories that may not lose what was taken out of them, and
+ * returns how many. Then everything has to be read again (`again`), and those keep what they have.
+ */
+unsigned update_find_refused(struct update *update, const struct import *import);
+
+/* Says what was taken out, and what stays and why. */
+void update_tell_removed(const struct update *update, const struct import *import);
+void update_forget_removed(struct update *update);
+
+#endif
