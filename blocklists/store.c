@@ -343,6 +343,7 @@ int bl_store_open(const char *path, struct bl_store **out_store, struct bl_error
     if (rc == 0)
         rc = contents_read(store, error);
     if (rc == 0) {
+        bl_store_guard_begin(store);
         *out_store = store;
         store = NULL;
     }
@@ -356,6 +357,7 @@ void bl_store_close(struct bl_store *store)
 {
     if (!store)
         return;
+    bl_store_guard_end(store);
     if (store->txn)
         mdb_txn_abort(store->txn);
     if (store->env)

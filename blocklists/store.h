@@ -15,8 +15,10 @@
  * not at each start.
  *
  * Threads: a store is immutable once open; any number of threads may read it. Pointers into it are
- * borrowed until bl_store_close(). A file that is truncated while mapped would raise SIGBUS:
- * generations are only ever replaced by rename and removed by unlink, never written in place.
+ * borrowed until bl_store_close(). Generations are only ever replaced by rename and removed by
+ * unlink, never written in place. Where somebody cuts the file in force all the same, a program
+ * that called bl_store_guard() lives on: look-ups find nothing on the pages that are gone, and
+ * bl_store_is_damaged() says afterwards that this means nothing.
  */
 #ifndef BLOCKLISTS_STORE_H
 #define BLOCKLISTS_STORE_H
@@ -40,6 +42,18 @@ void bl_store_close(struct bl_store *store);
 
 /* Reads the whole file and compares its checksum: 0 or -EBADMSG. */
 int bl_store_verify(const struct bl_store *store, struct bl_error *error);
+
+/* Takes over SIGBUS for the pages of stores, once in a program; other addresses go to the handler
+ * before. The eventfd `wake_fd` (−1: none) is written to when a page was missing. Files of another
+ * page size than the machine's are not guarded. */
+int bl_store_guard(int wake_fd, struct bl_error *error);
+
+/* Asked after look-ups, whose answers count only when it is false. Once true it stays so. */
+bool bl_store_is_damaged(const struct bl_store *store);
+
+/* Whether the file is as it was opened: one look at its length and time, a whole bl_store_verify()
+ * when it was written to. False, and from then on damaged, when it is not. One thread at a time. */
+bool bl_store_look(struct bl_store *store);
 
 uint64_t bl_store_generation(const struct bl_store *store);
 uint64_t bl_store_name_count(const struct bl_store *store);

@@ -5,6 +5,7 @@
 #define BLOCKLISTS_STORE_INSIDE_H
 
 #include <lmdb.h>
+#include <sys/stat.h>
 
 #include "blocklists/hash.h"
 #include "blocklists/key.h"
@@ -20,6 +21,8 @@ struct bl_store {
     const uint32_t
         *fact_forms; /* by fact: the fact of names below it, and its flags from bit 16 up */
     unsigned fact_count;
+
+    bool damaged; /* atomic; store_guard.c */
 
     const uint8_t *ranges4, *ranges6; /* where each range of addresses starts, ascending */
     unsigned range4_count, range6_count;
@@ -41,6 +44,8 @@ struct bl_store {
     uint64_t name_count, prefix_count, entry_count;
     struct bl_seal seal;
     char *path;
+    uintptr_t map_begin;   /* 0: not known */
+    struct stat as_opened; /* of the mapped file */
     int *pages_checked; /* 0 not yet, 1 sound, −1 not: whoever walks the tree first finds out */
 };
 
@@ -98,6 +103,10 @@ int bl_key_entry(const uint8_t *key, size_t key_len, struct bl_entry *out_entry)
 int bl_value_walk(const struct bl_store *store, const MDB_val *value, struct bl_entry *entry,
                   int (*each)(void *user, unsigned source, const struct bl_entry *entry),
                   void *user);
+
+/* A store is guarded from when it is open until before it is closed; store_guard.c. */
+void bl_store_guard_begin(struct bl_store *store);
+void bl_store_guard_end(struct bl_store *store);
 
 /* An LMDB error as ours: -EBADMSG for what a damaged file gives, else the system's. */
 int bl_lmdb_error(struct bl_error *error, const char *path, const char *what, int rc);

@@ -21,6 +21,7 @@
 #include "resolver/control/alert_runner.h"
 #include "resolver/control/control.h"
 #include "resolver/control/daemon.h"
+#include "resolver/control/mender.h"
 #include "resolver/control/metrics.h"
 #include "resolver/control/notify.h"
 #include "resolver/control/privileges.h"
@@ -55,6 +56,7 @@ struct run {
     struct denials_observer observer; /* of the writer: the alerts */
     struct upkeep *upkeep;
     struct pulse *pulse;
+    struct mender *mender;
     int runner_fd; /* its closing ends the process that runs the alerts' command */
     sigset_t signals;
 };
@@ -205,6 +207,7 @@ static int world_open(struct run *run, struct bl_error *error)
 
     run->config = NULL;
     rules_open(&run->daemon);
+    mender_prepare(&run->daemon);
     code = rules_world(&run->daemon, config, NULL, &actor, "start", "", &world, error);
     if (code == -ENOENT)
         return bl_error_set(
@@ -260,6 +263,8 @@ static int start_unprivileged(struct run *run, struct bl_error *error)
     if (code == 0)
         code = upkeep_start(daemon, run->alerts, &run->upkeep, error);
     if (code == 0)
+        code = mender_start(daemon, &run->mender, error);
+    if (code == 0)
         code = server_start(daemon->server, error);
     if (code == 0)
         code = control_start(run->control, error);
@@ -273,6 +278,7 @@ static int start_unprivileged(struct run *run, struct bl_error *error)
 static void run_end(struct run *run)
 {
     pulse_stop(run->pulse);
+    mender_stop(run->mender);
     metrics_stop(run->metrics);
     upkeep_stop(run->upkeep);
     control_close(run->control);
@@ -358,8 +364,12 @@ static void serve(struct run *run)
 
 static int run_daemon(const char *config_path, struct config *config)
 {
-    struct run run = {
-        .config = config, .lock_fd = -1, .runner_fd = -1, .daemon.config_path = config_path};
+    struct run run = {.config = config,
+                      .lock_fd = -1,
+                      .runner_fd = -1,
+                      .daemon = {.config_path = config_path,
+                                 .change = PTHREAD_MUTEX_INITIALIZER,
+                                 .lock = PTHREAD_MUTEX_INITIALIZER}};
     struct bl_error error = {0};
     int code;
 

@@ -77,9 +77,11 @@ static enum exit_code base_open(struct import *import, const char *state)
     if (rc == 0)
         rc = bl_store_open(path, &import->base, &error);
     return rc == 0 ? EXIT_DONE
-                   : command_fail(EXIT_FAILED,
-                                  "%s. `chalkgate lists rollback` puts an older one in force",
-                                  error.text);
+                   : command_fail(
+                         EXIT_FAILED,
+                         "%s. `chalkgate lists rollback` puts an older one in force; where none "
+                         "is kept, remove %s/lists/current and import anew",
+                         error.text, state);
 }
 
 const char *const *import_bootstrap_find(const struct config *config,

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include "resolver/base/check.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
+#include "resolver/base/thread.h"
 #include "resolver/control/caller.h"
 #include "resolver/control/daemon.h"
 #include "resolver/control/rules.h"
@@ -288,19 +288,15 @@ static void *call_run(void *user)
 static int thread_start(pthread_t *out_thread, bool detached, void *(*run)(void *), void *user)
 {
     pthread_attr_t attributes;
-    sigset_t all, before;
     int code;
 
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, THREAD_STACK);
     if (detached)
         pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all); /* signals are the main thread's business */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    code = pthread_create(out_thread, &attributes, run, user);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    code = thread_begin(out_thread, &attributes, run, user);
     pthread_attr_destroy(&attributes);
-    return -code;
+    return code;
 }
 
 /* Returns whether there was a descriptor for the caller. */

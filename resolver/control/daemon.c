@@ -20,8 +20,6 @@ void daemon_init(struct daemon *daemon, struct world *world)
     daemon->started_mono_ms = now.mono_ms;
     daemon->world = world;
     daemon->reload_fault[0] = '\0';
-    pthread_mutex_init(&daemon->change, NULL);
-    pthread_mutex_init(&daemon->lock, NULL);
 }
 
 void daemon_fini(struct daemon *daemon)
@@ -52,6 +50,8 @@ static void world_replace(struct daemon *daemon, struct world *world, bool reloa
     before = daemon->world;
     daemon->world = world;
     daemon->reload_fault[0] = '\0';
+    if (bl_store_generation(world->store) != daemon->lists_fault_of)
+        daemon->lists_fault[0] = '\0';
     if (reloaded)
         daemon->reloaded_wall_ms = clock_read().wall_ms;
     pthread_mutex_unlock(&daemon->lock);

@@ -42,10 +42,12 @@ struct daemon {
     pthread_mutex_t lock;            /* guards the fields below; held for moments only */
     struct world *world;             /* in force */
     int64_t reloaded_wall_ms;        /* when the configuration in force was read */
+    uint64_t lists_fault_of;         /* the generation that took a damaged one's place */
+    char lists_fault[BL_ERROR_MAX];  /* what mender.c did about it; empty once others are adopted */
     char reload_fault[BL_ERROR_MAX]; /* why the last reload was refused; empty when it was not */
 };
 
-/* Takes `world`; the rest of the fields are set by main.c. */
+/* Takes `world`; the rest of the fields, and the locks, are set by main.c. */
 void daemon_init(struct daemon *daemon, struct world *world);
 void daemon_fini(struct daemon *daemon);
 

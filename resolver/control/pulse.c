@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include "resolver/base/check.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
+#include "resolver/base/thread.h"
 #include "resolver/control/daemon.h"
 #include "resolver/control/notify.h"
 #include "resolver/denials/writer.h"
@@ -82,21 +82,17 @@ static void *pulse_run(void *user)
 
 static int pulse_begin(struct pulse *pulse)
 {
-    sigset_t all, before;
     int code;
 
     pulse->wake_fd = eventfd(0, EFD_CLOEXEC);
     if (pulse->wake_fd < 0)
         return -errno;
-    sigfillset(&all); /* signals are the main thread's business */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    code = pthread_create(&pulse->thread, NULL, pulse_run, pulse);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    code = thread_begin(&pulse->thread, NULL, pulse_run, pulse);
     if (code == 0)
         pthread_setname_np(pulse->thread, "pulse");
     else
         close(pulse->wake_fd);
-    return -code;
+    return code;
 }
 
 int pulse_start(struct daemon *daemon, struct pulse **out_pulse, struct bl_error *error)

@@ -309,6 +309,8 @@ static void describe_process(struct daemon *daemon, json_t *out, json_t *warning
     set_number(out, "reloaded", (uint64_t)(daemon->reloaded_wall_ms / 1000));
     if (daemon->reload_fault[0])
         warn(warnings, "the last change was refused: %s", daemon->reload_fault);
+    if (daemon->lists_fault[0])
+        warn(warnings, "%s", daemon->lists_fault);
     pthread_mutex_unlock(&daemon->lock);
     if (odd)
         warn(warnings,

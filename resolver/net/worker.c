@@ -1,7 +1,6 @@
 #include "resolver/net/worker.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 
 #include "resolver/base/check.h"
 #include "resolver/base/log.h"
+#include "resolver/base/thread.h"
 #include "resolver/net/datagram.h"
 #include "resolver/net/link.h"
 #include "resolver/net/port.h"
@@ -347,21 +347,16 @@ static void *worker_run(void *user)
 int worker_start(struct worker *worker, struct bl_error *error)
 {
     pthread_attr_t attributes;
-    sigset_t all, before;
     char name[16];
     int code;
 
-    /* Signals are the main thread's business. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    code = pthread_create(&worker->thread, &attributes, worker_run, worker);
+    code = thread_begin(&worker->thread, &attributes, worker_run, worker);
     pthread_attr_destroy(&attributes);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (code)
-        return bl_error_set(error, -code, "cannot start worker %u: %s", worker->number,
-                            strerror(code));
+    if (code < 0)
+        return bl_error_set(error, code, "cannot start worker %u: %s", worker->number,
+                            strerror(-code));
     worker->started = true;
     snprintf(name, sizeof name, "worker %u", worker->number);
     pthread_setname_np(worker->thread, name);

@@ -186,6 +186,10 @@ enum query_next answer_message(struct pipeline *pipeline, struct query *query,
 
     if (!EXPECT(source->len >= body))
         return QUERY_DROP;
+    /* Asked after all look-ups: "on no list" may have been read off a page that is gone. */
+    if (bl_store_is_damaged(pipeline->world->store))
+        return answer_error(pipeline, query, DNS_SERVFAIL, DNS_EDE_NOT_READY,
+                            "The filter's lists are being put right.");
     if (source->stale && query->question.has_edns)
         options_len = dns_option_ede(options, sizeof options, DNS_EDE_STALE, "");
     if (rewrite_is_on(query) ||

@@ -31,6 +31,8 @@ static bool facts_are_current(struct pipeline *pipeline, struct cache_entry *ent
     if (entry->generation == generation)
         return true;
     reply_look_up(store, cache_message(entry), entry->message_len, &facts);
+    if (bl_store_is_damaged(store))
+        return false;
     return cache_update_facts(pipeline->cache, entry, facts.items, facts.count, generation) &&
            !facts.too_many;
 }
@@ -142,6 +144,6 @@ void recall_store(struct pipeline *pipeline, const struct reply_question *questi
     /* Asked before the school had a record of its own for it: the cache goes before the records. */
     if (local_has_record(pipeline->world->local, question->name, question->name_len))
         return;
-    if (reply->ttl_s > 0 && !facts->too_many)
+    if (reply->ttl_s > 0 && !facts->too_many && !bl_store_is_damaged(pipeline->world->store))
         cache_insert(pipeline->cache, &cached, pipeline->moment.mono_ms);
 }

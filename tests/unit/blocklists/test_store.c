@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 
 #include "blocklists/hash.h"
@@ -601,6 +602,37 @@ static void survives_any_damage(void **state)
     free(bytes);
 }
 
+/* Cut while it is mapped: the look-up comes back, and says that its answer means nothing. */
+static void survives_being_cut(void **state)
+{
+    struct bl_name name = name_of("casino.test");
+    struct bl_store *store = NULL, *other = fixture_store(two_lists, 2, NULL);
+    struct bl_error error = {""};
+    char path[64];
+    int fd = fixture_compile(two_lists, 2, NULL), wake_fd = eventfd(0, EFD_NONBLOCK);
+    eventfd_t wakes = 0;
+
+    (void)state;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    assert_int_equal(bl_store_guard(wake_fd, &error), 0);
+    assert_int_equal(bl_store_open(path, &store, &error), 0);
+    assert_int_equal(futimens(fd, NULL), 0);
+    assert_true(bl_store_look(store)); /* touched, but whole */
+    assert_int_equal(ftruncate(fd, 4096), 0);
+    assert_false(bl_store_is_damaged(store));
+    assert_int_equal(bl_store_find(store, name.wire, name.len).fact, BL_FACT_NONE);
+    assert_true(bl_store_is_damaged(store));
+    assert_int_equal(eventfd_read(wake_fd, &wakes), 0);
+    assert_false(bl_store_look(store));
+    assert_true(bl_store_look(other));
+    assert_false(bl_store_is_damaged(other));
+    assert_int_equal(bl_store_guard(-1, &error), 0);
+    bl_store_close(store);
+    bl_store_close(other);
+    close(wake_fd);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -615,6 +647,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_no_store),
         cmocka_unit_test(says_when_another_version_made_it),
         cmocka_unit_test(survives_any_damage),
+        cmocka_unit_test(survives_being_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

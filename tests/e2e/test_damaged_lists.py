@@ -1,0 +1,145 @@
+"""The lists in force cut or written to on the disk, while they are in use: nothing listed is let through, and the
+generation before takes their place."""
+import os
+import threading
+
+import dns
+import lab
+from lab import holds, same, wait_for
+from upstream import Upstream
+
+LISTED = [f"listed-{i}.example" for i in range(4000)]
+
+
+def opened(place, generations=2):
+    upstream = place.enter(Upstream())
+    place.configure(upstreams=[f"127.0.0.1:{upstream.port}"])
+    place.command("lists", "import", "--category", "ads", "--reason", "x", place.list_of("ads", LISTED))
+    for number in range(1, generations):
+        place.command("lists", "import", "--category", "games", "--reason", "x", place.list_of("games", [f"game{number}.example"]))
+    return file_of(place, generations)
+
+
+def file_of(place, generation):
+    return place.state / "lists" / f"{generation:08}.mdb"
+
+
+class Watch:
+    """Clients that ask for listed names all the time, and remember those that got an address."""
+
+    def __init__(self, place):
+        self.place, self.stop, self.leaked, self.asked = place, threading.Event(), [], 0
+        self.threads = [threading.Thread(target=self.run, args=(at,)) for at in range(3)]
+
+    def run(self, number):
+        at = number * 1000
+        while not self.stop.is_set():
+            at += 1
+            answer = dns.ask(LISTED[at % len(LISTED)], port=self.place.port, timeout=3)
+            self.asked += 1
+            if answer is not None and answer.rcode == "NOERROR":
+                self.leaked.append(LISTED[at % len(LISTED)])
+
+    def __enter__(self):
+        for one in self.threads:
+            one.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for one in self.threads:
+            one.join()
+
+    def check(self):
+        holds(self.asked > 20, f"only {self.asked} questions")
+        same(self.leaked[:5], [], "listed names that were let through")
+
+
+def in_force(place):
+    return place.json("status")["generation"]
+
+
+def warned(place, text):
+    told = place.json("status")["warnings"]
+    holds(any(text in one for one in told), f"'{text}' among the warnings {told}")
+
+
+def mended(place, resolver):
+    """Generation 1 is in force, on record, and told."""
+    wait_for("the generation before is in force", lambda: in_force(place) == 1)
+    same(resolver.ask(LISTED[7]).rcode, "NXDOMAIN", "a listed name")
+    same(resolver.ask("free.example").rcode, "NOERROR", "another name")
+    warned(place, "the lists of generation 2 are damaged")
+    holds("the lists of generation 2 are damaged" in resolver.log(), resolver.log())
+    holds("lists-rollback" in place.command("--json", "changes").stdout, "the change log")
+    same(os.readlink(place.state / "lists" / "current"), "00000001.mdb", "what a restart will find")
+
+
+def test_cut_under_load(place):
+    path = opened(place)
+    resolver = place.resolver()
+    with Watch(place) as watch:
+        os.truncate(path, 3 * 4096)
+        mended(place, resolver)
+    watch.check()
+
+
+def test_emptied(place):
+    path = opened(place)
+    resolver = place.resolver()
+    with Watch(place) as watch:
+        os.truncate(path, 0)
+        mended(place, resolver)
+    watch.check()
+
+
+def test_written_to(place):
+    """No page is missing, but the file's time tells, and its checksum then."""
+    path = opened(place)
+    resolver = place.resolver()
+    with open(path, "r+b") as file:
+        file.seek(-20000, os.SEEK_END)
+        file.write(b"\xff" * 64)
+    mended(place, resolver)
+
+
+def test_touched_only(place):
+    path = opened(place)
+    place.resolver()
+    os.utime(path)
+    place.command("lists", "import", "--category", "games", "--reason", "x", place.list_of("games", ["other.example"]))
+    same(in_force(place), 3, "lists go on as usual")
+    same([one for one in place.json("status")["warnings"] if "damaged" in one], [], "warnings")
+
+
+def test_nothing_to_go_back_to(place):
+    path = opened(place, generations=1)
+    resolver = place.resolver()
+    with Watch(place) as watch:
+        os.truncate(path, 0)
+        wait_for("the warning", lambda: "nothing can replace them" in resolver.log())
+        same(resolver.ask("free.example").rcode, "SERVFAIL", "a name that cannot be judged")
+        warned(place, "No name is let through")
+        (place.state / "lists" / "current").unlink()
+        place.command("lists", "import", "--category", "ads", "--reason", "x", place.list_of("ads", LISTED))
+        same(resolver.ask("free.example").rcode, "NOERROR", "once there are lists again")
+        same([one for one in place.json("status")["warnings"] if "damaged" in one], [], "warnings")
+    watch.check()
+
+
+def test_found_at_the_start(place):
+    path = opened(place)
+    os.truncate(path, 5000)
+    mended(place, place.resolver())
+
+
+def test_the_only_one_at_the_start(place):
+    path = opened(place, generations=1)
+    os.truncate(path, 5000)
+    resolver = place.resolver(wait=False)
+    same(resolver.process.wait(30), 1, "it does not start")
+    holds("cut off" in resolver.log(), resolver.log())
+
+
+if __name__ == "__main__":
+    lab.main()
