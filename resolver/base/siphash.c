@@ -1,5 +1,6 @@
 #include "resolver/base/siphash.h"
 
+#include <endian.h>
 #include <string.h>
 
 struct state {
@@ -11,7 +12,7 @@ static uint64_t rotate(uint64_t value, unsigned by)
     return value << by | value >> (64 - by);
 }
 
-static void mix(struct state *s, unsigned rounds)
+static inline __attribute__((always_inline)) void mix(struct state *s, unsigned rounds)
 {
     while (rounds--) {
         s->v0 += s->v1;
@@ -30,11 +31,10 @@ static void mix(struct state *s, unsigned rounds)
 /* Little-endian, whatever the machine. */
 static uint64_t read_64(const uint8_t *bytes)
 {
-    uint64_t value = 0;
+    uint64_t value;
 
-    for (unsigned i = 0; i < 8; i++)
-        value |= (uint64_t)bytes[i] << 8 * i;
-    return value;
+    memcpy(&value, bytes, sizeof(value));
+    return le64toh(value);
 }
 
 uint64_t siphash(const uint8_t key[SIPHASH_KEY], const void *bytes, size_t len)

@@ -32,27 +32,31 @@ struct dictionary_slot {
 
 struct dictionary {
     MDB_dbi values;
-    uint8_t key[SIPHASH_KEY];
+    uint8_t secret[SIPHASH_KEY];
     uint32_t next;
     size_t slot_count; /* a power of two */
     struct dictionary_slot *slots;
 };
 
-/* `key` is secret and copied. 0 or -ENOMEM. */
+/* `secret` is copied. 0 or -ENOMEM. */
 int dictionary_init(struct dictionary *dictionary, size_t slot_count,
-                    const uint8_t key[SIPHASH_KEY]);
+                    const uint8_t secret[SIPHASH_KEY]);
 void dictionary_fini(struct dictionary *dictionary);
 
 /* Learns the newest strings of the table again, up to number `next`. 0 or LMDB's error. */
 int dictionary_load(struct dictionary *dictionary, MDB_txn *txn, MDB_dbi values, uint32_t next);
 
-/* Whether `bytes` were met and not forgotten: then their number and attribute. */
-bool dictionary_find(const struct dictionary *dictionary, const void *bytes, size_t len,
-                     uint32_t *out_id, uint32_t *out_attribute);
+/* What the table in memory knows a string by, and a start on fetching where it would stand. */
+uint64_t dictionary_key(const struct dictionary *dictionary, const void *bytes, size_t len);
+void dictionary_prefetch(const struct dictionary *dictionary, uint64_t key);
 
-/* Adds bytes that were not found: 0 or LMDB's error. */
-int dictionary_add(struct dictionary *dictionary, MDB_txn *txn, const void *bytes, size_t len,
-                   uint32_t attribute, uint32_t *out_id);
+/* Whether the string of `key` was met and not forgotten: then its number and attribute. */
+bool dictionary_find(const struct dictionary *dictionary, uint64_t key, uint32_t *out_id,
+                     uint32_t *out_attribute);
+
+/* Adds bytes that were not found under their `key`: 0 or LMDB's error. */
+int dictionary_add(struct dictionary *dictionary, MDB_txn *txn, uint64_t key, const void *bytes,
+                   size_t len, uint32_t attribute, uint32_t *out_id);
 
 /* The hash of bytes under a seed; also what a block's check uses. */
 uint64_t dictionary_hash(uint64_t seed, const void *bytes, size_t len);

@@ -27,6 +27,8 @@ void drain_fini(struct drain *drain)
     drain_close_segments(drain);
 }
 
+enum { DRAIN_AHEAD = 16 }; /* items between asking for a name's slot and using it */
+
 static void segment_to_front(struct drain *drain, int at, struct segment *segment, bool touched)
 {
     for (int i = at; i > 0; i--) {
@@ -118,11 +120,23 @@ static void observers_tell(struct drain *drain, struct journal_file *file,
     file->observed = item->offset + 1;
 }
 
+/* An item that was read ahead of its turn. */
+struct drain_ahead {
+    struct journal_item item;
+    uint64_t skipped;               /* by the scan, up to here */
+    const struct segment *expected; /* the segment that `keys` are of */
+    struct segment_keys keys;
+};
+
 /* DRAIN_MORE: not taken, commit first. */
 static enum drain_result item_take(struct drain *drain, struct journal_file *file,
-                                   const struct journal_item *item, struct bl_error *error)
+                                   const struct drain_ahead *ahead, struct bl_error *error)
 {
-    const struct legend_names *legend = legend_find(file, item->legend);
+    const struct journal_item *item = &ahead->item;
+    struct segment_item added = {.item = item,
+                                 .keys = ahead->keys,
+                                 .sequence = file->sequence,
+                                 .legend = legend_find(file, item->legend)};
     struct segment *segment;
     uint64_t drained;
     enum drain_result result = segment_at(drain, item->denial.wall_ms, &segment, error);
@@ -135,10 +149,12 @@ static enum drain_result item_take(struct drain *drain, struct journal_file *fil
         return DRAIN_FAILED;
     if (item->offset < drained)
         return DRAIN_DONE;
-    if (segment_add(segment, item, file->sequence, legend, error) < 0)
+    if (segment != ahead->expected)
+        added.keys = segment_expect(segment, item);
+    if (segment_add(segment, &added, error) < 0)
         return DRAIN_FAILED;
     touch(drain, segment);
-    observers_tell(drain, file, item, legend);
+    observers_tell(drain, file, item, added.legend);
     drain->batch_records++;
     return DRAIN_DONE;
 }
@@ -151,11 +167,31 @@ static void limit_refresh(struct journal_file *file)
         file->scan.limit = __atomic_load_n(&journal_file_header(file)->end, __ATOMIC_ACQUIRE);
 }
 
-enum drain_result drain_file(struct drain *drain, struct journal_file *file, struct bl_error *error)
+/* Reads the next item, and the legends before it: 1, 0 at the end, or -ENOMEM. */
+static int item_read(const struct drain *drain, struct journal_file *file, struct drain_ahead *out)
 {
     const struct journal_legend *legend;
-    struct journal_item item;
     int type;
+
+    do {
+        type = journal_scan_next(&file->scan, &out->item, &legend);
+        out->skipped = file->scan.skipped;
+        if (type == JOURNAL_LEGEND && legend_keep(file, legend) < 0)
+            return -ENOMEM;
+    } while (type == JOURNAL_LEGEND);
+    if (type == 0)
+        return 0;
+    out->expected = drain->segments[0];
+    if (out->expected != NULL)
+        out->keys = segment_expect(out->expected, &out->item);
+    return 1;
+}
+
+enum drain_result drain_file(struct drain *drain, struct journal_file *file, struct bl_error *error)
+{
+    struct drain_ahead ahead[DRAIN_AHEAD];
+    enum drain_result result = DRAIN_DONE;
+    size_t read = 0, taken = 0;
 
     limit_refresh(file);
     if (file->scan.offset >= file->scan.limit)
@@ -165,22 +201,27 @@ enum drain_result drain_file(struct drain *drain, struct journal_file *file, str
     drain->batch[drain->batch_count].file = file;
     drain->batch[drain->batch_count++].start = file->scan.offset;
     uint64_t skipped = file->scan.skipped;
-    while ((type = journal_scan_next(&file->scan, &item, &legend)) != 0) {
-        if (type == JOURNAL_LEGEND) {
-            if (legend_keep(file, legend) < 0) {
-                bl_error_set(error, -ENOMEM, "out of memory for a legend");
-                return DRAIN_FAILED;
-            }
-            continue;
+    while (result == DRAIN_DONE) {
+        int got = 1;
+        while (got > 0 && read - taken < DRAIN_AHEAD) {
+            got = item_read(drain, file, &ahead[read % DRAIN_AHEAD]);
+            read += got > 0;
         }
-        enum drain_result result = item_take(drain, file, &item, error);
-        if (result == DRAIN_MORE)
-            file->scan.offset = item.offset;
-        if (result != DRAIN_DONE)
-            return result;
+        if (got < 0) {
+            bl_error_set(error, got, "out of memory for a legend");
+            return DRAIN_FAILED;
+        }
+        if (read == taken)
+            break;
+        struct drain_ahead *next = &ahead[taken++ % DRAIN_AHEAD];
+        result = item_take(drain, file, next, error);
+        if (result == DRAIN_MORE) { /* it and those after it are read again */
+            file->scan.offset = next->item.offset;
+            file->scan.skipped = next->skipped;
+        }
     }
     drain->damaged += file->scan.skipped - skipped;
-    return DRAIN_DONE;
+    return result;
 }
 
 /* What an earlier run already moved of a file's counts, from all segments that there are. */

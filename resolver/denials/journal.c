@@ -239,9 +239,11 @@ uint64_t journal_append(struct journal *journal, const struct denial *denial)
     struct journal_file *file = journal->current;
     struct journal_header *header = journal_file_header(file);
     struct journal_denial *record = (struct journal_denial *)(void *)(file->base + journal->used);
-    /* The pages came zeroed, so that the padding is; the head is written whole. */
+    /* The file may have had an earlier life: the padding, in the last word, is zeroed here. */
+    memset((uint8_t *)record + len - 8, 0, 8);
     record->head =
         (struct journal_record_head){.words = (uint16_t)(len / 8), .type = JOURNAL_DENIAL};
+    record->matched = 0;
     record->index = journal->index;
     record->legend = journal->legend->id;
     record_fill(record, denial, qname_len, matched_len, is_suffix);

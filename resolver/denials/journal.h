@@ -3,7 +3,8 @@
  * Happy path: the writer thread keeps one spare file ready (allocated, mapped, zeroed); the worker
  * appends records to its current file and publishes each by storing the new end with release order;
  * when a file is full the worker takes the spare. The writer reads published records, moves them
- * into the day's segment, records how far it came, and unlinks files that are full and drained.
+ * into the day's segment, records how far it came, and makes files that are full and drained the
+ * next spares, or unlinks them.
  *
  * Failure modes: kill -9 loses nothing, the kernel keeps the mapped pages, and the next start
  * drains what it finds; a power cut loses at most what was not yet synced (`msync` each second by

@@ -247,6 +247,43 @@ int journal_file_create(const char *state, unsigned worker, struct journal_file 
     return 0;
 }
 
+/* A file that is half renewed when the process is killed has no magic, so it is taken for one that
+ * was never used. Its old records check under the old number only. */
+int journal_file_renew(const char *state, unsigned worker, struct journal_file **file,
+                       struct bl_error *error)
+{
+    struct journal_file *old = *file, *renewed;
+    uint64_t sequence;
+
+    if (flock(old->fd, LOCK_EX | LOCK_NB) < 0)
+        return bl_error_set(error, -EBUSY, "%s: is being read", old->path);
+    int code = sequence_next(state, &sequence, error);
+    renewed = code < 0 ? NULL : file_new(state, worker, sequence);
+    if (code == 0 && renewed == NULL)
+        code = bl_error_set(error, -ENOMEM, "out of memory for a journal file");
+    if (code < 0)
+        goto out;
+    memset(old->base, 0, JOURNAL_DATA_START);
+    if (rename(old->path, renewed->path) < 0) {
+        code = bl_error_set(error, -errno, "%s: %s", old->path, strerror(errno));
+        free(renewed);
+        journal_file_remove(old);
+        *file = NULL;
+        return code;
+    }
+    renewed->size = old->size;
+    renewed->base = old->base;
+    renewed->fd = old->fd;
+    old->base = NULL;
+    old->fd = -1;
+    journal_file_close(old);
+    header_fill(renewed);
+    *file = old = renewed;
+out:
+    flock(old->fd, LOCK_UN);
+    return code;
+}
+
 int journal_file_create_counting(const char *state, unsigned worker, struct journal_file **out_file,
                                  struct bl_error *error)
 {
@@ -281,7 +318,7 @@ int journal_file_open(const char *path, struct journal_file **out_file, struct b
     snprintf(file->path, sizeof(file->path), "%s", path);
     file->read_only = true;
     file->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (file->fd < 0 || fstat(file->fd, &status) < 0) {
+    if (file->fd < 0 || flock(file->fd, LOCK_SH) < 0 || fstat(file->fd, &status) < 0) {
         code = bl_error_set(error, -errno, "%s: %s", path, strerror(errno));
         goto failed;
     }
@@ -306,6 +343,10 @@ int journal_file_open(const char *path, struct journal_file **out_file, struct b
         goto failed;
     }
     file->sequence = file->scan.sequence;
+    if (access(path, F_OK) < 0) { /* drained and used again between finding it and locking it */
+        code = bl_error_set(error, -ENOENT, "%s: moved", path);
+        goto failed;
+    }
     file->worker = journal_file_header(file)->worker;
     *out_file = file;
     return 0;

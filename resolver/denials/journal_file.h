@@ -2,8 +2,9 @@
  *
  * A file is made whole (allocated, mapped, its pages touched) before a worker sees it, so that
  * appending never waits for a disk or meets a full one. Names are
- * STATE/journal/SEQUENCE-WORKER.journal; sequences come from STATE/journal/sequence, a counter
- * under flock(2) that is synced before a number is used.
+ * STATE/journal/SEQUENCE-WORKER.journal, and those that are spent are used again under the next;
+ * who reads one holds a shared flock(2) on it, which keeps it as it is. Sequences come from
+ * STATE/journal/sequence, a counter under flock(2) that is synced before a number is used.
  *
  * Threads: struct journal_file is handed from its maker to a worker through journal->spares, and
  * back by header->closed; the writer alone walks the list of files of a journal.
@@ -71,7 +72,14 @@ static inline struct journal_count *journal_file_counts(const struct journal_fil
 int journal_file_create(const char *state, unsigned worker, struct journal_file **out_file,
                         struct bl_error *error);
 
-/* The same in anonymous memory and without room for records: only counts, lost with the process. */
+/* Makes a file that is full and drained the next one, under a new number and name: its pages are
+ * there already. 0; -EBUSY while somebody reads it; or another negative errno. On failure the file
+ * is as it was, or closed and unlinked when *file is NULL. */
+int journal_file_renew(const char *state, unsigned worker, struct journal_file **file,
+                       struct bl_error *error);
+
+/* The same as journal_file_create() in anonymous memory and without room for records: only counts,
+ * lost with the process. */
 int journal_file_create_counting(const char *state, unsigned worker, struct journal_file **out_file,
                                  struct bl_error *error);
 

@@ -85,8 +85,11 @@ static int item_put(struct rewriting *rewriting, const struct journal_item *item
         if (code < 0)
             return code;
     }
-    return segment_add(at->to, item, item->case_number >> JOURNAL_INDEX_BITS, at->words,
-                       &at->error);
+    struct segment_item added = {.item = item,
+                                 .keys = segment_expect(at->to, item),
+                                 .sequence = item->case_number >> JOURNAL_INDEX_BITS,
+                                 .legend = at->words};
+    return segment_add(at->to, &added, &at->error);
 }
 
 /* The record and those folded into it, which fold again. */

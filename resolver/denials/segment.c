@@ -176,6 +176,7 @@ static int memory_load(struct segment *segment)
 {
     int rc = 0;
 
+    segment->last.rule_id = segment->last.client_id = SEGMENT_NO_ID;
     for (int i = 0; i < SEGMENT_DICTIONARIES && rc == 0; i++)
         rc = dictionary_load(&segment->dictionaries[i], segment->txn, segment->tables.values[i],
                              segment->meta.next[i]);

@@ -33,9 +33,23 @@ const struct day *segment_day(const struct segment *segment);
 int segment_drained(struct segment *segment, uint64_t sequence, uint64_t *out_offset,
                     struct bl_error *error);
 
-/* `legend` may be NULL (it was damaged): then groups and categories are "(unknown)". */
-int segment_add(struct segment *segment, const struct journal_item *item, uint64_t sequence,
-                const struct legend_names *legend, struct bl_error *error);
+/* The `legend` may be NULL (it was damaged): then groups and categories are "(unknown)". */
+struct segment_keys {
+    uint64_t name, match; /* of the name asked and the one that matched */
+};
+
+struct segment_item {
+    const struct journal_item *item;
+    struct segment_keys keys; /* from segment_expect() of the same segment */
+    uint64_t sequence;        /* of the journal file */
+    const struct legend_names *legend;
+};
+
+int segment_add(struct segment *segment, const struct segment_item *added, struct bl_error *error);
+
+/* Starts fetching where the item's names would stand, a few items before it is added: in a day of
+ * many names each would be waited for. */
+struct segment_keys segment_expect(const struct segment *segment, const struct journal_item *item);
 bool segment_is_full(const struct segment *segment);
 
 /* Adds to what was counted but not itemised. */

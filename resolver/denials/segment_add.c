@@ -10,27 +10,28 @@ static int intern(struct segment *segment, enum segment_dictionary which, const 
                   size_t len, uint32_t *out_id)
 {
     struct dictionary *dictionary = &segment->dictionaries[which];
+    uint64_t key = dictionary_key(dictionary, bytes, len);
     uint32_t attribute;
 
-    if (dictionary_find(dictionary, bytes, len, out_id, &attribute))
+    if (dictionary_find(dictionary, key, out_id, &attribute))
         return 0;
-    return dictionary_add(dictionary, segment->txn, bytes, len, SEGMENT_NO_ID, out_id);
+    return dictionary_add(dictionary, segment->txn, key, bytes, len, SEGMENT_NO_ID, out_id);
 }
 
 /* A name's number, and that of its registrable domain. */
-static int intern_name(struct segment *segment, const uint8_t *name, size_t len, uint32_t *out_id,
-                       uint32_t *out_domain)
+static int intern_name(struct segment *segment, uint64_t key, const uint8_t *name, size_t len,
+                       uint32_t *out_id, uint32_t *out_domain)
 {
     struct dictionary *names = &segment->dictionaries[SEGMENT_NAMES];
     uint32_t domain;
     int rc = 0;
 
-    if (!dictionary_find(names, name, len, out_id, &domain)) {
+    if (!dictionary_find(names, key, out_id, &domain)) {
         size_t offset = domain_offset(name);
         domain = SEGMENT_NO_ID;
         rc = offset == 0 ? 0 : intern(segment, SEGMENT_NAMES, name + offset, len - offset, &domain);
         if (rc == 0)
-            rc = dictionary_add(names, segment->txn, name, len, domain, out_id);
+            rc = dictionary_add(names, segment->txn, key, name, len, domain, out_id);
     }
     if (rc == 0)
         *out_domain = domain == SEGMENT_NO_ID ? *out_id : domain;
@@ -44,6 +45,37 @@ static int intern_address(struct segment *segment, const uint8_t *bytes, uint32_
 
     memcpy(client.address, bytes, sizeof(client.address));
     return intern(segment, SEGMENT_CLIENTS, &client, sizeof(client), out_id);
+}
+
+static int intern_client(struct segment *segment, const struct address *address, uint32_t *out_id)
+{
+    struct segment_client *last = &segment->last.client;
+
+    if (segment->last.client_id == SEGMENT_NO_ID || last->scope != address->scope ||
+        memcmp(last->address, address->bytes, sizeof(last->address)) != 0) {
+        segment->last.client_id = SEGMENT_NO_ID;
+        int rc = intern_address(segment, address->bytes, address->scope, &segment->last.client_id);
+        if (rc != 0)
+            return rc;
+        memcpy(last->address, address->bytes, sizeof(last->address));
+        last->scope = address->scope;
+    }
+    *out_id = segment->last.client_id;
+    return 0;
+}
+
+static int intern_rule(struct segment *segment, const struct segment_rule *rule, uint32_t *out_id)
+{
+    if (segment->last.rule_id == SEGMENT_NO_ID ||
+        memcmp(&segment->last.rule, rule, sizeof(*rule)) != 0) {
+        segment->last.rule_id = SEGMENT_NO_ID;
+        int rc = intern(segment, SEGMENT_RULES, rule, sizeof(*rule), &segment->last.rule_id);
+        if (rc != 0)
+            return rc;
+        segment->last.rule = *rule;
+    }
+    *out_id = segment->last.rule_id;
+    return 0;
 }
 
 static int legend_turn(struct segment *segment, uint64_t sequence,
@@ -100,11 +132,12 @@ int segment_word(struct segment *segment, uint64_t sequence, const struct legend
     return rc;
 }
 
-static int record_make(struct segment *segment, const struct journal_item *item, uint64_t sequence,
-                       const struct legend_names *legend, struct segment_record *record,
-                       struct segment_rollup *rollup)
+static int record_make(struct segment *segment, const struct segment_item *added,
+                       struct segment_record *record, struct segment_rollup *rollup)
 {
+    const struct journal_item *item = added->item;
     const struct denial *denial = &item->denial;
+    const struct legend_names *legend = added->legend;
     struct segment_rule rule = {.generation = denial->generation,
                                 .policy_version = denial->policy_version,
                                 .rule = denial->rule,
@@ -113,18 +146,19 @@ static int record_make(struct segment *segment, const struct journal_item *item,
                                 .observed = denial->observed != 0};
     uint32_t domain;
     int64_t at_ms = denial->wall_ms - segment->day.start_ms;
-    int rc =
-        segment_word(segment, sequence, legend, SEGMENT_WORD_GROUP, denial->group, &rule.group);
+    int rc = segment_word(segment, added->sequence, legend, SEGMENT_WORD_GROUP, denial->group,
+                          &rule.group);
 
     if (rc == 0)
-        rc = segment_word(segment, sequence, legend, SEGMENT_WORD_CATEGORY, denial->category,
+        rc = segment_word(segment, added->sequence, legend, SEGMENT_WORD_CATEGORY, denial->category,
                           &rule.category);
     if (rc == 0)
-        rc = intern(segment, SEGMENT_RULES, &rule, sizeof(rule), &record->rule);
+        rc = intern_rule(segment, &rule, &record->rule);
     if (rc == 0)
-        rc = intern_name(segment, denial->qname, item->qname_len, &record->name, &rollup->domain);
+        rc = intern_name(segment, added->keys.name, denial->qname, item->qname_len, &record->name,
+                         &rollup->domain);
     if (rc == 0)
-        rc = intern_address(segment, denial->client.bytes, denial->client.scope, &record->client);
+        rc = intern_client(segment, &denial->client, &record->client);
     record->match = SEGMENT_NO_ID;
     if (rc == 0 && denial->address != NULL) {
         rc = intern_address(segment, denial->address, 0, &record->match);
@@ -132,7 +166,8 @@ static int record_make(struct segment *segment, const struct journal_item *item,
     } else if (rc == 0 && denial->matched == denial->qname) {
         record->match = record->name;
     } else if (rc == 0 && denial->matched != NULL) {
-        rc = intern_name(segment, denial->matched, item->matched_len, &record->match, &domain);
+        rc = intern_name(segment, added->keys.match, denial->matched, item->matched_len,
+                         &record->match, &domain);
     }
     record->at_ms = at_ms < 0 ? 0 : (uint32_t)at_ms;
     record->qtype = denial->qtype;
@@ -199,8 +234,22 @@ static void record_hold(struct segment *segment, const struct segment_record *re
     segment->same[at] = (uint32_t)++segment->pending_count;
 }
 
-int segment_add(struct segment *segment, const struct journal_item *item, uint64_t sequence,
-                const struct legend_names *legend, struct bl_error *error)
+struct segment_keys segment_expect(const struct segment *segment, const struct journal_item *item)
+{
+    const struct dictionary *names = &segment->dictionaries[SEGMENT_NAMES];
+    const struct denial *denial = &item->denial;
+    struct segment_keys keys = {.name = dictionary_key(names, denial->qname, item->qname_len)};
+
+    dictionary_prefetch(names, keys.name);
+    keys.match = keys.name;
+    if (denial->matched != NULL && denial->matched != denial->qname && denial->address == NULL) {
+        keys.match = dictionary_key(names, denial->matched, item->matched_len);
+        dictionary_prefetch(names, keys.match);
+    }
+    return keys;
+}
+
+int segment_add(struct segment *segment, const struct segment_item *added, struct bl_error *error)
 {
     struct segment_record record;
     struct segment_rollup rollup = {.count = 1};
@@ -208,13 +257,14 @@ int segment_add(struct segment *segment, const struct journal_item *item, uint64
 
     if (code < 0)
         return code;
-    int rc = record_make(segment, item, sequence, legend, &record, &rollup);
+    int rc = record_make(segment, added, &record, &rollup);
     if (rc != 0)
         return segment_failed(segment, rc, error);
+    size_t slot = segment_rollup_slot(segment, &rollup);
     record_hold(segment, &record);
-    segment_rollup_add(segment, &rollup);
+    segment_rollup_add(segment, &rollup, slot);
     segment->meta.denials++;
-    segment->meta.observed += item->denial.observed != 0;
+    segment->meta.observed += added->item->denial.observed != 0;
     return 0;
 }
 
@@ -262,6 +312,18 @@ static int pending_compare(const void *a, const void *b)
     if (x->at_ms != y->at_ms)
         return x->at_ms < y->at_ms ? -1 : 1;
     return x->case_number < y->case_number ? -1 : x->case_number > y->case_number;
+}
+
+/* One worker's records are in order as they come. */
+static void pending_sort(struct segment *segment)
+{
+    size_t sorted = 1;
+
+    while (sorted < segment->pending_count &&
+           pending_compare(&segment->pending[sorted - 1], &segment->pending[sorted]) <= 0)
+        sorted++;
+    if (sorted < segment->pending_count)
+        qsort(segment->pending, segment->pending_count, sizeof(*segment->pending), pending_compare);
 }
 
 /* The block that is being filled, in memory until block_put(). */
@@ -341,7 +403,7 @@ int segment_flush(struct segment *segment)
     struct block *block = malloc(sizeof(*block));
     if (block == NULL)
         return ENOMEM;
-    qsort(segment->pending, segment->pending_count, sizeof(*segment->pending), pending_compare);
+    pending_sort(segment);
     int rc = block_last(segment, block);
     for (size_t i = 0; i < segment->pending_count && rc == 0; i++)
         rc = record_write(segment, block, &segment->pending[i]);

@@ -46,6 +46,11 @@ struct segment {
     struct segment_meta meta, committed; /* as it will be, and as it is on disk */
     struct dictionary dictionaries[SEGMENT_DICTIONARIES];
     struct segment_legend legend;
+    struct {
+        struct segment_rule rule;
+        struct segment_client client;
+        uint32_t rule_id, client_id;           /* SEGMENT_NO_ID: none yet */
+    } last;                                    /* denials come in runs of the same */
     uint64_t drained_sequence, drained_offset; /* what was asked for last */
     struct segment_pending *pending;
     size_t pending_count;
@@ -84,7 +89,8 @@ void segment_forget(struct segment *segment);
 
 /* Roll-ups: added in memory, written as runs, and after a start or a failure summed again from the
  * records that no run holds. LMDB's error or 0. */
-void segment_rollup_add(struct segment *segment, const struct segment_rollup *add);
+size_t segment_rollup_slot(const struct segment *segment, const struct segment_rollup *rollup);
+void segment_rollup_add(struct segment *segment, const struct segment_rollup *add, size_t slot);
 int segment_rollups_write(struct segment *segment, uint32_t last_block_count);
 int segment_rollups_load(struct segment *segment);
 bool segment_rollups_due(const struct segment *segment);

@@ -17,11 +17,21 @@ static bool rollups_same(const struct segment_rollup *a, const struct segment_ro
            a->category == b->category && a->hour == b->hour && a->observed == b->observed;
 }
 
-void segment_rollup_add(struct segment *segment, const struct segment_rollup *add)
+/* Where the search for it begins. */
+size_t segment_rollup_slot(const struct segment *segment, const struct segment_rollup *rollup)
 {
-    uint32_t key[4] = {add->domain, add->client, (uint32_t)add->group << 16 | add->category,
-                       (uint32_t)add->hour << 8 | add->observed};
-    size_t at = dictionary_hash(segment->seed, key, sizeof(key)) & (SEGMENT_ROLLUP_SIZE - 1);
+    uint32_t key[4] = {rollup->domain, rollup->client,
+                       (uint32_t)rollup->group << 16 | rollup->category,
+                       (uint32_t)rollup->hour << 8 | rollup->observed};
+    size_t slot = dictionary_hash(segment->seed, key, sizeof(key)) & (SEGMENT_ROLLUP_SIZE - 1);
+
+    __builtin_prefetch(&segment->rollups[slot], 1);
+    return slot;
+}
+
+void segment_rollup_add(struct segment *segment, const struct segment_rollup *add, size_t slot)
+{
+    size_t at = slot;
 
     if (segment->rollup_count == 0 || segment->rollup_hour != add->hour)
         segment->rollup_hours++;
@@ -128,7 +138,7 @@ static int rollup_of_record(struct segment *segment, const struct segment_record
     rollup.category = rule.category;
     rollup.observed = rule.observed;
     rollup.hour = (uint8_t)day_hour(&segment->day, segment->day.start_ms + record->at_ms);
-    segment_rollup_add(segment, &rollup);
+    segment_rollup_add(segment, &rollup, segment_rollup_slot(segment, &rollup));
     return 0;
 }
 

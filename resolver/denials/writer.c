@@ -30,7 +30,9 @@ struct denials_writer {
     struct drain drain;
     struct journal_file *leftovers; /* of earlier runs, oldest first */
 
-    pthread_mutex_t list_lock; /* the journals' lists of files; never held across a system call */
+    pthread_mutex_t list_lock;  /* the lists of files; never held across a system call */
+    struct journal_file *spent; /* to be used again */
+    unsigned spent_count;
 
     pthread_mutex_t lock; /* `stopping` and `status` */
     pthread_cond_t wake;
@@ -95,10 +97,41 @@ static struct journal_file *file_next(struct denials_writer *writer, struct jour
     return next;
 }
 
+/* Pages that are allocated and mapped are worth keeping: at full speed a file is full in half a
+ * second. */
+static bool spent_put(struct denials_writer *writer, struct journal_file *file)
+{
+    pthread_mutex_lock(&writer->list_lock);
+    bool room = writer->spent_count < JOURNAL_SPARES * writer->journal_count;
+    if (room) {
+        file->next = writer->spent;
+        writer->spent = file;
+        writer->spent_count++;
+    }
+    pthread_mutex_unlock(&writer->list_lock);
+    return room;
+}
+
+static struct journal_file *spent_take(struct denials_writer *writer)
+{
+    pthread_mutex_lock(&writer->list_lock);
+    struct journal_file *file = writer->spent;
+    if (file != NULL) {
+        writer->spent = file->next;
+        writer->spent_count--;
+        file->next = NULL;
+    }
+    pthread_mutex_unlock(&writer->list_lock);
+    return file;
+}
+
 /* Files that are full and moved go, oldest first. A damaged one is kept under another name. */
-static void file_retire(struct journal_file *file)
+static void file_retire(struct denials_writer *writer, struct journal_file *file)
 {
     char kept[PATH_MAX + 16];
+
+    if (!file->read_only && file->fd >= 0 && spent_put(writer, file))
+        return;
 
     if (file->read_only && file->scan.skipped > 0) {
         snprintf(kept, sizeof(kept), "%s.damaged", file->path);
@@ -116,7 +149,7 @@ static void files_retire(struct denials_writer *writer)
     while (writer->leftovers != NULL && drain_is_done(writer->leftovers)) {
         struct journal_file *done = writer->leftovers;
         writer->leftovers = done->next;
-        file_retire(done);
+        file_retire(writer, done);
     }
     for (size_t i = 0; i < writer->journal_count; i++) {
         struct journal *journal = writer->journals[i];
@@ -131,7 +164,7 @@ static void files_retire(struct denials_writer *writer)
             pthread_mutex_unlock(&writer->list_lock);
             if (!retire)
                 break;
-            file_retire(done);
+            file_retire(writer, done);
         }
     }
 }
@@ -260,6 +293,21 @@ static void *writer_run(void *user)
     return NULL;
 }
 
+/* A file from those that are spent, or a new one. */
+static int spare_make(struct denials_writer *writer, unsigned worker, struct journal_file **out,
+                      struct bl_error *error)
+{
+    struct journal_file *file = spent_take(writer);
+
+    if (file != NULL && journal_file_renew(writer->state, worker, &file, error) == 0) {
+        *out = file;
+        return 0;
+    }
+    journal_file_remove(
+        file); /* somebody reads it, or the disk has trouble: then a new one has it too */
+    return journal_file_create(writer->state, worker, out, error);
+}
+
 /* Fills a journal's ring of spares: 0, or why a file could not be made. */
 static int spares_fill(struct denials_writer *writer, struct journal *journal,
                        struct bl_error *error)
@@ -274,7 +322,7 @@ static int spares_fill(struct denials_writer *writer, struct journal *journal,
         if (enough)
             return bl_error_set(error, -ENOSPC, "the journals have reached their limit of %u files",
                                 BACKLOG_FILES);
-        int code = journal_file_create(writer->state, journal->worker, &file, error);
+        int code = spare_make(writer, journal->worker, &file, error);
         if (code < 0)
             return code;
         pthread_mutex_lock(&writer->list_lock);
@@ -421,6 +469,8 @@ void denials_writer_stop(struct denials_writer *writer)
         next = file->next;
         journal_file_close(file);
     }
+    for (struct journal_file *file; (file = spent_take(writer)) != NULL;)
+        journal_file_remove(file);
     drain_fini(&writer->drain);
     pthread_cond_destroy(&writer->wake);
     pthread_mutex_destroy(&writer->lock);

@@ -97,6 +97,52 @@ static void what_goes_in_comes_out(void **state)
     legend_free(legend);
 }
 
+/* Old records stay in the pages: they must not come back, whatever the header says of the end. */
+static void a_spent_file_is_used_again(void **state)
+{
+    struct legend *legend = fixture_legend(3);
+    uint8_t asked[256];
+    struct denial denial = fixture_denial(wire("www.casino.test", asked), 1764000000123, 7);
+    struct bl_error error = {""};
+    struct journal_file *file, *reader;
+    const struct journal_legend *read_legend;
+    struct journal_item item;
+    char **paths, before[PATH_MAX];
+    size_t count;
+    (void)state;
+
+    assert_int_equal(journal_file_create(folder, 0, &file, &error), 0);
+    struct journal journal = {.current = file, .used = JOURNAL_DATA_START, .limit = file->size};
+    journal_legend(&journal, legend);
+    for (int i = 0; i < 100; i++)
+        assert_true(journal_append(&journal, &denial) != 0);
+    uint64_t sequence = file->sequence, end = journal.used;
+    strcpy(before, file->path);
+    assert_int_equal(journal_file_open(file->path, &reader, &error), 0);
+
+    assert_int_equal(journal_file_renew(folder, 0, &file, &error), -EBUSY);
+    assert_string_equal(file->path, before);
+    assert_int_equal(journal_scan_next(&reader->scan, &item, &read_legend), JOURNAL_LEGEND);
+    assert_int_equal(journal_scan_next(&reader->scan, &item, &read_legend), JOURNAL_DENIAL);
+    journal_file_close(reader);
+
+    assert_int_equal(journal_file_renew(folder, 1, &file, &error), 0);
+    assert_true(file->sequence > sequence);
+    assert_int_equal(journal_paths(folder, &paths, &count, &error), 0);
+    assert_int_equal(count, 1);
+    assert_string_equal(paths[0], file->path);
+    assert_true(strcmp(before, file->path) != 0);
+    journal_file_header(file)->end = end; /* as if the power went before the new records */
+    assert_int_equal(journal_file_open(paths[0], &reader, &error), 0);
+    assert_int_equal(reader->worker, 1);
+    assert_int_equal(journal_scan_next(&reader->scan, &item, &read_legend), 0);
+    assert_true(reader->scan.skipped == end - JOURNAL_DATA_START);
+    journal_file_close(reader);
+    journal_paths_free(paths);
+    journal_file_remove(file);
+    legend_free(legend);
+}
+
 static void without_a_spare_denials_are_counted(void **state)
 {
     struct legend *legend = fixture_legend(3);
@@ -271,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_goes_in_comes_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_spent_file_is_used_again, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_spare_denials_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(sequences_are_never_given_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_journals_are_read_as_far_as_whole, setup, teardown),
