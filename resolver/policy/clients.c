@@ -17,45 +17,99 @@ struct person {                    /* one address or MAC address, while it is lo
     const struct config_device *device;
 };
 
-const struct config_device *client_device(const struct config *config,
-                                          const struct address *address, const uint8_t *mac)
+static bool host_equal(const struct address *a, const struct address *b)
 {
-    for (size_t i = 0; i < config->device_count; i++) {
-        const struct config_device *device = &config->devices[i];
-        if (mac && device->mac.set && memcmp(device->mac.bytes, mac, MAC_LEN) == 0)
-            return device;
-        for (size_t j = 0; address && j < device->address_count; j++) {
-            if (memcmp(device->addresses[j].bytes, address->bytes, sizeof address->bytes) == 0)
-                return device;
-        }
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+static const struct policy_neighbour *neighbour_find(const struct policy_rules *rules,
+                                                     const struct address *address)
+{
+    size_t from = 0, to = rules->neighbour_count;
+
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        int order =
+            memcmp(rules->neighbours[middle].address.bytes, address->bytes, sizeof address->bytes);
+        if (order == 0)
+            return &rules->neighbours[middle];
+        if (order < 0)
+            from = middle + 1;
+        else
+            to = middle;
     }
     return NULL;
 }
 
-bool device_matches(const struct config *config, const struct policy_grant *grant,
+static bool mac_equal(const uint8_t *a, const uint8_t *b)
+{
+    return a && b && memcmp(a, b, MAC_LEN) == 0;
+}
+
+/* Whether the device that has this MAC address is, at this time, seen at `address`. */
+static bool mac_is_at(const struct policy *policy, const uint8_t *mac,
+                      const struct address *address)
+{
+    const struct policy_neighbour *neighbour = neighbour_find(policy->rules, address);
+
+    return neighbour && mac_equal(neighbour->mac, mac);
+}
+
+/* A device that the configuration knows by its MAC address is nobody who merely has its address. */
+static bool is_device(const struct policy *policy, const struct config_device *device,
+                      const struct address *address, const uint8_t *mac)
+{
+    if (device->mac.set && mac)
+        return mac_equal(device->mac.bytes, mac);
+    for (size_t i = 0; i < device->address_count; i++) {
+        if ((address && host_equal(&device->addresses[i], address)) ||
+            mac_is_at(policy, mac, &device->addresses[i]))
+            return true;
+    }
+    return false;
+}
+
+const struct config_device *client_device(const struct policy *policy,
+                                          const struct address *address, const uint8_t *mac)
+{
+    const struct config *config = policy->config;
+
+    for (size_t i = 0; i < config->device_count; i++) {
+        if (is_device(policy, &config->devices[i], address, mac))
+            return &config->devices[i];
+    }
+    return NULL;
+}
+
+bool device_matches(const struct policy *policy, const struct policy_grant *grant,
                     const struct address *address, const uint8_t *mac)
 {
     const struct policy_device *device = &grant->device;
-    const struct config_device *known = client_device(config, address, mac);
+    const struct config_device *known;
 
-    if (device->has_mac && mac && memcmp(device->mac, mac, MAC_LEN) == 0)
+    /* Where both MAC addresses are known they decide: the address may be another's by now. */
+    if (device->has_mac && mac)
+        return mac_equal(device->mac, mac);
+    if (device->has_address && ((address && host_equal(&device->address, address)) ||
+                                mac_is_at(policy, mac, &device->address)))
         return true;
-    if (device->has_address && address &&
-        memcmp(device->address.bytes, address->bytes, sizeof address->bytes) == 0)
-        return true;
-    return known && grant->device_text && strcmp(known->name, grant->device_text) == 0;
+    if (!grant->device_text || device->has_mac || device->has_address)
+        return false;
+    known = client_device(policy, address, mac);
+    return known && strcmp(known->name, grant->device_text) == 0;
 }
 
-const uint8_t *client_mac(const struct policy *policy, const struct address *address)
+const uint8_t *client_mac(const struct policy *policy, const struct address *address,
+                          const struct policy_neighbour **out_neighbour)
 {
-    const struct policy_rules *rules = policy->rules;
+    const struct policy_neighbour *neighbour = neighbour_find(policy->rules, address);
     const struct config_device *device;
 
-    for (size_t i = 0; i < rules->neighbour_count; i++) {
-        if (memcmp(rules->neighbours[i].address.bytes, address->bytes, sizeof address->bytes) == 0)
-            return rules->neighbours[i].mac;
-    }
-    device = client_device(policy->config, address, NULL);
+    if (out_neighbour)
+        *out_neighbour = neighbour;
+    if (neighbour)
+        return neighbour->mac;
+    device = client_device(policy, address, NULL);
     return device && device->mac.set ? device->mac.bytes : NULL;
 }
 
@@ -71,7 +125,7 @@ static bool person_grants(struct policy *policy, const struct person *person, bo
         const struct policy_grant *grant = &rules->grants[i];
         bool is_session = grant->kind == GRANT_SESSION;
         if (is_session != sessions || (!is_session && !grant->device_text) ||
-            !device_matches(policy->config, grant, person->address, person->mac))
+            !device_matches(policy, grant, person->address, person->mac))
             continue;
         grants = arena_grow(&policy->arena, grants, count, sizeof *grants);
         if (!grants)
@@ -191,14 +245,14 @@ static void client_index(struct clients *clients, uint32_t index)
 static int client_add(struct policy *policy, const struct address *address)
 {
     struct clients *clients = &policy->clients;
-    struct person person = {.address = address, .mac = client_mac(policy, address)};
+    struct person person = {.address = address, .mac = client_mac(policy, address, NULL)};
     struct client client = {0};
     uint16_t subnet = policy_group_of(policy, address);
     int code;
 
     if (client_find(clients, address->bytes))
         return 0;
-    person.device = client_device(policy->config, address, person.mac);
+    person.device = client_device(policy, address, person.mac);
     memcpy(client.bytes, address->bytes, sizeof client.bytes);
     code = person_groups(policy, &person, subnet, &client.groups, &client.group_count);
     if (code < 0 || (client.group_count == 1 && client.groups[0].group == subnet))
@@ -213,7 +267,7 @@ static int client_add(struct policy *policy, const struct address *address)
 static int mac_add(struct policy *policy, const uint8_t *mac)
 {
     struct clients *clients = &policy->clients;
-    struct person person = {.mac = mac, .device = client_device(policy->config, NULL, mac)};
+    struct person person = {.mac = mac, .device = client_device(policy, NULL, mac)};
     bool fixed = person.device && person.device->group != CONFIG_NONE;
     size_t bases = fixed ? 1 : policy->config->group_count;
 
@@ -259,13 +313,14 @@ static int devices_add(struct policy *policy)
 
 int policy_clients_build(struct policy *policy)
 {
-    const struct policy_rules *rules = policy->rules;
+    struct policy_rules *rules = policy->rules;
     struct clients *clients = &policy->clients;
     size_t most = rules->neighbour_count + rules->grant_count, size = 4;
     int code = 0;
 
     for (size_t i = 0; i < policy->config->device_count; i++)
         most += policy->config->devices[i].address_count;
+    policy_neighbours_sort(rules->neighbours, rules->neighbour_count);
     while (size < 2 * most)
         size *= 2;
     clients->list = arena_take(&policy->arena, most, sizeof *clients->list);

@@ -489,14 +489,15 @@ struct policy_found_by policy_found_by(const struct policy *policy, const struct
                                        uint16_t group, int64_t wall_ms)
 {
     const char *name = policy_group_name(policy, group);
-    const uint8_t *mac = client_mac(policy, client);
-    const struct config_device *device = client_device(policy->config, client, mac);
-    struct policy_found_by by = {0};
+    const struct policy_neighbour *neighbour;
+    const uint8_t *mac = client_mac(policy, client, &neighbour);
+    const struct config_device *device = client_device(policy, client, mac);
+    struct policy_found_by by = {.neighbour = neighbour};
 
     for (size_t i = 0; i < policy->rules->grant_count; i++) {
         const struct policy_grant *grant = &policy->rules->grants[i];
         if (grant->kind == GRANT_SESSION && wall_ms >= grant->start_ms && wall_ms < grant->end_ms &&
-            strcmp(grant->group, name) == 0 && device_matches(policy->config, grant, client, mac))
+            strcmp(grant->group, name) == 0 && device_matches(policy, grant, client, mac))
             by.session = grant;
     }
     if (device && device->group != CONFIG_NONE)

@@ -150,14 +150,16 @@ int policy_grants_number(struct policy *policy);  /* first of the following */
 int policy_clients_build(struct policy *policy);  /* special groups */
 int policy_profiles_build(struct policy *policy); /* of all groups; then their rows */
 
-/* What is known of an address: its MAC address, and the configured device that it belongs to; or
- * NULL. */
-const uint8_t *client_mac(const struct policy *policy, const struct address *address);
-const struct config_device *client_device(const struct config *config,
+/* What is known of an address: its MAC address (and by whose word, where that is not the
+ * configuration's: else *out_neighbour is NULL; it may be NULL itself), and the configured device
+ * that it belongs to; or NULL. */
+const uint8_t *client_mac(const struct policy *policy, const struct address *address,
+                          const struct policy_neighbour **out_neighbour);
+const struct config_device *client_device(const struct policy *policy,
                                           const struct address *address, const uint8_t *mac);
 
 /* Whether a grant for a device is for this one. */
-bool device_matches(const struct config *config, const struct policy_grant *grant,
+bool device_matches(const struct policy *policy, const struct policy_grant *grant,
                     const struct address *address, const uint8_t *mac);
 
 /* Adds an exception for a name to a profile's table while it is built. */

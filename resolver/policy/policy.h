@@ -218,8 +218,10 @@ const char *policy_state_text(enum category_state state);
 struct calendar;
 const struct calendar *policy_calendar(const struct policy *policy);
 
-/* How an address came to its group, for `why`: the first of these that is not NULL. */
+/* How an address came to its group, for `why`: the first of session, device and subnet that is not
+ * NULL; `neighbour` tells how the address is known to be that device's, NULL: it is fixed. */
 struct policy_found_by {
+    const struct policy_neighbour *neighbour;
     const struct policy_grant *session;
     const struct config_device *device;
     const struct address_prefix *subnet;

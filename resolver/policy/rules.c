@@ -1,9 +1,6 @@
 #include "resolver/policy/rules.h"
 
-#include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 void policy_rules_free(struct policy_rules *rules)
 {
@@ -14,36 +11,4 @@ void policy_rules_free(struct policy_rules *rules)
     arena = rules->arena;
     arena_free(&arena);
     free(rules);
-}
-
-static int digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)tolower((unsigned char)c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-bool mac_parse(const char *text, uint8_t mac[MAC_LEN])
-{
-    uint8_t bytes[MAC_LEN];
-
-    if (strlen(text) != MAC_TEXT_MAX - 1)
-        return false;
-    for (int i = 0; i < MAC_LEN; i++) {
-        int high = digit(text[3 * i]), low = digit(text[3 * i + 1]);
-        char separator = text[3 * i + 2];
-        if (high < 0 || low < 0 || (i < MAC_LEN - 1 && separator != ':' && separator != '-'))
-            return false;
-        bytes[i] = (uint8_t)(high << 4 | low);
-    }
-    memcpy(mac, bytes, sizeof bytes);
-    return true;
-}
-
-char *mac_text(const uint8_t mac[MAC_LEN], char text[MAC_TEXT_MAX])
-{
-    snprintf(text, MAC_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
-             mac[4], mac[5]);
-    return text;
 }

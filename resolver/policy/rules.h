@@ -12,11 +12,10 @@
 #include "blocklists/name.h"
 #include "resolver/base/address.h"
 #include "resolver/base/arena.h"
+#include "resolver/base/mac.h"
 
 enum grant_kind { GRANT_ALLOW, GRANT_DENY, GRANT_BLOCK, GRANT_SESSION };
 enum grant_target { TARGET_NONE, TARGET_NAME, TARGET_CATEGORY, TARGET_SERVICE };
-
-enum { MAC_LEN = 6, MAC_TEXT_MAX = 18 };
 
 struct policy_device { /* how a grant names a device: by what is known of it */
     uint8_t mac[MAC_LEN];
@@ -41,22 +40,29 @@ struct policy_grant {
 struct policy_neighbour { /* one device is one device over IPv4, IPv6 and privacy addresses */
     struct address address;
     uint8_t mac[MAC_LEN];
+    bool by_lease; /* no neighbour, but a DHCP server says so */
 };
 
 struct policy_rules {
     uint32_t version;
     struct policy_grant *grants; /* by id, the oldest first */
     size_t grant_count;
-    struct policy_neighbour *neighbours; /* of devices that matter, in any order */
+    struct policy_neighbour *neighbours; /* of devices that matter; the policy orders them */
     size_t neighbour_count;
     struct arena arena;
 };
 
-/* Both take NULL. */
-void policy_rules_free(struct policy_rules *rules);
+void policy_rules_free(struct policy_rules *rules); /* NULL is fine */
 
-/* "aa:bb:cc:dd:ee:ff", with ':' or '-' between. */
-bool mac_parse(const char *text, uint8_t mac[MAC_LEN]);
-char *mac_text(const uint8_t mac[MAC_LEN], char text[MAC_TEXT_MAX]);
+/* The addresses of all devices that have something of their own: those of the configuration, and
+ * those with grants, blocks and sessions. In order of address, in `arena`. False without memory. */
+struct config;
+struct devices;
+bool policy_neighbours_find(const struct policy_rules *rules, const struct config *config,
+                            struct devices *devices, struct arena *arena,
+                            struct policy_neighbour **out_neighbours, size_t *out_count);
+bool policy_neighbours_equal(const struct policy_neighbour *a, size_t a_count,
+                             const struct policy_neighbour *b, size_t b_count);
+void policy_neighbours_sort(struct policy_neighbour *neighbours, size_t count);
 
 #endif

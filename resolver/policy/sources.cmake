@@ -12,6 +12,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/incidents.c
   ${CMAKE_CURRENT_LIST_DIR}/judge.c
   ${CMAKE_CURRENT_LIST_DIR}/names.c
+  ${CMAKE_CURRENT_LIST_DIR}/neighbours.c
   ${CMAKE_CURRENT_LIST_DIR}/now.c
   ${CMAKE_CURRENT_LIST_DIR}/profiles.c
   ${CMAKE_CURRENT_LIST_DIR}/rows.c

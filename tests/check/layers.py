@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAYERS = {
     "blocklists": 0,
     "resolver/base": 1,
+    "resolver/devices": 2,
     "resolver/dns": 2,
     "resolver/config": 2,
     "resolver/policy": 3,

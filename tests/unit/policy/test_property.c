@@ -151,7 +151,7 @@ static void grant_make(struct policy_grant *grant, uint32_t id)
         grant->end_ms = start + (1 + below(20 * 86400)) * INT64_C(1000);
     if (grant->kind == GRANT_SESSION || grant->kind == GRANT_BLOCK || below(3) == 0) {
         grant->device.has_address = below(2);
-        grant->device.has_mac = !grant->device.has_address;
+        grant->device.has_mac = !grant->device.has_address || below(2);
         grant->device.address = address_of(ADDRESSES[below(6)]);
         memcpy(grant->device.mac, MACS[below(2)], MAC_LEN);
         grant->device_text = grant->kind == GRANT_SESSION ? NULL : "a device";
@@ -226,25 +226,39 @@ static struct ruling judge(struct policy_now *now, const struct question *questi
     return policy_judge(now, *out_group, question->name.wire, question->name.len, question->fact);
 }
 
+static const uint8_t *mac_of(const struct policy_rules *rules, const struct address *client)
+{
+    for (size_t i = 0; i < rules->neighbour_count; i++) {
+        if (address_equal_host(&rules->neighbours[i].address, client))
+            return rules->neighbours[i].mac;
+    }
+    return NULL;
+}
+
+/* By MAC address where both are known; else by address, or by the MAC address seen there. */
+static bool is_at(const struct policy_rules *rules, const struct policy_device *device,
+                  const struct address *client)
+{
+    const uint8_t *mac = mac_of(rules, client), *there;
+
+    if (device->has_mac && mac)
+        return memcmp(device->mac, mac, MAC_LEN) == 0;
+    there = device->has_address ? mac_of(rules, &device->address) : NULL;
+    return device->has_address && (address_equal_host(&device->address, client) ||
+                                   (mac && there && memcmp(mac, there, MAC_LEN) == 0));
+}
+
 /* The device's session, if one lasts: worked out the simple way. */
 static const char *session_group(const struct policy *policy, const struct address *client,
                                  int64_t wall_ms)
 {
     const struct policy_rules *rules = policy_rules(policy);
     const char *group = NULL;
-    const uint8_t *mac = NULL;
 
-    for (size_t i = 0; i < rules->neighbour_count && !mac; i++) {
-        if (address_equal_host(&rules->neighbours[i].address, client))
-            mac = rules->neighbours[i].mac;
-    }
     for (size_t i = 0; i < rules->grant_count; i++) {
         const struct policy_grant *grant = &rules->grants[i];
-        bool here =
-            (grant->device.has_address && address_equal_host(&grant->device.address, client)) ||
-            (grant->device.has_mac && mac && memcmp(grant->device.mac, mac, MAC_LEN) == 0);
-        if (grant->kind == GRANT_SESSION && here && wall_ms < grant->end_ms &&
-            strcmp(grant->group, "gone") != 0)
+        if (grant->kind == GRANT_SESSION && is_at(rules, &grant->device, client) &&
+            wall_ms < grant->end_ms && strcmp(grant->group, "gone") != 0)
             group = grant->group;
     }
     return group;
