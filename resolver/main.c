@@ -29,6 +29,7 @@
 #include "resolver/control/readers.h"
 #include "resolver/control/rules.h"
 #include "resolver/control/upkeep.h"
+#include "resolver/control/watch.h"
 #include "resolver/denials/alert.h"
 #include "resolver/denials/journal.h"
 #include "resolver/denials/writer.h"
@@ -237,7 +238,10 @@ static int alerts_start(struct run *run, struct bl_error *error)
 static int start_unprivileged(struct run *run, struct bl_error *error)
 {
     struct daemon *daemon = &run->daemon;
-    int code = world_open(run, error);
+    int code = watch_open(daemon, run->config, error);
+
+    if (code == 0)
+        code = world_open(run, error);
 
     if (code == 0)
         code = journals_open(run, daemon->world->config->workers, error);
@@ -265,6 +269,8 @@ static int start_unprivileged(struct run *run, struct bl_error *error)
     if (code == 0)
         code = mender_start(daemon, &run->mender, error);
     if (code == 0)
+        code = watch_start(daemon->watch, error);
+    if (code == 0)
         code = server_start(daemon->server, error);
     if (code == 0)
         code = control_start(run->control, error);
@@ -282,6 +288,7 @@ static void run_end(struct run *run)
     metrics_stop(run->metrics);
     upkeep_stop(run->upkeep);
     control_close(run->control);
+    watch_stop(run->daemon.watch);
     server_destroy(run->daemon.server);
     denials_writer_stop(run->daemon.writer);
     alerts_free(run->alerts);
@@ -293,6 +300,7 @@ static void run_end(struct run *run)
     listeners_close(run->daemon.listeners);
     config_free(run->config);
     rules_close(&run->daemon);
+    watch_close(run->daemon.watch);
     if (run->has_world)
         daemon_fini(&run->daemon);
     else

@@ -53,7 +53,9 @@ static const struct argp device_argp = {
     .parser = device_parse,
     .args_doc = "DEVICE",
     .doc = "Refuses every question of one device for a time. DEVICE is a MAC address, an address "
-           "it has now, or a name under `devices` in the configuration.",
+           "it has now, or a name: one under `devices` in the configuration, or the one that the "
+           "device gives itself (`chalkgate devices` shows them). All addresses of the device are "
+           "blocked, those it gets later included.",
 };
 
 static const char *text_of(const json_t *object, const char *key)

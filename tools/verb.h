@@ -45,6 +45,7 @@ extern const struct verb verb_backup;
 extern const struct verb verb_block_device;
 extern const struct verb verb_changes;
 extern const struct verb verb_deny;
+extern const struct verb verb_devices;
 extern const struct verb verb_grants;
 extern const struct verb verb_policy;
 extern const struct verb verb_revoke;

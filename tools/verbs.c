@@ -11,6 +11,7 @@ const struct verb *const verbs[] = {
     &verb_changes,
     &verb_denials,
     &verb_deny,
+    &verb_devices,
     &verb_fault,
     &verb_flush,
     &verb_grants,

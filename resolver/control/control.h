@@ -84,8 +84,8 @@ struct control_verb {
                   json_t *reply, struct bl_error *error);
 };
 
-extern const struct control_verb control_basic_verbs[], control_evidence_verbs[],
-    control_policy_verbs[], control_selftest_verbs[];
+extern const struct control_verb control_basic_verbs[], control_devices_verbs[],
+    control_evidence_verbs[], control_policy_verbs[], control_selftest_verbs[];
 
 /* All tables, for control.c; NULL-terminated. */
 extern const struct control_verb *const control_tables[];

@@ -17,10 +17,12 @@
 #include "resolver/query/world.h"
 
 struct denials_writer;
+struct devices;
 struct listeners;
 struct server;
 struct state;
 struct actor;
+struct watch;
 
 enum { REFUSALS_MAX = 256 };
 
@@ -30,6 +32,8 @@ struct daemon {
     struct listeners *listeners;
     struct server *server;         /* net/server.h */
     struct denials_writer *writer; /* denials/writer.h */
+    struct devices *devices;       /* devices/devices.h: who is behind an address */
+    struct watch *watch;           /* watch.h: what keeps that up to date */
     int64_t started_wall_ms, started_mono_ms;
     struct state *rules; /* policy/state.h; NULL: unusable, and rules_fault says why */
     char rules_fault[BL_ERROR_MAX];

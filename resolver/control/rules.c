@@ -96,6 +96,36 @@ static int configuration_record(struct act *act, const struct config *before, co
     return code;
 }
 
+/* The addresses of the devices that matter go with the rules. */
+static int rules_fill(struct daemon *daemon, const struct config *config,
+                      struct policy_rules *rules, struct bl_error *error)
+{
+    if (policy_neighbours_find(rules, config, daemon->devices, &rules->arena, &rules->neighbours,
+                               &rules->neighbour_count))
+        return 0;
+    policy_rules_free(rules);
+    return bl_error_set(error, -ENOMEM, "no memory for the policy");
+}
+
+static int rules_take(struct daemon *daemon, struct change *change, const struct config *config,
+                      struct policy_rules **out_rules, struct bl_error *error)
+{
+    int code = policy_rules_read(change, out_rules, error);
+
+    return code < 0 ? code : rules_fill(daemon, config, *out_rules, error);
+}
+
+/* Those of a daemon whose grants cannot be read: devices of the configuration are known still. */
+static int rules_bare(struct daemon *daemon, const struct config *config, uint32_t version,
+                      struct policy_rules **out_rules, struct bl_error *error)
+{
+    *out_rules = calloc(1, sizeof **out_rules);
+    if (!*out_rules)
+        return bl_error_set(error, -ENOMEM, "no memory for the policy");
+    (*out_rules)->version = version;
+    return rules_fill(daemon, config, *out_rules, error);
+}
+
 static int world_record(struct daemon *daemon, struct config *config, const struct config *before,
                         const char *action, const char *reason, struct act *act,
                         struct world **out_world, struct bl_error *error)
@@ -109,13 +139,12 @@ static int world_record(struct daemon *daemon, struct config *config, const stru
     if (code == 0)
         code = configuration_record(act, before, action, reason, error);
     if (code == 0)
-        code = policy_rules_read(act->change, &rules, error);
+        code = rules_take(daemon, act->change, config, &rules, error);
     calendar_free(calendar);
     if (code < 0) {
         config_free(config);
         return code;
     }
-    (void)daemon;
     return world_create_with(config, rules, out_world, error);
 }
 
@@ -124,11 +153,17 @@ int rules_world(struct daemon *daemon, struct config *config, const struct confi
                 struct world **out_world, struct bl_error *error)
 {
     struct act act = {0};
+    struct policy_rules *bare;
     struct world *world = NULL;
     int code;
 
-    if (!daemon->rules)
-        return world_create(config, 1, out_world, error);
+    if (!daemon->rules) {
+        code = rules_bare(daemon, config, 1, &bare, error);
+        if (code == 0)
+            return world_create_with(config, bare, out_world, error);
+        config_free(config);
+        return code;
+    }
     code = change_begin(daemon->rules, actor, clock_read().wall_ms, &act.change, error);
     if (code < 0) {
         config_free(config);
@@ -157,20 +192,24 @@ int rules_world_renew(struct daemon *daemon, const struct world *from, struct wo
     struct change *change;
     int code;
 
-    if (!daemon->rules)
-        return world_renew(from, policy_version(from->policy), out_world, error);
+    if (!daemon->rules) {
+        code = rules_bare(daemon, from->config, policy_version(from->policy), &rules, error);
+        return code < 0 ? code : world_renew_with(from, rules, out_world, error);
+    }
     code = change_begin(daemon->rules, NULL, clock_read().wall_ms, &change, error);
     if (code < 0)
         return code;
-    code = policy_rules_read(change, &rules, error);
+    code = rules_take(daemon, change, from->config, &rules, error);
     change_abort(change);
     return code < 0 ? code : world_renew_with(from, rules, out_world, error);
 }
 
-static struct act act_of(const struct world *world)
+static struct act act_of(const struct daemon *daemon, const struct world *world)
 {
-    return (struct act){
-        .config = world->config, .calendar = policy_calendar(world->policy), .store = world->store};
+    return (struct act){.config = world->config,
+                        .calendar = policy_calendar(world->policy),
+                        .store = world->store,
+                        .devices = daemon->devices};
 }
 
 /* Makes the world first and commits then: what is on record is in force a moment later, and what
@@ -183,7 +222,7 @@ static int act_finish(struct daemon *daemon, const struct world *before, struct 
     int code = 0;
 
     if (act->changed)
-        code = policy_rules_read(act->change, &rules, error);
+        code = rules_take(daemon, act->change, before->config, &rules, error);
     if (code == 0 && act->changed)
         code = world_renew_with(before, rules, &world, error);
     if (code < 0) {
@@ -209,7 +248,7 @@ int rules_act(struct daemon *daemon, const struct caller *caller, rules_function
     if (!daemon->rules)
         return unavailable(daemon, error);
     world = daemon_world(daemon);
-    act = act_of(world);
+    act = act_of(daemon, world);
     code = change_begin(daemon->rules, &actor, clock_read().wall_ms, &act.change, error);
     if (code == 0) {
         code = function(&act, request, reply, error);
@@ -232,7 +271,7 @@ int rules_read(struct daemon *daemon, rules_function *function, const json_t *re
     if (!daemon->rules)
         return unavailable(daemon, error);
     world = daemon_world(daemon);
-    act = act_of(world);
+    act = act_of(daemon, world);
     code = change_begin(daemon->rules, NULL, clock_read().wall_ms, &act.change, error);
     if (code == 0) {
         code = function(&act, request, reply, error);

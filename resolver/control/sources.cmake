@@ -16,6 +16,10 @@ target_sources(chalkgated PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/upkeep.c
   ${CMAKE_CURRENT_LIST_DIR}/verbs.c
   ${CMAKE_CURRENT_LIST_DIR}/verbs_basic.c
+  ${CMAKE_CURRENT_LIST_DIR}/verbs_devices.c
   ${CMAKE_CURRENT_LIST_DIR}/verbs_evidence.c
   ${CMAKE_CURRENT_LIST_DIR}/verbs_policy.c
-  ${CMAKE_CURRENT_LIST_DIR}/verbs_selftest.c)
+  ${CMAKE_CURRENT_LIST_DIR}/verbs_selftest.c
+  ${CMAKE_CURRENT_LIST_DIR}/watch.c
+  ${CMAKE_CURRENT_LIST_DIR}/watch_leases.c
+  ${CMAKE_CURRENT_LIST_DIR}/watch_neighbours.c)

@@ -13,6 +13,7 @@
 #include "resolver/config/subscribed.h"
 #include "resolver/control/alert_runner.h"
 #include "resolver/control/daemon.h"
+#include "resolver/control/watch.h"
 #include "resolver/denials/writer.h"
 #include "resolver/net/server.h"
 #include "resolver/query/radar.h"
@@ -348,6 +349,7 @@ int status_describe(struct daemon *daemon, bool tells_devices, json_t *out, stru
     json_object_set_new(out, "cache", describe_cache(views, workers));
     json_object_set_new(out, "queries", describe_queries(&counters));
     json_object_set_new(out, "denials", describe_denials(daemon, warnings));
+    json_object_set_new(out, "devices", watch_describe(daemon->watch, warnings));
     json_object_set_new(out, "alerts", describe_alerts(daemon, world->config, warnings));
     if (describe_radar(views, workers, world->policy, tells_devices, out, warnings) < 0)
         warn(warnings, "out of memory: devices could not be looked at");

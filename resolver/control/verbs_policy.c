@@ -53,8 +53,10 @@ static int handle_why(struct daemon *daemon, const struct caller *caller, json_t
                       json_t *reply, struct bl_error *error)
 {
     struct world *world = daemon_world(daemon);
-    struct story_world story = {
-        .config = world->config, .store = world->store, .policy = world->policy};
+    struct story_world story = {.config = world->config,
+                                .store = world->store,
+                                .policy = world->policy,
+                                .devices = daemon->devices};
     int code = story_answer(&story, request, clock_read().wall_ms / 1000, reply, error);
 
     (void)caller;

@@ -24,7 +24,8 @@ struct neighbour {
 
 enum { NETLINK_ASK_MAX = 64 };
 
-/* The request for all neighbours of AF_INET or AF_INET6; gives its length. */
+/* The request for all neighbours of AF_INET or AF_INET6, or with AF_UNSPEC of both; gives its
+ * length. */
 size_t netlink_ask(uint8_t request[NETLINK_ASK_MAX], int family, uint32_t sequence);
 
 enum netlink_end {

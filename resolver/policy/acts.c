@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "resolver/devices/devices.h"
 #include "resolver/policy/grants.h"
 #include "resolver/policy/versions.h"
 
@@ -188,32 +189,60 @@ static int target_find(const struct act *act, const json_t *request, bool deny, 
     return name_target(act, target, deny, grant, reply, error);
 }
 
-/* A device is named by its MAC address, an address it has, or its name in the configuration. */
+static bool device_is_fixed(const struct act *act, const char *name)
+{
+    for (size_t i = 0; i < act->config->device_count; i++) {
+        if (strcmp(act->config->devices[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* By the name that it gives itself. Two may give the same: then which one is a person's to say. */
+static int device_named(const struct act *act, const char *name, uint8_t mac[MAC_LEN],
+                        struct bl_error *error)
+{
+    size_t count = act->devices ? devices_named(act->devices, name, mac) : 0;
+
+    if (count == 1)
+        return 0;
+    if (count > 1)
+        return bl_error_set(error, -EINVAL,
+                            "%zu devices call themselves \"%.80s\": please give the MAC address of "
+                            "the one that is meant; `chalkgate devices %.80s` shows them",
+                            count, name, name);
+    return bl_error_set(
+        error, -EINVAL,
+        "no device \"%.80s\": please give a MAC address, an address, or a name that "
+        "`chalkgate devices` shows",
+        name);
+}
+
+/* A device is named by its MAC address, an address it has, its name in the configuration, or the
+ * one that it gives itself. */
 static int device_find(const struct act *act, const char *text, json_t *grant,
                        struct bl_error *error)
 {
     struct address address;
+    struct device device;
     uint8_t mac[MAC_LEN];
     char written[ADDRESS_TEXT_MAX];
     bool has_mac = mac_parse(text, mac);
+    int code = 0;
 
     json_object_set_new(grant, "device", json_string(text));
-    if (!has_mac && address_parse(text, 0, &address) == 0) {
-        json_object_set_new(grant, "address", json_string(address_text(&address, written)));
-        has_mac = act->mac_find && act->mac_find(act->user, &address, mac);
-    } else if (!has_mac) {
-        for (size_t i = 0; i < act->config->device_count; i++) {
-            if (strcmp(act->config->devices[i].name, text) == 0)
-                return 0;
-        }
-        return bl_error_set(error, -EINVAL,
-                            "no device \"%.80s\": please give a MAC address, an address or a name "
-                            "under \"devices\" in the configuration",
-                            text);
-    }
-    if (has_mac)
+    if (has_mac) {
         json_object_set_new(grant, "mac", json_string(mac_text(mac, written)));
-    return 0;
+    } else if (address_parse(text, 0, &address) == 0) {
+        json_object_set_new(grant, "address", json_string(address_text(&address, written)));
+        if (act->devices && devices_find(act->devices, &address, &device) && device.has_mac)
+            json_object_set_new(grant, "mac", json_string(mac_text(device.mac, written)));
+    } else if (!device_is_fixed(act, text)) {
+        code = device_named(act, text, mac, error);
+        if (code == 0)
+            json_object_set_new(grant, "mac", json_string(mac_text(mac, written)));
+    }
+    return code;
 }
 
 static int group_find(const struct act *act, const char *name, json_t *grant,
@@ -348,8 +377,7 @@ int act_block_device(struct act *act, const json_t *request, json_t *reply, stru
     if (code < 0)
         return code;
     if (!device || !*device)
-        return bl_error_set(error, -EINVAL,
-                            "which device? A MAC address, an address or a name under \"devices\"");
+        return bl_error_set(error, -EINVAL, "which device? A MAC address, an address or a name");
     grant = grant_new(act, "block", request);
     if (!grant)
         return bl_error_set(error, -ENOMEM, "no memory for the block");

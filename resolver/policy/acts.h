@@ -19,15 +19,15 @@
 #include "resolver/policy/calendar.h"
 #include "resolver/policy/state.h"
 
+struct devices;
+
 struct act {
     struct change *change;
     const struct config *config;
     const struct calendar *calendar;
     const struct bl_store *store; /* to warn about names that no list has; may be NULL */
 
-    /* The MAC address behind an address, as the neighbour table has it; may be NULL. */
-    bool (*mac_find)(void *user, const struct address *address, uint8_t mac[MAC_LEN]);
-    void *user;
+    struct devices *devices; /* who is behind an address, and names; may be NULL */
 
     bool changed; /* written by acts: a new world is needed */
 };

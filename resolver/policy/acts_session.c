@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "resolver/devices/devices.h"
 #include "resolver/policy/acts.h"
 #include "resolver/policy/grants.h"
 
@@ -60,15 +61,15 @@ static json_t *session_new(const struct act *act, const struct address *address,
     json_int_t now_ms = change_now_ms(act->change);
     const char *reason = text_of(request, "reason");
     char at[ADDRESS_TEXT_MAX], mac_words[MAC_TEXT_MAX];
-    uint8_t mac[MAC_LEN];
+    struct device device;
     json_t *session = json_pack(
         "{s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s}", "kind", "session", "state", "active",
         "at", now_ms, "end", (json_int_t)(now_ms + length_ms), "by", actor->login, "user",
         actor->user, "reason", reason ? reason : "", "address", address_text(address, at),
         "session_user", text_of(request, "user"), "group", text_of(request, "group"));
 
-    if (session && act->mac_find && act->mac_find(act->user, address, mac))
-        json_object_set_new(session, "mac", json_string(mac_text(mac, mac_words)));
+    if (session && act->devices && devices_find(act->devices, address, &device) && device.has_mac)
+        json_object_set_new(session, "mac", json_string(mac_text(device.mac, mac_words)));
     return session;
 }
 

@@ -113,6 +113,11 @@ const uint8_t *client_mac(const struct policy *policy, const struct address *add
     return device && device->mac.set ? device->mac.bytes : NULL;
 }
 
+const struct config_device *policy_device(const struct policy *policy, const struct address *client)
+{
+    return client_device(policy, client, client_mac(policy, client, NULL));
+}
+
 /* The grants, denials and blocks for this device, and the sessions at it. */
 static bool person_grants(struct policy *policy, const struct person *person, bool sessions,
                           uint32_t **out_grants, size_t *out_count)

@@ -227,6 +227,10 @@ struct policy_found_by {
     const struct address_prefix *subnet;
 };
 
+/* The device of the configuration that an address belongs to; NULL for none. */
+const struct config_device *policy_device(const struct policy *policy,
+                                          const struct address *client);
+
 struct policy_found_by policy_found_by(const struct policy *policy, const struct address *client,
                                        uint16_t group, int64_t wall_ms);
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "resolver/devices/devices.h"
 #include "resolver/policy/calendar.h"
 #include "resolver/policy/story.h"
 
@@ -221,6 +222,36 @@ static void answer_text(const struct story_world *world, const struct ruling *ru
     snprintf(text + len, size - len, ", kept at most %u s", world->config->deny_ttl);
 }
 
+/* What is known of the client as a device, whether its group comes of that or not: its MAC address,
+ * by whose word, and the name that it gives itself. */
+static void device_tell(const struct story_world *world, const struct address *client,
+                        json_t *story)
+{
+    struct device device;
+    char mac[MAC_TEXT_MAX];
+
+    if (!world->devices || !devices_find(world->devices, client, &device))
+        return;
+    if (device.has_mac) {
+        json_object_set_new(story, "mac", json_string(mac_text(device.mac, mac)));
+        json_object_set_new(story, "mac_private", json_boolean(mac_is_private(device.mac)));
+    }
+    if (device.name[0])
+        json_object_set_new(story, "device_name", json_string(device.name));
+}
+
+/* "10.1.4.17 has MAC 02:…, seen as neighbour: the device "tablet-7"" */
+static json_t *found_by_device(const struct policy_found_by *by, const char *address)
+{
+    char mac[MAC_TEXT_MAX];
+
+    if (!by->neighbour)
+        return json_sprintf("%s is the device \"%s\"", address, by->device->name);
+    return json_sprintf(
+        "%s has MAC %s, %s: the device \"%s\"", address, mac_text(by->neighbour->mac, mac),
+        by->neighbour->by_lease ? "as a DHCP lease says" : "seen as neighbour", by->device->name);
+}
+
 /* How the group was found: a session, the device's own, or the subnet. */
 static void found_tell(const struct story_world *world, const struct story_question *question,
                        uint16_t group, json_t *story)
@@ -233,14 +264,14 @@ static void found_tell(const struct story_world *world, const struct story_quest
         return;
     address_text(&question->client, address);
     json_object_set_new(story, "client", json_string(address));
+    device_tell(world, &question->client, story);
     if (by.session) {
         json_object_set_new(story, "user", json_string(by.session->user ? by.session->user : ""));
         json_object_set_new(story, "found_by",
                             json_sprintf("%s signed on at %s", by.session->user, address));
     } else if (by.device) {
         json_object_set_new(story, "device", json_string(by.device->name));
-        json_object_set_new(story, "found_by",
-                            json_sprintf("%s is the device \"%s\"", address, by.device->name));
+        json_object_set_new(story, "found_by", found_by_device(&by, address));
     } else if (by.subnet) {
         json_object_set_new(story, "subnet", json_string(address_prefix_text(by.subnet, prefix)));
         json_object_set_new(story, "found_by", json_sprintf("%s is in %s", address, prefix));

@@ -10,10 +10,13 @@
 #include "resolver/config/config.h"
 #include "resolver/policy/policy.h"
 
+struct devices;
+
 struct story_world { /* borrowed */
     const struct config *config;
     const struct bl_store *store;
     const struct policy *policy;
+    struct devices *devices; /* what is known of clients; may be NULL */
 };
 
 struct story_question {

@@ -376,10 +376,10 @@ static const struct {
     const char *name;
     void (*play)(char *rest);
 } verbs[] = {
-    {"group", school_group}, {"list", school_list},   {"config", school_config},
-    {"ask", play_ask},       {"sends", play_sends},   {"reply", play_reply},
-    {"answer", play_answer}, {"denial", play_denial}, {"after", play_after},
-    {"breaks", play_breaks},
+    {"group", school_group},   {"list", school_list},   {"config", school_config},
+    {"device", school_device}, {"ask", play_ask},       {"sends", play_sends},
+    {"reply", play_reply},     {"answer", play_answer}, {"denial", play_denial},
+    {"after", play_after},     {"breaks", play_breaks},
 };
 
 static void line_play(char *text)

@@ -11,6 +11,7 @@
 #include "blocklists/compile.h"
 #include "blocklists/lists.h"
 #include "blocklists/read.h"
+#include "resolver/devices/devices.h"
 #include "resolver/policy/acts.h"
 #include "resolver/policy/grants.h"
 #include "script.h"
@@ -44,6 +45,8 @@ static struct {
     } acts[THINGS_MAX]; /* told, and to be done when the next world is made */
     size_t act_count;
     struct state *state; /* once something was done */
+    struct devices *devices;
+    struct leases leases;
     int64_t wall_ms;
     uint32_t version;
 } school;
@@ -77,6 +80,9 @@ static int entry_remove(const char *path, const struct stat *info, int kind, str
 void school_close(void)
 {
     state_close(school.state);
+    devices_free(school.devices);
+    leases_free(&school.leases);
+    school.devices = NULL;
     school.state = NULL;
     if (*school.folder)
         nftw(school.folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
@@ -366,16 +372,50 @@ static void act_do(struct act *act, const char *verb, const char *text)
     script_fail("'%s' is no act", verb);
 }
 
+/* device ADDRESS MAC [NAME] */
+void school_device(char *text)
+{
+    struct neighbour neighbour;
+    const char *address = word_next(&text), *mac = word_next(&text), *name = word_next(&text);
+    if (!mac || address_parse(address, 0, &neighbour.address) || !mac_parse(mac, neighbour.mac))
+        script_fail("a device has an address and a MAC address");
+    if (!school.devices && devices_create(&school.devices))
+        script_fail("no memory for devices");
+    neighbour.ago_ms = 0;
+    devices_see(school.devices, &neighbour, school.wall_ms);
+    if (name) {
+        struct leases leases = {0};
+        struct lease *lease = lease_add(&school.leases);
+        lease->address = neighbour.address;
+        memcpy(lease->mac, neighbour.mac, MAC_LEN);
+        lease->has_mac = true;
+        lease_name_take(lease, name, strlen(name));
+        for (size_t i = 0; i < school.leases.count; i++)
+            *lease_add(&leases) = school.leases.items[i];
+        leases_settle(&leases, 0);
+        devices_lease(school.devices, 0, &leases);
+    }
+    school.changed = true;
+}
+
+/* As the daemon does it: the addresses of devices that matter go with the rules. */
+static void neighbours_follow(const struct config *config, struct policy_rules *rules)
+{
+    if (school.devices && !policy_neighbours_find(rules, config, school.devices, &rules->arena,
+                                                  &rules->neighbours, &rules->neighbour_count))
+        script_fail("no memory for devices");
+}
+
 /* The rules on record, with what was told since; NULL while nothing ever was. */
 static struct policy_rules *rules_follow(const struct config *config)
 {
     static const struct actor actor = {.user = "root", .login = "mary", .role = "manager"};
-    struct act act = {.config = config};
+    struct act act = {.config = config, .devices = school.devices};
     struct calendar *calendar = NULL;
     struct policy_rules *rules = NULL;
     struct bl_error error = {0};
 
-    if (!school.state && school.act_count == 0)
+    if (!school.state && school.act_count == 0 && !school.devices)
         return NULL;
     if ((!school.state && state_open(school.folder, true, &school.state, &error)) ||
         calendar_create(&config->calendar, &calendar, &error) ||
@@ -388,6 +428,7 @@ static struct policy_rules *rules_follow(const struct config *config)
     if (policy_rules_read(act.change, &rules, &error) || change_commit(act.change, &error))
         script_fail("%s", error.text);
     calendar_free(calendar);
+    neighbours_follow(config, rules);
     return rules;
 }
 

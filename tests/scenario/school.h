@@ -17,6 +17,9 @@ void school_group(char *text);
 void school_list(char *text);
 void school_config(char *text);
 
+/* The line `device`: the kernel sees a neighbour, whom a DHCP server may have a name for. */
+void school_device(char *text);
+
 /* Whether something was told since the last world. */
 bool school_changed(void);
 

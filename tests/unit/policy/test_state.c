@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "resolver/devices/devices.h"
 #include "resolver/policy/acts.h"
 #include "resolver/policy/grants.h"
 #include "resolver/policy/versions.h"
@@ -34,6 +35,7 @@ struct school {
     struct config *config;
     struct calendar *calendar;
     struct state *state;
+    struct devices *devices;
     int64_t now_ms;
     struct actor actor;
 };
@@ -55,6 +57,22 @@ static void actor_set(struct school *school, const char *login)
     snprintf(school->actor.login, sizeof school->actor.login, "%s", login);
 }
 
+/* 10.1.0.9 is a neighbour; one laptop and two phones have leases. */
+static void devices_fill(struct devices *devices)
+{
+    static const char LEASES[] = "0 02:00:00:00:00:21 10.1.0.21 laptop *\n"
+                                 "0 02:00:00:00:00:22 10.1.0.22 phone *\n"
+                                 "0 02:00:00:00:00:23 10.1.0.23 phone *\n";
+    struct neighbour neighbour = {.mac = {2, 0, 0, 0, 0, 9}};
+    struct leases leases = {0};
+
+    assert_int_equal(address_parse("10.1.0.9", 0, &neighbour.address), 0);
+    devices_see(devices, &neighbour, 1);
+    assert_int_equal(leases_read(LEASE_DNSMASQ, LEASES, sizeof LEASES - 1, &leases), 0);
+    leases_settle(&leases, 0);
+    devices_lease(devices, 0, &leases);
+}
+
 static int school_open(void **state)
 {
     struct school *school = calloc(1, sizeof *school);
@@ -67,6 +85,8 @@ static int school_open(void **state)
     school->config = config_of(text);
     assert_int_equal(calendar_create(&school->config->calendar, &school->calendar, NULL), 0);
     assert_int_equal(state_open(school->folder, true, &school->state, NULL), 0);
+    assert_int_equal(devices_create(&school->devices), 0);
+    devices_fill(school->devices);
     school->now_ms = INT64_C(1795428900000); /* 2026-11-23T10:15 in London */
     actor_set(school, "mary");
     *state = school;
@@ -79,6 +99,7 @@ static int school_close(void **state)
     char line[100];
 
     state_close(school->state);
+    devices_free(school->devices);
     calendar_free(school->calendar);
     config_free(school->config);
     snprintf(line, sizeof line, "rm -rf '%s'", school->folder);
@@ -88,20 +109,13 @@ static int school_close(void **state)
 
 typedef int act_function(struct act *, const json_t *, json_t *, struct bl_error *);
 
-static bool mac_known(void *user, const struct address *address, uint8_t mac[MAC_LEN])
-{
-    (void)user;
-    memcpy(mac, "\2\0\0\0\0\11", MAC_LEN);
-    return address->bytes[15] == 9;
-}
-
 /* Does an act and commits it; gives its code. The request is taken; the reply stands in *out_reply.
  */
 static int act_do(struct school *school, act_function *function, json_t *request,
                   json_t **out_reply, struct bl_error *error)
 {
     struct act act = {
-        .config = school->config, .calendar = school->calendar, .mac_find = mac_known};
+        .config = school->config, .calendar = school->calendar, .devices = school->devices};
     json_t *reply = json_object();
     int code;
 
@@ -230,6 +244,30 @@ static void what_cannot_be_granted(void **state)
         school, act_block_device,
         json_pack("{s:s, s:s, s:b}", "device", "10.1.0.9", "reason", "r", "permanent", 1), -EINVAL,
         "needs an end");
+}
+
+/* A name that a device gives itself stands for its MAC address; one that two give for none. */
+static void devices_by_their_own_name(void **state)
+{
+    struct school *school = *state;
+    struct policy_rules *rules;
+
+    assert_done(
+        school, act_block_device,
+        json_pack("{s:s, s:s, s:i}", "device", "Laptop", "reason", "time out", "seconds", 3600));
+    assert_refused(
+        school, act_block_device,
+        json_pack("{s:s, s:s, s:i}", "device", "phone", "reason", "time out", "seconds", 3600),
+        -EINVAL, "2 devices call themselves");
+    assert_refused(
+        school, act_block_device,
+        json_pack("{s:s, s:s, s:i}", "device", "toaster", "reason", "time out", "seconds", 3600),
+        -EINVAL, "no device \"toaster\"");
+    rules = rules_now(school);
+    assert_int_equal(rules->grant_count, 1);
+    assert_true(rules->grants[0].device.has_mac && !rules->grants[0].device.has_address);
+    assert_int_equal(rules->grants[0].device.mac[5], 0x21);
+    policy_rules_free(rules);
 }
 
 static void devices_and_sessions(void **state)
@@ -492,15 +530,11 @@ int main(void)
 {
 #define IN_A_SCHOOL(test) cmocka_unit_test_setup_teardown(test, school_open, school_close)
     const struct CMUnitTest tests[] = {
-        IN_A_SCHOOL(grants_last_and_end),
-        IN_A_SCHOOL(what_cannot_be_granted),
-        IN_A_SCHOOL(devices_and_sessions),
-        IN_A_SCHOOL(a_second_manager),
-        IN_A_SCHOOL(versions_can_be_read_again),
-        IN_A_SCHOOL(every_octet_counts),
-        IN_A_SCHOOL(nothing_is_taken_out),
-        IN_A_SCHOOL(ten_thousand_grants),
-        IN_A_SCHOOL(damaged_files),
+        IN_A_SCHOOL(grants_last_and_end),       IN_A_SCHOOL(what_cannot_be_granted),
+        IN_A_SCHOOL(devices_by_their_own_name), IN_A_SCHOOL(devices_and_sessions),
+        IN_A_SCHOOL(a_second_manager),          IN_A_SCHOOL(versions_can_be_read_again),
+        IN_A_SCHOOL(every_octet_counts),        IN_A_SCHOOL(nothing_is_taken_out),
+        IN_A_SCHOOL(ten_thousand_grants),       IN_A_SCHOOL(damaged_files),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
