@@ -93,7 +93,8 @@ static size_t doubles_drop(struct policy_neighbour *neighbours, size_t count)
     size_t kept = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (!kept || memcmp(neighbours[kept - 1].address.bytes, neighbours[i].address.bytes, 16))
+        if (!kept ||
+            memcmp(neighbours[kept - 1].address.bytes, neighbours[i].address.bytes, 16) != 0)
             neighbours[kept++] = neighbours[i];
     }
     return kept;
