@@ -14,11 +14,26 @@
 
 enum { DIFFERENCES_MOST = 500, REFUSAL_REST_MS = 600000 };
 
+/* A first start has no journals yet. */
+static void loss_tell(const struct daemon *daemon)
+{
+    char state[4096], journal[4096];
+
+    snprintf(state, sizeof state, "%s/state.mdb", daemon->state);
+    snprintf(journal, sizeof journal, "%s/journal", daemon->state);
+    if (access(state, F_OK) < 0 && errno == ENOENT && access(journal, F_OK) == 0)
+        log_warning("%s is not there, though chalkgated has run here before: exceptions, blocks "
+                    "and the change log begin anew. If that was not meant, please stop chalkgated "
+                    "and restore a backup",
+                    state);
+}
+
 void rules_open(struct daemon *daemon)
 {
     struct bl_error error = {0};
 
     daemon->rules_fault[0] = '\0';
+    loss_tell(daemon);
     if (state_open(daemon->state, true, &daemon->rules, &error) == 0)
         return;
     daemon->rules = NULL;

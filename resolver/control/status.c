@@ -313,6 +313,9 @@ static void describe_process(struct daemon *daemon, json_t *out, json_t *warning
     if (daemon->lists_fault[0])
         warn(warnings, "%s", daemon->lists_fault);
     pthread_mutex_unlock(&daemon->lock);
+    if (!daemon->rules) /* for as long as the process runs */
+        warn(warnings, "exceptions and blocks are not in force, and changes are refused: %s",
+             daemon->rules_fault);
     if (odd)
         warn(warnings,
              "%llu odd things were met and survived; the log has them, and the authors "

@@ -18,6 +18,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/rows.c
   ${CMAKE_CURRENT_LIST_DIR}/rules.c
   ${CMAKE_CURRENT_LIST_DIR}/state.c
+  ${CMAKE_CURRENT_LIST_DIR}/state_check.c
   ${CMAKE_CURRENT_LIST_DIR}/story.c
   ${CMAKE_CURRENT_LIST_DIR}/subnets.c
   ${CMAKE_CURRENT_LIST_DIR}/versions.c

@@ -7,7 +7,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "resolver/policy/state_check.h"
+
 enum { PATH_ROOM = 4096, KEY_MOST = 511 };
+
+#define DAMAGED                                                                                    \
+    "%s is damaged (%s). Please put a backup in its place, or move it away to begin with none of " \
+    "the grants and without the change log"
 
 static const size_t MAP_FIRST = (size_t)256 << 20, MAP_MOST = (size_t)64 << 30;
 static const char *const TABLES[TABLE_COUNT] = {"meta",     "grants", "past",      "changes",
@@ -38,10 +44,7 @@ static int fault(const struct state *state, int code, struct bl_error *error)
     case MDB_PAGE_NOTFOUND:
     case MDB_PANIC:
     case MDB_BAD_TXN:
-        return bl_error_set(error, -EBADMSG,
-                            "%s is damaged (%s). Please put a backup in its place, or move it "
-                            "away to begin with none of the grants and without the change log",
-                            state->path, mdb_strerror(code));
+        return bl_error_set(error, -EBADMSG, DAMAGED, state->path, mdb_strerror(code));
     case MDB_VERSION_MISMATCH:
         return bl_error_set(error, -EPROTO, "%s was written by another version of LMDB",
                             state->path);
@@ -57,6 +60,19 @@ static int fault(const struct state *state, int code, struct bl_error *error)
         return bl_error_set(error, code > 0 ? -code : -EIO, "%s: %s", state->path,
                             mdb_strerror(code));
     }
+}
+
+/* What LMDB would stumble over, found before it looks. */
+static int soundness_check(const struct state *state, struct bl_error *error)
+{
+    struct bl_error why = {0};
+    int code = state_check(state->path, &why);
+
+    if (code == -EBADMSG)
+        return bl_error_set(error, code, DAMAGED, state->path, why.text);
+    if (code == -EACCES || code == -EPERM)
+        return fault(state, -code, error);
+    return code < 0 ? bl_error_set(error, code, "%s", why.text) : 0;
 }
 
 /* A file that was cut would raise SIGBUS when the missing pages are read. */
@@ -127,8 +143,11 @@ static int env_open(struct state *state, struct bl_error *error)
     unsigned flags = MDB_NOSUBDIR | MDB_NOLOCK | (state->writable ? 0 : MDB_RDONLY);
     struct stat status;
     size_t size = MAP_FIRST;
-    int code = mdb_env_create(&state->env);
+    int code = soundness_check(state, error);
 
+    if (code < 0)
+        return code;
+    code = mdb_env_create(&state->env);
     if (code)
         return fault(state, code, error);
     if (stat(state->path, &status) == 0) {

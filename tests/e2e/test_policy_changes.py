@@ -105,5 +105,103 @@ def recorded(place, count):
     return records if sum(one.get("count", 1) for one in records) == count else None
 
 
+def ground(place, **more):
+    """A resolver with a listed name, and one exception on record."""
+    upstream = place.enter(Upstream())
+    place.configure(upstreams=[f"127.0.0.1:{upstream.port}"], **more)
+    place.command("lists", "import", "--category", "ads", "--reason", "x",
+                  place.list_of("ads", ["tracker.example", "chess.example"]))
+    resolver = place.resolver()
+    place.command("allow", "chess.example", "--group", "pupils", "--for", "2h", "--reason", "a lesson")
+    verdicts(resolver, chess="NOERROR")
+    return resolver
+
+
+def verdicts(resolver, chess):
+    same(resolver.ask("tracker.example").rcode, "NXDOMAIN", "a listed name")
+    same(resolver.ask("chess.example").rcode, chess, "the name of the exception")
+    same(resolver.ask("hot.site.example").rcode, "NOERROR", "any other name")
+
+
+def test_full_disk(place):
+    """No room for a change: said, nothing half done, what was decided stays; with room again it works."""
+    lab.need_root()
+    place.state.mkdir()
+    if place.run("mount", "-t", "tmpfs", "-o", "size=40m", "chalkgate-test", place.state).returncode:
+        raise lab.Skip("a small file system cannot be mounted here")
+    try:
+        resolver = ground(place)
+        before = len(place.json("changes"))
+        ballast = place.state / "ballast"
+        with open(ballast, "wb", buffering=0) as file:
+            for size in (1 << 20, 4096):
+                try:
+                    while True:
+                        file.write(b"\0" * size)
+                except OSError:
+                    pass
+        refused = None
+        for at in range(300):  # the file has some room of its own
+            done = place.command("deny", f"n{at}.example", "-g", "pupils", "--permanent", "-r", "x" * 400, expect=None)
+            if done.returncode:
+                refused = at
+                break
+        same(done.returncode, 1, f"after {at} changes: {done.stderr}")
+        holds("is full; nothing was changed" in done.stderr, done.stderr)
+        verdicts(resolver, chess="NOERROR")
+        same(resolver.ask(f"n{refused}.example").rcode, "NOERROR", "what was not recorded is not in force")
+        same(len(place.json("changes")), before + refused, "entries")
+        same(place.json("changes", "verify")["whole"], True, "the chain")
+        ballast.unlink()
+        place.command("deny", "late.example", "-g", "pupils", "--for", "1h", "-r", "with room")
+        same(resolver.ask("late.example").rcode, "NXDOMAIN", "with room again")
+        same(resolver.stop(), 0, "the exit code")
+        verdicts(place.resolver(), chess="NOERROR")
+    finally:
+        place.close()
+        place.run("umount", place.state)
+
+
+def test_damaged_state(place):
+    """Whatever became of state.mdb: the resolver starts and filters, and says what is the matter; put back, all is there."""
+    resolver = ground(place)
+    same(resolver.stop(), 0, "the exit code")
+    path = place.state / "state.mdb"
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    for at in range(4096 * 2, len(whole), 97):
+        flipped[at] ^= 0xff
+    for what, octets in {"octets flipped": bytes(flipped), "cut": whole[:len(whole) // 2 - 100], "rubbish": b"x" * 50000,
+                         "a folder": None, "closed to us": b""}.items():
+        path.unlink()
+        if octets is None:
+            path.mkdir()
+        else:
+            path.write_bytes(octets or whole)
+        if not octets:
+            path.chmod(0)
+        resolver = place.resolver()
+        verdicts(resolver, chess="NXDOMAIN")
+        log = resolver.log()
+        holds("state.mdb" in log and "the configuration's rules are" in log, f"{what}: {log}")
+        done = place.command("allow", "chess.example", "-g", "pupils", "--for", "1h", "-r", "x", expect=1)
+        holds("changes cannot be recorded, so they are refused" in done.stderr, f"{what}: {done.stderr}")
+        holds("state.mdb" in place.command("status").stdout, f"{what}: status is silent")
+        same(resolver.stop(), 0, f"{what}: the exit code")
+        if octets is None:
+            path.chmod(0o700)
+            path.rmdir()
+            path.touch()
+        path.chmod(0o600)
+    path.unlink()
+    resolver = place.resolver()
+    holds("is not there, though chalkgated has run here before" in resolver.log(), resolver.log())
+    verdicts(resolver, chess="NXDOMAIN")
+    resolver.stop()
+    path.write_bytes(whole)
+    verdicts(place.resolver(), chess="NOERROR")
+    same(place.json("changes", "verify")["whole"], True, "the chain")
+
+
 if __name__ == "__main__":
     lab.main()
