@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,7 +37,7 @@ static uid_t login_uid(void)
     return (uid_t)uid == (uid_t)-1 ? getuid() : (uid_t)uid;
 }
 
-static struct actor actor_here(void)
+struct actor act_actor(void)
 {
     uid_t login = login_uid();
     struct actor actor = {.uid = getuid(), .login_uid = login, .role = "manager"};
@@ -46,10 +47,25 @@ static struct actor actor_here(void)
     return actor;
 }
 
+void act_owner_enter(const char *folder)
+{
+    struct stat status;
+
+    if (geteuid() == 0 && stat(folder, &status) == 0 && status.st_uid != 0 &&
+        setegid(status.st_gid) == 0)
+        (void)!seteuid(status.st_uid);
+}
+
+void act_owner_leave(void)
+{
+    if (getuid() == 0 && geteuid() != 0 && seteuid(0) == 0)
+        (void)!setegid(getgid());
+}
+
 static int change_here(struct act_here *here, const char *folder, bool writing,
                        struct bl_error *error)
 {
-    struct actor actor = actor_here();
+    struct actor actor = act_actor();
     int code = state_open(folder, writing, &here->state, error);
 
     if (code == -ENOENT && !writing)
@@ -75,8 +91,10 @@ int act_here_open(struct command *command, bool writing, struct act_here *out_he
     uint64_t generation;
     int code = config && folder ? 0 : bl_error_set(error, -EINVAL, "there is no configuration");
 
-    if (code == 0 && writing)
+    if (code == 0 && writing) {
+        act_owner_enter(folder);
         code = bl_lists_lock(folder, &here.lock_fd, error);
+    }
     if (code == 0)
         code = calendar_create(&config->calendar, &here.calendar, error);
     if (code == 0)
@@ -102,6 +120,7 @@ void act_here_close(struct act_here *here)
     calendar_free(here->calendar);
     if (here->lock_fd >= 0)
         close(here->lock_fd);
+    act_owner_leave();
 }
 
 static int act_do_here(struct command *command, act_function *function, bool writing,
@@ -169,7 +188,7 @@ enum exit_code act_ask(struct command *command, const char *verb, act_function *
     struct bl_error error = {0};
     enum exit_code exit = act_try(command, verb, function, writing, request, out_reply, &error);
 
-    return exit == EXIT_DONE ? exit : command_fail(exit, "%s", error.text);
+    return exit == EXIT_DONE ? exit : ask_fail(exit, &error);
 }
 
 int act_span(json_t *request, const char *length, const char *until, struct bl_error *error)

@@ -22,6 +22,14 @@ int act_here_open(struct command *command, bool writing, struct act_here *out_he
                   struct bl_error *error);
 void act_here_close(struct act_here *here); /* what was not committed is gone */
 
+/* Who sits at this terminal, for the change log. */
+struct actor act_actor(void);
+
+/* Root may write anywhere, but what it leaves in the state folder the daemon must be able to go on
+ * with: from enter to leave, files are made as the folder's owner. Not nested. */
+void act_owner_enter(const char *folder);
+void act_owner_leave(void);
+
 typedef int act_function(struct act *act, const json_t *request, json_t *reply,
                          struct bl_error *error);
 

@@ -9,13 +9,41 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { REPLY_MAX = 64 * 1024 * 1024, REPLY_STEP = 64 * 1024, WAIT_S = 600 };
+enum { REPLY_MAX = 64 * 1024 * 1024, REPLY_STEP = 64 * 1024, WAIT_S = 60, WAIT_LONG_S = 600 };
 
-/* −1 with EXIT_NOTHING when nobody listens, with another code when it cannot be asked. */
-static int daemon_connect(const char *state, enum exit_code *out_code, struct bl_error *error)
+/* Of a daemon that is there but does not answer. */
+static void unanswered(int wait_s, struct bl_error *error)
+{
+    bl_error_set(
+        error, -ETIMEDOUT,
+        "chalkgated is running but has not answered for %d seconds; it may be very busy, or "
+        "hang: `journalctl -u chalkgated` may say why, and `systemctl restart chalkgated` "
+        "starts it anew",
+        wait_s);
+}
+
+/* How long an answer may take: some verbs read and sync files of any size, or wait for another
+ * change. */
+static int patience_s(const char *verb)
+{
+    static const char *const SLOW[] = {"lists-adopt", "lists-rollback", "reload", "selftest",
+                                       "changes-verify"};
+    const char *own = getenv("CHALKGATE_PATIENCE");
+
+    if (own && strtol(own, NULL, 10) > 0)
+        return (int)strtol(own, NULL, 10);
+    for (size_t i = 0; i < sizeof SLOW / sizeof *SLOW; i++)
+        if (strcmp(verb, SLOW[i]) == 0)
+            return WAIT_LONG_S;
+    return WAIT_S;
+}
+
+/* −1 with EXIT_NO_DAEMON when nobody listens, with another code when it cannot be asked. */
+static int daemon_connect(const char *state, int wait_s, enum exit_code *out_code,
+                          struct bl_error *error)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    struct timeval wait = {.tv_sec = WAIT_S};
+    struct timeval wait = {.tv_sec = wait_s};
     int fd;
 
     *out_code = EXIT_FAILED;
@@ -25,13 +53,20 @@ static int daemon_connect(const char *state, enum exit_code *out_code, struct bl
         return -1;
     }
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&name, sizeof name) == 0) {
+    if (fd >= 0) {
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-        return fd;
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait); /* of connect(2), too */
+        if (connect(fd, (struct sockaddr *)&name, sizeof name) == 0)
+            return fd;
     }
     if (errno == ENOENT || errno == ECONNREFUSED) {
-        *out_code = EXIT_NOTHING;
-        bl_error_set(error, -ENOENT, "no chalkgated is running with the state folder %s", state);
+        *out_code = EXIT_NO_DAEMON;
+        bl_error_set(error, -ENOENT,
+                     "no chalkgated is running with the state folder %s; `systemctl start "
+                     "chalkgated` starts it",
+                     state);
+    } else if (errno == EAGAIN) {
+        unanswered(wait_s, error);
     } else {
         bl_error_set(error, -errno, "cannot ask chalkgated at %s: %s", name.sun_path,
                      strerror(errno));
@@ -119,8 +154,8 @@ static enum exit_code reply_judge(json_t *reply, struct bl_error *error)
     return code >= EXIT_FAILED && code <= EXIT_NOTHING ? (enum exit_code)code : EXIT_FAILED;
 }
 
-static enum exit_code exchange(int fd, const char *request, int passed_fd, json_t **out_reply,
-                               struct bl_error *error)
+static enum exit_code exchange(int fd, const char *request, int passed_fd, int wait_s,
+                               json_t **out_reply, struct bl_error *error)
 {
     enum exit_code exit_code;
     json_error_t fault;
@@ -129,8 +164,12 @@ static enum exit_code exchange(int fd, const char *request, int passed_fd, json_
     size_t len = 0;
     int code = request_send(fd, request, strlen(request), passed_fd);
 
-    if (code == 0)
+    if (code == 0 || code == -EPIPE) /* it may have said why, and gone */
         code = reply_receive(fd, &text, &len);
+    if (code == -EAGAIN) {
+        unanswered(wait_s, error);
+        return EXIT_FAILED;
+    }
     if (code < 0) {
         bl_error_set(error, code, "chalkgated did not answer: %s", strerror(-code));
         return EXIT_FAILED;
@@ -159,7 +198,7 @@ enum exit_code ask_daemon(struct command *command, const char *verb, json_t *arg
     const char *state = command_state(command);
     enum exit_code code = EXIT_USAGE;
     char *text = NULL, *line = NULL;
-    int socket_fd;
+    int socket_fd, wait_s = patience_s(verb);
 
     json_object_set_new(request, "verb", json_string(verb));
     text = json_dumps(request, JSON_COMPACT);
@@ -174,9 +213,9 @@ enum exit_code ask_daemon(struct command *command, const char *verb, json_t *arg
         bl_error_set(error, -ENOMEM, "out of memory");
         return EXIT_FAILED;
     }
-    socket_fd = daemon_connect(state, &code, error);
+    socket_fd = daemon_connect(state, wait_s, &code, error);
     if (socket_fd >= 0) {
-        code = exchange(socket_fd, line, fd, out_reply, error);
+        code = exchange(socket_fd, line, fd, wait_s, out_reply, error);
         close(socket_fd);
     }
     free(line);
@@ -184,16 +223,21 @@ enum exit_code ask_daemon(struct command *command, const char *verb, json_t *arg
     return code;
 }
 
+enum exit_code ask_fail(enum exit_code code, const struct bl_error *error)
+{
+    return command_fail(code == EXIT_NO_DAEMON ? EXIT_FAILED : code, "%s", error->text);
+}
+
 bool ask_is_answered(struct command *command)
 {
     const char *state = command_state(command);
     enum exit_code code;
     struct bl_error error;
-    int fd = state ? daemon_connect(state, &code, &error) : -1;
+    int fd = state ? daemon_connect(state, patience_s(""), &code, &error) : -1;
 
     if (fd < 0)
         return state &&
-               code != EXIT_NOTHING; /* there, but it cannot be asked: that is to be told */
+               code != EXIT_NO_DAEMON; /* there, but it cannot be asked: that is to be told */
     close(fd);
     return true;
 }

@@ -14,12 +14,16 @@
 
 /* Sends {"verb": verb, …arguments} (`arguments` is taken, may be NULL) and waits for the reply.
  * `fd` is −1 where none goes along. Returns EXIT_DONE and *out_reply (the caller frees it with
- * json_decref), or another exit code with the sentence in *error. EXIT_NOTHING: no daemon is
- * running. */
+ * json_decref), or another exit code with the sentence in *error: the daemon's own, EXIT_NO_DAEMON
+ * where none is running, EXIT_FAILED where it did not answer in time (a minute; ten for what may
+ * wait for a disk; $CHALKGATE_PATIENCE seconds where set). */
 enum exit_code ask_daemon(struct command *command, const char *verb, json_t *arguments, int fd,
                           json_t **out_reply, struct bl_error *error);
 
-/* Whether a daemon answers for the state folder: its refusals may be EXIT_NOTHING, too. */
+/* Prints the sentence of an ask_daemon() that failed; returns what the program ends with. */
+enum exit_code ask_fail(enum exit_code code, const struct bl_error *error);
+
+/* Whether a daemon has the state folder: then it is to be asked, whatever it says. */
 bool ask_is_answered(struct command *command);
 
 /* For verbs that read files of the state folder themselves: EXIT_DONE where `file` (below the state

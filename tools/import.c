@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "blocklists/lists.h"
+#include "tools/act_here.h"
 #include "tools/ask.h"
+#include "tools/lists_here.h"
 #include "tools/progress.h"
 
 static void out_of_memory(void)
@@ -55,8 +57,10 @@ static const char *folder_find(const char *state, char *path, size_t size)
     const char *temporary = getenv("TMPDIR");
 
     if ((size_t)snprintf(path, size, "%s/lists", state) < size) {
+        act_owner_enter(state);
         if (access(state, W_OK) == 0)
             (void)mkdir(path, 0755);
+        act_owner_leave();
         if (access(path, W_OK) == 0)
             return path;
     }
@@ -364,20 +368,6 @@ enum exit_code import_stage(struct import *import)
                    : command_fail(EXIT_FAILED, "%s. What is in force stays as it is", error.text);
 }
 
-/* Nobody else answers for the state folder: then this command does, while it holds the lock. */
-static int adopt_here(struct import *import, struct bl_error *error)
-{
-    const char *state = command_state(import->command);
-    int lock, rc = bl_lists_lock(state, &lock, error);
-
-    if (rc < 0)
-        return rc;
-    rc = bl_lists_adopt(state, import->fd, import->command->config->keep_generations,
-                        &import->generation, error);
-    close(lock);
-    return rc;
-}
-
 static enum exit_code adopt(struct import *import, struct bl_error *error)
 {
     json_t *reply = NULL;
@@ -386,8 +376,11 @@ static enum exit_code adopt(struct import *import, struct bl_error *error)
     enum exit_code code =
         ask_daemon(import->command, "lists-adopt", arguments, import->fd, &reply, error);
 
-    if (code == EXIT_NOTHING)
-        return adopt_here(import, error) == 0 ? EXIT_DONE : EXIT_FAILED;
+    if (code == EXIT_NO_DAEMON)
+        return lists_adopt_here(import->command, import->fd, import->options.reason,
+                                &import->generation, error) == 0
+                   ? EXIT_DONE
+                   : EXIT_FAILED;
     if (code == EXIT_DONE) {
         import->generation = (uint64_t)json_integer_value(json_object_get(reply, "generation"));
         json_decref(reply);

@@ -9,6 +9,7 @@
 #include "blocklists/lists.h"
 #include "tools/ask.h"
 #include "tools/lists.h"
+#include "tools/lists_here.h"
 #include "tools/table.h"
 
 enum { GENERATIONS = 64 }; /* looked at, the latest */
@@ -228,24 +229,21 @@ static const struct argp rollback_argp = {
         "sealed category stays as it is: if it would lose names, nothing is changed.",
 };
 
-static enum exit_code rollback_here(struct command *command, uint64_t wanted,
-                                    uint64_t *out_generation, struct bl_error *error)
+static enum exit_code rollback_here(struct command *command, const struct diff_arguments *arguments,
+                                    uint64_t wanted, uint64_t *out_generation,
+                                    struct bl_error *error)
 {
     const struct config *config = command_config(command);
     struct bl_guard guard;
-    int lock, rc;
+    int rc;
 
     if (!config)
         return EXIT_USAGE;
-    rc = bl_lists_lock(command_state(command), &lock, error);
-    if (rc < 0)
-        return EXIT_FAILED;
     if (config_guard(config, true, &guard) < 0)
         exit((int)command_fail(EXIT_FAILED, "there is not enough memory"));
     /* Sealed categories are not loosened by going back, either. */
-    rc = bl_lists_rollback_guarded(command_state(command), wanted, &guard, out_generation, error);
+    rc = lists_rollback_here(command, wanted, &guard, arguments->reason, out_generation, error);
     free(guard.sealed);
-    close(lock);
     if (rc == 0)
         return EXIT_DONE;
     return rc == -EPERM ? EXIT_NOT_ALLOWED : rc == -ENOENT ? EXIT_NOTHING : EXIT_FAILED;
@@ -284,8 +282,8 @@ enum exit_code lists_rollback_run(struct command *command, int argc, char **argv
         command, "lists-rollback",
         json_pack("{s:I, s:s*}", "generation", (json_int_t)wanted, "reason", arguments.reason), -1,
         &reply, &error);
-    if (code == EXIT_NOTHING)
-        code = rollback_here(command, wanted, &generation, &error);
+    if (code == EXIT_NO_DAEMON)
+        code = rollback_here(command, &arguments, wanted, &generation, &error);
     else if (code == EXIT_DONE)
         generation = (uint64_t)json_integer_value(json_object_get(reply, "generation"));
     json_decref(reply);

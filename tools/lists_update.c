@@ -118,15 +118,17 @@ static bool subscriptions_find(struct update *update, const struct config *confi
     return true;
 }
 
-/* Beside the generations where that is ours; else a folder for this once. */
+/* Beside the generations where that is ours, and not root in somebody else's; else a folder for
+ * this once. */
 static int cache_find(struct update *update, const char *state, struct bl_error *error)
 {
     const char *parent = getenv("TMPDIR");
+    struct stat status;
 
     (void)mkdir(state, 0755); /* as the import would */
     if (snprintf(update->cache, sizeof update->cache, "%s/lists/sources", state) <
             (int)sizeof update->cache &&
-        access(state, W_OK) == 0)
+        access(state, W_OK) == 0 && stat(state, &status) == 0 && status.st_uid == geteuid())
         return 0;
     snprintf(update->cache, sizeof update->cache, "%s/chalkgate-update-XXXXXX",
              parent && *parent ? parent : "/var/tmp");

@@ -85,7 +85,7 @@ static enum exit_code run_reload(struct command *command, int argc, char **argv)
     code = ask_daemon(command, "reload", json_pack("{s:s}", "reason", options.reason), -1, &reply,
                       &error);
     if (code != EXIT_DONE)
-        return command_fail(code == EXIT_NOTHING ? EXIT_FAILED : code, "%s", error.text);
+        return ask_fail(code, &error);
     snprintf(sentence, sizeof sentence, "Reloaded; list generation %lld is in force.",
              (long long)json_integer_value(json_object_get(reply, "generation")));
     json_incref(reply);
@@ -133,7 +133,7 @@ static enum exit_code run_flush(struct command *command, int argc, char **argv)
         return (enum exit_code)(failed - 1);
     code = ask_daemon(command, "flush", json_pack("{s:s*}", "name", name), -1, &reply, &error);
     if (code != EXIT_DONE)
-        return command_fail(code == EXIT_NOTHING ? EXIT_FAILED : code, "%s", error.text);
+        return ask_fail(code, &error);
     entries = json_integer_value(json_object_get(reply, "entries"));
     snprintf(sentence, sizeof sentence, "%lld kept answer%s forgotten.", entries,
              entries == 1 ? "" : "s");

@@ -193,7 +193,7 @@ static enum exit_code run_selftest(struct command *command, int argc, char **arg
         return EXIT_USAGE;
     code = ask_daemon(command, "selftest", NULL, -1, &result, &error);
     if (code != EXIT_DONE)
-        return command_fail(code == EXIT_NOTHING ? EXIT_FAILED : code, "%s", error.text);
+        return ask_fail(code, &error);
     check_sockets(config, result);
     check_status(command, result);
     if (command->json) {

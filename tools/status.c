@@ -227,7 +227,7 @@ static enum exit_code run_status(struct command *command, int argc, char **argv)
         return (enum exit_code)(failed - 1);
     code = ask_daemon(command, "status", NULL, -1, &status, &error);
     if (code != EXIT_DONE)
-        return command_fail(code == EXIT_NOTHING ? EXIT_FAILED : code, "%s", error.text);
+        return ask_fail(code, &error);
     if (command->json) {
         json_object_del(status, "ok");
         json_dumpf(status, stdout, JSON_INDENT(2));

@@ -18,7 +18,8 @@ enum exit_code {
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
     EXIT_NOT_ALLOWED = 3,
-    EXIT_NOTHING = 4
+    EXIT_NOTHING = 4,
+    EXIT_NO_DAEMON = 64 /* of ask_daemon() only; the program never ends with it */
 };
 
 struct command {

@@ -333,7 +333,7 @@ static enum exit_code answer(struct command *command, json_t *request, json_t **
 
     if (ask_is_answered(command)) {
         exit = ask_daemon(command, "why", json_incref(request), -1, out_reply, &error);
-        return exit == EXIT_DONE ? exit : command_fail(exit, "%s", error.text);
+        return exit == EXIT_DONE ? exit : ask_fail(exit, &error);
     }
     *out_reply = json_object();
     code = answer_here(command, request, *out_reply, &error);

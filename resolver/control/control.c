@@ -19,12 +19,15 @@
 #include "resolver/base/thread.h"
 #include "resolver/control/caller.h"
 #include "resolver/control/daemon.h"
+#include "resolver/control/queue.h"
 #include "resolver/control/rules.h"
 
 enum {
     BACKLOG = 64,
     REQUEST_MS = 10 * 1000,
     REPLY_MS = 5 * 60 * 1000,
+    REPLY_STEP_MS = 30 * 1000, /* without an octet taken */
+    STOP_LOOK_MS = 200,        /* how soon a caller that stalls is left at the end */
     SHORTAGE_MS = 100,
     REASON_MAX = 500,
     THREAD_STACK = 1024 * 1024,
@@ -36,29 +39,37 @@ enum {
 
 struct control {
     struct daemon *daemon;
-    int fd, wake_fd; /* the listening socket; an eventfd that ends the thread */
+    int fd,
+        wake_fd; /* the listening socket; an eventfd: a caller has left, or it is time to stop */
     char path[sizeof((struct sockaddr_un *)0)->sun_path];
     pthread_t thread;
     bool started;
     pthread_mutex_t lock;
     pthread_cond_t left;
-    unsigned callers;
-    bool stopping;
+    struct queue queue;
+    bool stopping; /* atomic, and set under `lock` */
 };
 
 struct call {
     struct control *control;
     int fd, passed_fd;
+    uid_t uid;
     size_t len;
     char text[CONTROL_REQUEST_MAX + 1];
 };
 
-static bool poll_until(int fd, short events, int64_t end_ms)
+/* False when it is too late, or time to stop: whoever stalls does not hold up the end. */
+static bool poll_until(struct control *control, int fd, short events, int64_t end_ms)
 {
     struct pollfd item = {.fd = fd, .events = events};
-    int64_t left = end_ms - clock_read().mono_ms;
 
-    return left > 0 && poll(&item, 1, (int)left) == 1;
+    for (;;) {
+        int64_t left = end_ms - clock_read().mono_ms;
+        if (left <= 0 || __atomic_load_n(&control->stopping, __ATOMIC_RELAXED))
+            return false;
+        if (poll(&item, 1, left < STOP_LOOK_MS ? (int)left : STOP_LOOK_MS) == 1)
+            return true;
+    }
 }
 
 /* A descriptor that came along; more than one is more than was asked for. */
@@ -97,7 +108,7 @@ static int request_read(struct call *call)
                                 .msg_controllen = sizeof control};
         ssize_t got;
         char *newline;
-        if (!poll_until(call->fd, POLLIN, end_ms))
+        if (!poll_until(call->control, call->fd, POLLIN, end_ms))
             return -ETIMEDOUT;
         got = recvmsg(call->fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -116,19 +127,21 @@ static int request_read(struct call *call)
     return -EMSGSIZE;
 }
 
-static void reply_write(int fd, const char *text, size_t len)
+static void reply_write(const struct call *call, const char *text, size_t len)
 {
     int64_t end_ms = clock_read().mono_ms + REPLY_MS;
 
     while (len) {
-        ssize_t sent = send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = send(call->fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent > 0) {
             text += sent;
             len -= (size_t)sent;
         } else if (errno != EAGAIN && errno != EINTR) {
             return;
-        } else if (!poll_until(fd, POLLOUT, end_ms)) {
-            return;
+        } else {
+            int64_t step_ms = clock_read().mono_ms + REPLY_STEP_MS;
+            if (!poll_until(call->control, call->fd, POLLOUT, step_ms < end_ms ? step_ms : end_ms))
+                return;
         }
     }
 }
@@ -148,7 +161,8 @@ static int exit_code_of(int code)
     }
 }
 
-static void reply_send(int fd, json_t *reply, int code, const struct bl_error *error)
+static void reply_send(const struct call *call, json_t *reply, int code,
+                       const struct bl_error *error)
 {
     char *text;
     size_t len;
@@ -167,7 +181,7 @@ static void reply_send(int fd, json_t *reply, int code, const struct bl_error *e
     len = strlen(text);
     if (len < CONTROL_REPLY_MAX) {
         text[len] = '\n'; /* in the NUL's place */
-        reply_write(fd, text, len + 1);
+        reply_write(call, text, len + 1);
     }
     free(text);
 }
@@ -263,25 +277,33 @@ static void call_answer(struct call *call)
         }
     }
     if (reply && code != -EPIPE)
-        reply_send(call->fd, reply, code, &error);
+        reply_send(call, reply, code, &error);
     json_decref(request);
     json_decref(reply);
+}
+
+static void call_leave(struct control *control, uid_t uid)
+{
+    pthread_mutex_lock(&control->lock);
+    queue_leave(&control->queue, uid);
+    pthread_cond_signal(&control->left);
+    CHECK(eventfd_write(control->wake_fd, 1) ==
+          0); /* under the lock: closed once nobody is served */
+    pthread_mutex_unlock(&control->lock);
 }
 
 static void *call_run(void *user)
 {
     struct call *call = user;
     struct control *control = call->control;
+    uid_t uid = call->uid;
 
     call_answer(call);
     if (call->passed_fd >= 0)
         close(call->passed_fd);
     close(call->fd);
     free(call);
-    pthread_mutex_lock(&control->lock);
-    control->callers--;
-    pthread_cond_signal(&control->left);
-    pthread_mutex_unlock(&control->lock);
+    call_leave(control, uid);
     return NULL;
 }
 
@@ -299,44 +321,67 @@ static int thread_start(pthread_t *out_thread, bool detached, void *(*run)(void 
     return code;
 }
 
-/* Returns whether there was a descriptor for the caller. */
+/* A refusal, for which nobody waits. */
+static void call_refuse(int fd)
+{
+    static const char TEXT[] =
+        "{\"ok\":false,\"error\":\"too many requests are under way; please try again in a "
+        "moment\",\"code\":1}\n";
+
+    (void)!send(fd, TEXT, sizeof TEXT - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    close(fd);
+}
+
+/* Takes a caller into the queue. Returns whether there was a descriptor for it. */
 static bool caller_accept(struct control *control)
 {
     int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
-    struct call *call;
-    pthread_t thread;
+    struct ucred credentials;
+    socklen_t len = sizeof credentials;
+    bool taken = false;
 
     if (fd < 0)
         return errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS;
-    call = calloc(1, sizeof *call);
-    if (call) {
-        call->control = control;
-        call->fd = fd;
-        call->passed_fd = -1;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) == 0) {
         pthread_mutex_lock(&control->lock);
-        control->callers++;
-        pthread_mutex_unlock(&control->lock);
-        if (thread_start(&thread, true, call_run, call) == 0)
-            return true;
-        pthread_mutex_lock(&control->lock);
-        control->callers--;
+        taken = queue_add(&control->queue, fd, credentials.uid);
         pthread_mutex_unlock(&control->lock);
     }
-    free(call);
-    close(fd);
+    if (!taken)
+        call_refuse(fd);
     return true;
 }
 
-/* Further callers wait in the backlog until one has left. Returns whether to go on. */
-static bool place_wait(struct control *control)
+static void call_begin(struct control *control, const struct queue_place *place)
 {
-    bool stopping;
+    struct call *call = calloc(1, sizeof *call);
+    pthread_t thread;
 
-    pthread_mutex_lock(&control->lock);
-    while (control->callers >= CONTROL_CALLERS_MAX && !control->stopping)
-        pthread_cond_wait(&control->left, &control->lock);
-    stopping = control->stopping;
-    pthread_mutex_unlock(&control->lock);
+    if (call) {
+        *call =
+            (struct call){.control = control, .fd = place->fd, .passed_fd = -1, .uid = place->uid};
+        if (thread_start(&thread, true, call_run, call) == 0)
+            return;
+    }
+    free(call);
+    call_refuse(place->fd);
+    call_leave(control, place->uid);
+}
+
+/* Starts what may be started. Returns whether to go on. */
+static bool queue_serve(struct control *control)
+{
+    struct queue_place place;
+    bool stopping, found;
+
+    do {
+        pthread_mutex_lock(&control->lock);
+        stopping = control->stopping;
+        found = !stopping && queue_next(&control->queue, &place);
+        pthread_mutex_unlock(&control->lock);
+        if (found)
+            call_begin(control, &place);
+    } while (found);
     return !stopping;
 }
 
@@ -345,12 +390,13 @@ static void *control_run(void *user)
     struct control *control = user;
     struct pollfd items[2] = {{.fd = control->fd, .events = POLLIN},
                               {.fd = control->wake_fd, .events = POLLIN}};
+    eventfd_t wakes;
 
-    while (place_wait(control)) {
+    while (queue_serve(control)) {
         if (poll(items, 2, -1) < 0)
             continue;
         if (items[1].revents)
-            break;
+            (void)eventfd_read(control->wake_fd, &wakes);
         /* The caller stays in the backlog and poll() would tell of it at once, again and again. */
         if (items[0].revents && !caller_accept(control))
             (void)poll(&items[1], 1, SHORTAGE_MS);
@@ -386,7 +432,8 @@ int control_open(struct daemon *daemon, struct control **out_control, struct bl_
     control->fd = -1;
     pthread_mutex_init(&control->lock, NULL);
     pthread_cond_init(&control->left, NULL);
-    control->wake_fd = eventfd(0, EFD_CLOEXEC);
+    control->queue.own = geteuid();
+    control->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     len = snprintf(control->path, sizeof control->path, "%s/control.sock", daemon->state);
     if (control->wake_fd < 0)
         code = bl_error_set(error, -errno, "cannot open the control socket: %s", strerror(errno));
@@ -421,15 +468,16 @@ void control_close(struct control *control)
         return;
     if (control->started) {
         pthread_mutex_lock(&control->lock);
-        control->stopping = true;
-        pthread_cond_broadcast(&control->left);
+        __atomic_store_n(&control->stopping, true, __ATOMIC_RELAXED);
         pthread_mutex_unlock(&control->lock);
         CHECK(eventfd_write(control->wake_fd, 1) == 0);
         pthread_join(control->thread, NULL);
     }
     pthread_mutex_lock(&control->lock);
-    while (control->callers)
+    while (control->queue.served_count)
         pthread_cond_wait(&control->left, &control->lock);
+    for (unsigned i = 0; i < control->queue.waiting_count; i++)
+        close(control->queue.waiting[i].fd);
     pthread_mutex_unlock(&control->lock);
     if (control->fd >= 0) {
         unlink(control->path);

@@ -23,14 +23,14 @@
  *
  * declare the table below, and add it to the list in verbs.c and the file to sources.cmake.
  *
- * Threads: each connection has a thread of its own (at most CONTROL_CALLERS_MAX; further ones wait
- * in the backlog), so a handler may take its time: read files, sync, wait for a database. It is
- * never on a worker's loop. Handlers marked CONTROL_CHANGES run one at a time, under
- * daemon->change. See daemon.h for what a handler may reach.
+ * Threads: each connection has a thread of its own (so many in all and of one user as queue.h says;
+ * some more wait their turn, the rest are turned away), so a handler may take its time: read files,
+ * sync, wait for a database. It is never on a worker's loop. Handlers marked CONTROL_CHANGES run
+ * one at a time, under daemon->change. See daemon.h for what a handler may reach.
  *
  * Limits: a request of CONTROL_REQUEST_MAX octets within 10 s, a reply of CONTROL_REPLY_MAX; 5
- * minutes for a slow reader. Failure modes: a caller that goes away, stalls or sends rubbish costs
- * its own thread only.
+ * minutes for a slow reader, and half a minute for one that takes nothing. Failure modes: a caller
+ * that goes away, stalls or sends rubbish costs its own thread only.
  */
 #ifndef RESOLVER_CONTROL_CONTROL_H
 #define RESOLVER_CONTROL_CONTROL_H
@@ -44,7 +44,6 @@
 enum {
     CONTROL_REQUEST_MAX = 256 * 1024,
     CONTROL_REPLY_MAX = 64 * 1024 * 1024,
-    CONTROL_CALLERS_MAX = 32,
     CONTROL_GROUPS_MAX = 256,
     CONTROL_USER_MAX = 64,
 };

@@ -9,6 +9,7 @@ target_sources(chalkgated PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/notify.c
   ${CMAKE_CURRENT_LIST_DIR}/privileges.c
   ${CMAKE_CURRENT_LIST_DIR}/pulse.c
+  ${CMAKE_CURRENT_LIST_DIR}/queue.c
   ${CMAKE_CURRENT_LIST_DIR}/readers.c
   ${CMAKE_CURRENT_LIST_DIR}/rules.c
   ${CMAKE_CURRENT_LIST_DIR}/selftest.c
