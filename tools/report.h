@@ -28,8 +28,8 @@ struct report_sum {
     char *title;                        /* of a category; "" elsewhere */
     uint8_t severity;                   /* of a category; of a name or device the highest met */
     uint64_t denied, observed, counted; /* counted: not itemised, not among denied */
-    uint64_t others; /* of a name: how many devices asked; of a device: how many names */
-    char *category;  /* of a name: the category most of it was in; of a device likewise */
+    uint64_t others;      /* of a name: how many devices asked; of a device: how many names */
+    const char *category; /* of a name or device: that most of it was in; a category's name */
     uint64_t category_count;
 };
 
@@ -89,6 +89,9 @@ struct report_options {
 int report_make(const struct report_options *options, struct report **out_report,
                 struct bl_error *error);
 void report_free(struct report *report);
+
+/* Short enough for findings: up to a month. */
+bool report_is_short(const struct report_options *options);
 
 /* The second half of report_make(): findings, the weeks before, the lists (report_look.c). */
 int report_look_closer(const struct report_options *options, struct report *report,

@@ -18,6 +18,8 @@ enum {
     INTERVAL_LEAST_BIN = 19, /* about half a minute: people do not keep such time */
     BEATS_LEAST = 6,
     RECENT = 8,
+    MINUTES = 2048, /* more than the longest day has */
+    HOURS_GROUPS = 64,
 };
 
 /* One device and one registrable domain. */
@@ -44,14 +46,46 @@ struct device {
         uint32_t domain;
     } recent[RECENT];
     unsigned next;
+    struct site {
+        uint32_t domain, pair; /* number of the pair + 1 */
+    } * sites;
+    uint32_t site_count, site_room;
 };
 
+/* A site, or a category, of the device that asks now: number of the pair + 1 where `turn` is the
+ * device's.
+ */
+struct near {
+    uint32_t turn, pair;
+};
+
+/* What the clock showed at a minute, and which groups' hours it was in: a bit each. */
+struct minute {
+    int64_t minute;
+    unsigned hour;
+    uint64_t known, in_hours;
+};
+
+/* What the numbers of a day's strings stand for here. */
+struct met {
+    int64_t day_ms;
+    struct tally_ids devices, domains, names, groups;
+};
+
+enum { NAME_PAGE = 1, NAME_APP = 2 };
+
 struct findings {
-    bool (*in_hours)(void *user, int64_t wall_ms);
+    bool (*in_hours)(void *user, const char *group, int64_t wall_ms);
     void *user;
-    struct tally_words devices, domains, categories, titles, groups, seen;
-    struct tally pair_numbers;  /* (device, domain) → number + 1 */
-    struct tally category_last; /* (device, category) → number of the pair that asked last + 1 */
+    struct tally_words devices, domains, categories, titles, groups;
+    struct tally seen; /* (device, category): before */
+    bool any_before;
+    struct met met;
+    struct near *near;  /* by domain */
+    struct near *asked; /* by category: the pair that asked last */
+    size_t near_room, asked_room;
+    uint32_t near_turn, near_device;
+    struct minute *minutes;
     struct device *device_list;
     size_t device_room;
     struct pair *pairs;
@@ -59,18 +93,20 @@ struct findings {
     uint64_t left_out;
     struct finding *list;
     size_t list_count;
-    int64_t hour_ms; /* the hour that `hour` and `is_in_hours` were worked out for */
-    unsigned hour;
-    bool is_in_hours;
 };
 
-struct findings *findings_create(bool (*in_hours)(void *user, int64_t wall_ms), void *user)
+struct findings *findings_create(bool (*in_hours)(void *user, const char *group, int64_t wall_ms),
+                                 void *user)
 {
     struct findings *findings = tally_must(calloc(1, sizeof(*findings)));
 
     findings->in_hours = in_hours;
     findings->user = user;
-    findings->hour_ms = INT64_MIN;
+    findings->minutes = tally_must(malloc(MINUTES * sizeof(*findings->minutes)));
+    for (size_t i = 0; i < MINUTES; i++)
+        findings->minutes[i].minute = INT64_MIN;
+    findings->met.day_ms = INT64_MAX;
+    findings->near_device = UINT32_MAX;
     return findings;
 }
 
@@ -78,14 +114,21 @@ void findings_free(struct findings *findings)
 {
     if (findings == NULL)
         return;
-    tally_words_free(&findings->devices);
     tally_words_free(&findings->domains);
     tally_words_free(&findings->categories);
     tally_words_free(&findings->titles);
     tally_words_free(&findings->groups);
-    tally_words_free(&findings->seen);
-    tally_free(&findings->pair_numbers);
-    tally_free(&findings->category_last);
+    tally_free(&findings->seen);
+    tally_ids_free(&findings->met.devices);
+    tally_ids_free(&findings->met.domains);
+    tally_ids_free(&findings->met.names);
+    tally_ids_free(&findings->met.groups);
+    free(findings->near);
+    free(findings->minutes);
+    free(findings->asked);
+    for (size_t i = 0; i < findings->devices.count; i++)
+        free(findings->device_list[i].sites);
+    tally_words_free(&findings->devices);
     free(findings->device_list);
     free(findings->pairs);
     free(findings->list);
@@ -136,7 +179,22 @@ static bool name_is_app(const struct denial_record *record)
     return false;
 }
 
-static uint32_t device_of(struct findings *findings, const struct address *client)
+/* NAME_PAGE and NAME_APP; worked out once a day for each name. */
+static unsigned name_kinds(struct findings *findings, const struct denial_record *record)
+{
+    uint32_t *met =
+        record->name_id != TALLY_NO_ID ? tally_id_at(&findings->met.names, record->name_id) : NULL;
+
+    if (met != NULL && *met != TALLY_NO_ID)
+        return *met;
+    unsigned kinds =
+        (name_is_page(record) ? NAME_PAGE : 0u) | (name_is_app(record) ? NAME_APP : 0u);
+    if (met != NULL)
+        *met = kinds;
+    return kinds;
+}
+
+static uint32_t device_number(struct findings *findings, const struct address *client)
 {
     uint32_t number = tally_word(&findings->devices, client->bytes, 16);
 
@@ -152,15 +210,113 @@ static uint32_t device_of(struct findings *findings, const struct address *clien
     return number;
 }
 
+static uint32_t device_of(struct findings *findings, const struct denial_record *record)
+{
+    if (record->client_id == TALLY_NO_ID)
+        return device_number(findings, &record->client);
+    uint32_t *met = tally_id_at(&findings->met.devices, record->client_id);
+    if (*met == TALLY_NO_ID)
+        *met = device_number(findings, &record->client);
+    return *met;
+}
+
+static uint32_t domain_of(struct findings *findings, const struct denial_record *record)
+{
+    size_t len;
+
+    if (record->domain_id == TALLY_NO_ID) {
+        len = bl_name_length(record->domain);
+        return tally_word(&findings->domains, record->domain, len);
+    }
+    uint32_t *met = tally_id_at(&findings->met.domains, record->domain_id);
+    if (*met == TALLY_NO_ID) {
+        len = bl_name_length(record->domain);
+        *met = tally_word(&findings->domains, record->domain, len);
+    }
+    return *met;
+}
+
+static void day_turn(struct met *met, const struct day *day)
+{
+    int64_t day_ms = day != NULL ? day->start_ms : INT64_MIN;
+
+    if (day_ms == met->day_ms)
+        return;
+    met->day_ms = day_ms;
+    tally_ids_clear(&met->devices);
+    tally_ids_clear(&met->domains);
+    tally_ids_clear(&met->names);
+    tally_ids_clear(&met->groups);
+}
+
+static uint32_t group_of(struct findings *findings, const struct denial_record *record)
+{
+    uint32_t *met = record->word_group != TALLY_NO_ID
+                        ? tally_id_at(&findings->met.groups, record->word_group)
+                        : NULL;
+
+    if (met != NULL && *met != TALLY_NO_ID)
+        return *met;
+    uint32_t number = tally_word(&findings->groups, record->group, strlen(record->group));
+    if (met != NULL)
+        *met = number;
+    return number;
+}
+
+/* The pair + 1 at a domain or a category of the device that asks now; 0 where there is none. */
+static uint32_t *near_at(const struct findings *findings, struct near **items, size_t *room,
+                         uint32_t number)
+{
+    if (number >= *room) {
+        size_t more = (size_t)number * 2 + 1024;
+        *items = tally_must(realloc(*items, more * sizeof(**items)));
+        memset(*items + *room, 0, (more - *room) * sizeof(**items));
+        *room = more;
+    }
+    struct near *near = &(*items)[number];
+    if (near->turn != findings->near_turn)
+        *near = (struct near){.turn = findings->near_turn};
+    return &near->pair;
+}
+
+static uint32_t *asked_at(struct findings *findings, uint32_t category)
+{
+    return near_at(findings, &findings->asked, &findings->asked_room, category);
+}
+
+/* One device is met after another: what is known of the next is laid out in arrays, so that its
+ * look-ups cost no hashing. */
+static void device_turn(struct findings *findings, uint32_t device)
+{
+    if (device == findings->near_device)
+        return;
+    findings->near_device = device;
+    findings->near_turn++;
+    const struct device *now = &findings->device_list[device];
+    for (uint32_t i = 0; i < now->site_count; i++)
+        *near_at(findings, &findings->near, &findings->near_room, now->sites[i].domain) =
+            now->sites[i].pair;
+}
+
+static void device_site_add(struct device *device, uint32_t domain, uint32_t pair)
+{
+    if (device->site_count == device->site_room) {
+        device->site_room = device->site_room * 2 + 8;
+        device->sites =
+            tally_must(realloc(device->sites, device->site_room * sizeof(*device->sites)));
+    }
+    device->sites[device->site_count++] = (struct site){domain, pair};
+}
+
 static struct pair *pair_of(struct findings *findings, const struct denial_record *record,
                             uint32_t device)
 {
-    uint32_t domain =
-        tally_word(&findings->domains, record->domain, bl_name_length(record->domain));
-    uint64_t *number = tally_at(&findings->pair_numbers, tally_key(device, domain));
+    uint32_t domain = domain_of(findings, record);
 
-    if (*number != 0)
-        return &findings->pairs[*number - 1];
+    device_turn(findings, device);
+    uint32_t *near = near_at(findings, &findings->near, &findings->near_room, domain);
+    if (*near != 0)
+        return &findings->pairs[*near - 1];
     if (findings->pair_count == FINDINGS_PAIRS_MAX)
         return NULL;
     if (findings->pair_count == findings->pair_room) {
@@ -169,17 +325,19 @@ static struct pair *pair_of(struct findings *findings, const struct denial_recor
             tally_must(realloc(findings->pairs, findings->pair_room * sizeof(*findings->pairs)));
     }
     struct pair *pair = &findings->pairs[findings->pair_count++];
-    *number = findings->pair_count;
-    *pair = (struct pair){
-        .device = device,
-        .domain = domain,
-        .category = tally_word(&findings->categories, record->category, strlen(record->category)),
-        .group = tally_word(&findings->groups, record->group, strlen(record->group)),
-        .first_ms = record->wall_ms,
-        .last_ms = INT64_MIN,
-        .case_number = record->case_number,
-        .severity = record->severity,
-        .observed_only = true};
+    *near = (uint32_t)findings->pair_count;
+    uint32_t category =
+        tally_word(&findings->categories, record->category, strlen(record->category));
+    *pair = (struct pair){.device = device,
+                          .domain = domain,
+                          .category = category,
+                          .group = group_of(findings, record),
+                          .first_ms = record->wall_ms,
+                          .last_ms = INT64_MIN,
+                          .case_number = record->case_number,
+                          .severity = record->severity,
+                          .observed_only = true};
+    device_site_add(&findings->device_list[device], domain, *near);
     /* Titles run beside categories: the title of a number is that of its first coming. */
     if (pair->category == findings->titles.count) {
         char unique[512];
@@ -232,44 +390,65 @@ static bool others_together(struct device *device, uint32_t domain, int64_t wall
     return others >= 2;
 }
 
-static void clock_see(struct findings *findings, int64_t wall_ms)
+/* The minute of a moment, and whether it is within the hours of the group: out of hours is told
+ * look-up by look-up, and local time is dear. */
+static const struct minute *clock_see(struct findings *findings, int64_t wall_ms, uint32_t group,
+                                      bool *out_in_hours)
 {
-    if (wall_ms / 60000 == findings->hour_ms)
-        return;
-    time_t seconds = (time_t)(wall_ms / 1000);
-    struct tm local;
-    localtime_r(&seconds, &local);
-    findings->hour_ms = wall_ms / 60000;
-    findings->hour = (unsigned)local.tm_hour;
-    findings->is_in_hours = findings->in_hours(findings->user, wall_ms);
+    int64_t number = wall_ms / 60000;
+    struct minute *minute = &findings->minutes[(uint64_t)number % MINUTES];
+    const char *name = (const char *)findings->groups.items[group].bytes;
+
+    if (minute->minute != number) {
+        time_t seconds = (time_t)(wall_ms / 1000);
+        struct tm local;
+        localtime_r(&seconds, &local);
+        *minute = (struct minute){.minute = number, .hour = (unsigned)local.tm_hour};
+    }
+    if (group >= HOURS_GROUPS) {
+        *out_in_hours = findings->in_hours(findings->user, name, wall_ms);
+        return minute;
+    }
+    uint64_t bit = UINT64_C(1) << group;
+    if (!(minute->known & bit)) {
+        minute->known |= bit;
+        if (findings->in_hours(findings->user, name, wall_ms))
+            minute->in_hours |= bit;
+    }
+    *out_in_hours = (minute->in_hours & bit) != 0;
+    return minute;
 }
 
 void findings_meet(struct findings *findings, const struct denial_record *record)
 {
-    uint32_t device = device_of(findings, &record->client);
+    day_turn(&findings->met, record->day);
+    uint32_t device = device_of(findings, record);
     struct pair *pair = pair_of(findings, record, device);
 
-    clock_see(findings, record->wall_ms);
     if (pair == NULL) {
         findings->left_out += record->count;
         return;
     }
-    uint64_t *last = tally_at(&findings->category_last, tally_key(device, pair->category));
+    uint32_t *last = asked_at(findings, pair->category);
     if (*last != 0) {
         struct pair *other = &findings->pairs[*last - 1];
         if (other != pair && record->wall_ms - other->last_ms < SEVERAL_MS)
             other->several = pair->several = true;
     }
-    *last = (uint64_t)(pair - findings->pairs) + 1;
+    *last = (uint32_t)(pair - findings->pairs) + 1;
+    unsigned kinds = name_kinds(findings, record);
+    bool in_hours;
+    const struct minute *minute =
+        clock_see(findings, record->wall_ms, group_of(findings, record), &in_hours);
     beat(pair, record->wall_ms);
     pair->with_others +=
         others_together(&findings->device_list[device], pair->domain, record->wall_ms);
-    pair->page_names += name_is_page(record);
-    pair->app_names += name_is_app(record);
+    pair->page_names += (kinds & NAME_PAGE) != 0;
+    pair->app_names += (kinds & NAME_APP) != 0;
     pair->count += record->count;
     pair->last_ms = record->wall_ms;
-    pair->hours |= 1u << findings->hour;
-    pair->out_of_hours += findings->is_in_hours ? 0 : record->count;
+    pair->hours |= 1u << minute->hour;
+    pair->out_of_hours += in_hours ? 0 : record->count;
     pair->observed_only = pair->observed_only && record->observed;
     if (record->severity > pair->severity)
         pair->severity = record->severity;
@@ -428,17 +607,28 @@ static int finding_compare(const void *a, const void *b)
     return x->first_ms < y->first_ms ? -1 : x->first_ms > y->first_ms;
 }
 
-static uint32_t seen_number(struct findings *findings, const char *device, const char *category)
+void findings_seen_before(struct findings *findings, const struct denial_met *met)
 {
-    char key[256];
-    int len = snprintf(key, sizeof(key), "%s %s", device, category);
+    enum { NEVER = UINT32_MAX - 1 }; /* not in the span at all */
+    uint32_t device, number, *known = NULL;
 
-    return tally_word(&findings->seen, key, (size_t)(len < 255 ? len : 255));
-}
-
-void finding_seen_before(struct findings *findings, const char *device, const char *category)
-{
-    seen_number(findings, device, category);
+    findings->any_before = true;
+    day_turn(&findings->met, met->day);
+    if (met->client_id != TALLY_NO_ID)
+        known = tally_id_at(&findings->met.devices, met->client_id);
+    if (known != NULL && *known != TALLY_NO_ID) {
+        device = *known;
+    } else {
+        device = tally_word_find(&findings->devices, met->client->bytes, 16);
+        device = device == TALLY_NO_ID ? NEVER : device;
+        if (known != NULL)
+            *known = device;
+    }
+    if (device == NEVER)
+        return;
+    number = tally_word_find(&findings->categories, met->category, strlen(met->category));
+    if (number != TALLY_NO_ID)
+        *tally_at(&findings->seen, tally_key(device, number)) = 1;
 }
 
 /* Strings of the findings: names of domains and addresses as text, in place of their bytes. */
@@ -461,7 +651,7 @@ static void words_to_text(struct findings *findings)
 const struct finding *findings_judge(struct findings *findings, size_t *out_count)
 {
     struct tally numbers = {0};
-    size_t seen_before = findings->seen.count, room = 0;
+    size_t room = 0;
 
     if (findings->list == NULL) {
         words_to_text(findings);
@@ -483,7 +673,9 @@ const struct finding *findings_judge(struct findings *findings, size_t *out_coun
                     .group = (const char *)findings->groups.items[pair->group].bytes,
                     .category = (const char *)findings->categories.items[pair->category].bytes,
                     .title = (const char *)findings->titles.items[pair->category].bytes,
-                    .kind = FINDING_BACKGROUND};
+                    .kind = FINDING_BACKGROUND,
+                    .device_number = pair->device,
+                    .category_number = pair->category};
                 *number = findings->list_count;
             }
             finding_add(findings, &findings->list[*number - 1], pair);
@@ -492,14 +684,33 @@ const struct finding *findings_judge(struct findings *findings, size_t *out_coun
     }
     for (size_t i = 0; i < findings->list_count; i++) {
         struct finding *finding = &findings->list[i];
-        finding->first_time = seen_before > 0 && seen_number(findings, finding->device,
-                                                             finding->category) >= seen_before;
+        finding->first_time = findings->any_before &&
+                              *tally_at(&findings->seen, tally_key(finding->device_number,
+                                                                   finding->category_number)) == 0;
         finding->score = score_of(finding);
     }
     if (findings->list_count > 0)
         qsort(findings->list, findings->list_count, sizeof(*findings->list), finding_compare);
     *out_count = findings->list_count;
     return findings->list;
+}
+
+void findings_pairs(const struct findings *findings,
+                    void (*each)(void *user, const struct finding_pair *pair), void *user)
+{
+    for (size_t i = 0; i < findings->pair_count; i++) {
+        const struct pair *pair = &findings->pairs[i];
+        const struct finding_pair told = {
+            .device = (const char *)findings->devices.items[pair->device].bytes,
+            .domain = (const char *)findings->domains.items[pair->domain].bytes,
+            .group = (const char *)findings->groups.items[pair->group].bytes,
+            .category = (const char *)findings->categories.items[pair->category].bytes,
+            .domain_number = pair->domain,
+            .group_number = pair->group,
+            .category_number = pair->category,
+            .count = pair->count};
+        each(user, &told);
+    }
 }
 
 uint64_t findings_left_out(const struct findings *findings)

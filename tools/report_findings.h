@@ -1,9 +1,9 @@
 /* Reading denials sensibly: what looks like somebody's visits, and what programs do by themselves.
  *
- * Records are met in order of time. For each device and registrable domain the way of asking is
- * followed (when, how regularly, by which names, together with what), then judged by points, each
- * with its reason, so that a report can say how it was decided. Nothing is proved by it: the words
- * say "looks like".
+ * Records are met in order of time, or of each device's time (that is quicker). For each device and
+ * registrable domain the way of asking is followed (when, how regularly, by which names, together
+ * with what), then judged by points, each with its reason, so that a report can say how it was
+ * decided. Nothing is proved by it: the words say "looks like".
  *
  * One thread. Memory grows with pairs of device and domain, to FINDINGS_PAIRS_MAX; what comes
  * beyond that is in the sums only, and said so.
@@ -58,25 +58,37 @@ struct finding {
     uint64_t case_number;                         /* of the first look-up */
     struct finding_site sites[FINDING_SITES_MAX]; /* most first */
     double score;
+    uint32_t device_number, category_number; /* the findings' own */
 };
 
 struct findings;
 
-/* `in_hours` tells whether a moment lies within the school's hours. */
-struct findings *findings_create(bool (*in_hours)(void *user, int64_t wall_ms), void *user);
+/* `in_hours` tells whether a moment lies within the hours of a group. */
+struct findings *findings_create(bool (*in_hours)(void *user, const char *group, int64_t wall_ms),
+                                 void *user);
 void findings_free(struct findings *findings);
 
-/* Meets a record; records come by time. */
+/* Meets a record. */
 void findings_meet(struct findings *findings, const struct denial_record *record);
 
 /* Judges; the list is the findings' own, what matters most first, background last. */
 const struct finding *findings_judge(struct findings *findings, size_t *out_count);
+
+/* What each device asked of each site: after findings_judge(), by device. */
+struct finding_pair {
+    const char *device, *domain, *group, *category;
+    uint32_t domain_number, group_number, category_number; /* small ones, for arrays */
+    uint64_t count;
+};
+void findings_pairs(const struct findings *findings,
+                    void (*each)(void *user, const struct finding_pair *pair), void *user);
+
 uint64_t
 findings_left_out(const struct findings *findings); /* look-ups beyond the limit of memory */
 
-/* For --since: a finding of which the device was refused the same category before is no first time.
- */
-void finding_seen_before(struct findings *findings, const char *device, const char *category);
+/* Between meeting and judging: the device was refused the category before, which is no first time
+ * then. */
+void findings_seen_before(struct findings *findings, const struct denial_met *met);
 
 /* "at a fixed interval, by day and at night alike": the reasons in words. */
 char *finding_why_text(unsigned why, char *out, size_t size);

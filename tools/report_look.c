@@ -13,15 +13,38 @@
 #include "tools/report.h"
 #include "tools/tally.h"
 
-enum { FOUR_WEEKS_DAYS = 28, MONTH_DAYS = 32, LOOK_BACK_RUNS = 8192, OPENS = 450, CLOSES = 1080 };
+enum { FOUR_WEEKS_DAYS = 28, MONTH_DAYS = 32, LOOK_BACK_RUNS = 65536, OPENS = 450, CLOSES = 1080 };
 static const int64_t day_ms = 86400000;
 
+/* A group's hours: the times of its own period, or those of the report on a school day. */
 struct hours {
-    struct calendar *calendar; /* NULL: Monday to Friday */
+    const struct config *config; /* NULL: Monday to Friday, half past seven to six */
+    struct calendar *calendar;
+    struct config_times times;
 };
 
-/* Between half past seven and six on a school day. */
-static bool in_hours(void *user, int64_t wall_ms)
+static uint16_t period_of(const struct config *config, const char *group)
+{
+    for (size_t i = 0; config != NULL && i < config->group_count; i++)
+        if (strcmp(config->groups[i].name, group) == 0)
+            return config->groups[i].hours;
+    return CONFIG_NONE;
+}
+
+/* Times past midnight belong to the day on which they begin. */
+static bool in_times(const struct hours *hours, int32_t day, int32_t minute)
+{
+    const struct config_times *times = &hours->times;
+    int32_t to = times->to <= times->from ? times->to + 1440 : times->to;
+
+    for (int32_t back = 0; back <= 1; back++)
+        if (calendar_is_school_day(hours->calendar, day - back) &&
+            minute + back * 1440 >= times->from && minute + back * 1440 < to)
+            return true;
+    return false;
+}
+
+static bool in_hours(void *user, const char *group, int64_t wall_ms)
 {
     const struct hours *hours = user;
     int32_t day, second;
@@ -29,9 +52,11 @@ static bool in_hours(void *user, int64_t wall_ms)
     struct tm local;
 
     if (hours->calendar != NULL) {
+        uint16_t period = period_of(hours->config, group);
+        if (period != CONFIG_NONE)
+            return calendar_in_period(hours->calendar, period, seconds);
         calendar_local(hours->calendar, seconds, &day, &second);
-        return calendar_is_school_day(hours->calendar, day) && second >= OPENS * 60 &&
-               second < CLOSES * 60;
+        return in_times(hours, day, second / 60);
     }
     localtime_r(&seconds, &local);
     int minute = local.tm_hour * 60 + local.tm_min;
@@ -44,30 +69,9 @@ static int record_meet(void *user, const struct denial_record *record)
     return 0;
 }
 
-struct looking_back {
-    struct findings *findings;
-    struct tally met; /* (device, category) of the day */
-    char day[DAY_TEXT_MAX];
-};
-
-static int sum_look_back(void *user, const struct denial_sum *sum)
+static int look_back_at(void *user, const struct denial_met *met)
 {
-    struct looking_back *back = user;
-    char device[ADDRESS_TEXT_MAX];
-
-    if (sum->client == NULL)
-        return 0;
-    if (strcmp(back->day, sum->day->text) != 0) {
-        tally_free(&back->met);
-        strcpy(back->day, sum->day->text);
-    }
-    if (sum->client_id != UINT32_MAX) {
-        uint64_t *met = tally_at(&back->met, tally_key(sum->client_id, sum->word_category));
-        if (*met != 0)
-            return 0;
-        *met = 1;
-    }
-    finding_seen_before(back->findings, address_text(sum->client, device), sum->category);
+    findings_seen_before(user, met);
     return 0;
 }
 
@@ -96,20 +100,22 @@ static int day_take(void *user, const struct denials_day *day)
 static int findings_make(const struct report_options *options, struct report *report,
                          bool look_back, struct bl_error *error)
 {
-    struct hours hours = {NULL};
+    struct hours hours = {.config = options->config};
     struct denials_filter filter = {.since_ms = options->since_ms, .until_ms = options->until_ms};
     int code;
 
-    if (options->config != NULL)
+    if (options->config != NULL) {
         calendar_create(&options->config->calendar, &hours.calendar, NULL);
+        hours.times = options->config->reports.hours;
+    }
+    filter.by_client = true;
     report->findings_store = findings_create(in_hours, &hours);
     code = denials_search(options->state, &filter, record_meet, report->findings_store, error);
     if (code == 0 && look_back) {
-        struct looking_back back = {.findings = report->findings_store};
+        filter.by_client = false;
         filter.until_ms = filter.since_ms;
         filter.since_ms -= FOUR_WEEKS_DAYS * day_ms;
-        code = denials_sums(options->state, &filter, sum_look_back, &back, error);
-        tally_free(&back.met);
+        code = denials_met(options->state, &filter, look_back_at, report->findings_store, error);
         report->looked_back = code == 0;
     }
     if (code == 0)
@@ -143,6 +149,11 @@ static void lists_read(const struct report_options *options, struct report *repo
     bl_store_close(store);
 }
 
+bool report_is_short(const struct report_options *options)
+{
+    return options->until_ms - options->since_ms <= MONTH_DAYS * day_ms;
+}
+
 int report_look_closer(const struct report_options *options, struct report *report,
                        struct bl_error *error)
 {
@@ -152,7 +163,7 @@ int report_look_closer(const struct report_options *options, struct report *repo
     int code = denials_days(options->state, &filter, day_take, &trend, error);
 
     lists_read(options, report);
-    if (code < 0 || options->until_ms - options->since_ms > MONTH_DAYS * day_ms)
+    if (code < 0 || !report_is_short(options))
         return code;
     bool look_back = trend.runs_before > 0 || report->trend_count > report->day_count;
     return findings_make(options, report, look_back && trend.runs_before < LOOK_BACK_RUNS, error);

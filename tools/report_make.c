@@ -8,47 +8,19 @@
 #include "resolver/denials/records.h"
 #include "tools/denial_show.h"
 #include "tools/report.h"
+#include "tools/report_couples.h"
 #include "tools/tally.h"
-
-enum { NOBODY = UINT32_MAX };
-
-/* Numbers of the words of the day that is being read, so that most sums cost no hashing of strings.
- */
-struct remembered {
-    uint32_t *numbers; /* by the day's own number; NOBODY: not yet */
-    size_t size;
-};
 
 struct making {
     struct report *report;
     struct tally_words groups, categories, names, devices;
-    struct tally pairs;      /* (name, device): met */
-    struct tally name_kinds; /* (name, category): denied */
-    struct tally device_kinds;
-    struct tally group_devices; /* (group, device): met */
-    struct remembered names_met, devices_met;
+    struct couples *couples; /* NULL: findings will tell who asked what */
+    /* By the numbers of the day that is being read, so that most sums cost no hashing of strings.
+     */
+    struct tally_ids names_met, devices_met, groups_met, categories_met;
     char day[DAY_TEXT_MAX];
     size_t sums_room[4];
 };
-
-static void remembered_clear(struct remembered *remembered)
-{
-    if (remembered->size > 0)
-        memset(remembered->numbers, 0xff, remembered->size * sizeof(*remembered->numbers));
-}
-
-static uint32_t *remembered_at(struct remembered *remembered, uint32_t id)
-{
-    if (id >= remembered->size) {
-        size_t size = (size_t)id * 2 + 1024;
-        remembered->numbers =
-            tally_must(realloc(remembered->numbers, size * sizeof(*remembered->numbers)));
-        memset(remembered->numbers + remembered->size, 0xff,
-               (size - remembered->size) * sizeof(*remembered->numbers));
-        remembered->size = size;
-    }
-    return &remembered->numbers[id];
-}
 
 /* The sums that stand at a word's number. */
 static struct report_sum *sum_at(struct making *making, struct report_sums *sums, int which,
@@ -83,37 +55,50 @@ static char *copy(const char *text)
     return tally_must(strdup(text));
 }
 
-static uint32_t group_add(struct making *making, const struct denial_sum *sum)
+/* The number of a word of the day: remembered where the day has one for it. */
+static uint32_t *met_at(struct tally_ids *ids, uint32_t id)
 {
+    return id == TALLY_NO_ID ? NULL : tally_id_at(ids, id);
+}
+
+static uint32_t group_number(struct making *making, const struct denial_sum *sum)
+{
+    uint32_t *met = met_at(&making->groups_met, sum->word_group);
+
+    if (met != NULL && *met != TALLY_NO_ID)
+        return *met;
     uint32_t number = tally_word(&making->groups, sum->group, strlen(sum->group));
     struct report_sum *to = sum_at(making, &making->report->groups, 0, number);
-
     if (to->name == NULL)
         to->name = copy(sum->group[0] != '\0' ? sum->group : "(unknown)");
-    sum_add(to, sum);
+    if (met != NULL)
+        *met = number;
     return number;
 }
 
-static uint32_t category_add(struct making *making, const struct denial_sum *sum)
+static uint32_t category_number(struct making *making, const struct denial_sum *sum)
 {
+    uint32_t *met = met_at(&making->categories_met, sum->word_category);
+
+    if (met != NULL && *met != TALLY_NO_ID)
+        return *met;
     uint32_t number = tally_word(&making->categories, sum->category, strlen(sum->category));
     struct report_sum *to = sum_at(making, &making->report->categories, 1, number);
-
     if (to->name == NULL) {
         to->name = copy(sum->category[0] != '\0' ? sum->category : "(none)");
         to->title = copy(sum->title[0] != '\0' ? sum->title : to->name);
     }
-    sum_add(to, sum);
+    if (met != NULL)
+        *met = number;
     return number;
 }
 
 static uint32_t name_number(struct making *making, const struct denial_sum *sum)
 {
-    uint32_t *met =
-        sum->domain_id == NOBODY ? NULL : remembered_at(&making->names_met, sum->domain_id);
+    uint32_t *met = met_at(&making->names_met, sum->domain_id);
     char text[BL_NAME_TEXT_MAX];
 
-    if (met != NULL && *met != NOBODY)
+    if (met != NULL && *met != TALLY_NO_ID)
         return *met;
     uint32_t number = tally_word(&making->names, sum->domain, bl_name_length(sum->domain));
     struct report_sum *to = sum_at(making, &making->report->names, 2, number);
@@ -128,11 +113,10 @@ static uint32_t name_number(struct making *making, const struct denial_sum *sum)
 
 static uint32_t device_number(struct making *making, const struct denial_sum *sum)
 {
-    uint32_t *met =
-        sum->client_id == NOBODY ? NULL : remembered_at(&making->devices_met, sum->client_id);
+    uint32_t *met = met_at(&making->devices_met, sum->client_id);
     char text[ADDRESS_TEXT_MAX];
 
-    if (met != NULL && *met != NOBODY)
+    if (met != NULL && *met != TALLY_NO_ID)
         return *met;
     address_text(sum->client, text);
     uint32_t number = tally_word(&making->devices, text, strlen(text));
@@ -144,43 +128,16 @@ static uint32_t device_number(struct making *making, const struct denial_sum *su
     return number;
 }
 
-/* Notes a sum of a name and a device, and under which category most of either stands. */
-static void kinds_add(struct making *making, uint32_t name, uint32_t device, uint32_t category,
-                      const struct denial_sum *sum)
-{
-    struct report *report = making->report;
-    uint64_t *pair = tally_at(&making->pairs, tally_key(name, device));
-    const char *kind = report->categories.items[category].name;
-
-    if (*pair == 0) {
-        report->names.items[name].others++;
-        report->devices.items[device].others++;
-    }
-    *pair += sum->count;
-    uint64_t *of_name = tally_at(&making->name_kinds, tally_key(name, category));
-    *of_name += sum->count;
-    if (*of_name > report->names.items[name].category_count) {
-        report->names.items[name].category_count = *of_name;
-        free(report->names.items[name].category);
-        report->names.items[name].category = copy(kind);
-    }
-    uint64_t *of_device = tally_at(&making->device_kinds, tally_key(device, category));
-    *of_device += sum->count;
-    if (*of_device > report->devices.items[device].category_count) {
-        report->devices.items[device].category_count = *of_device;
-        free(report->devices.items[device].category);
-        report->devices.items[device].category = copy(kind);
-    }
-}
-
 static struct report_day *day_at(struct making *making, const struct day *day)
 {
     struct report *report = making->report;
 
     if (strcmp(making->day, day->text) != 0) {
         strcpy(making->day, day->text);
-        remembered_clear(&making->names_met);
-        remembered_clear(&making->devices_met);
+        tally_ids_clear(&making->names_met);
+        tally_ids_clear(&making->devices_met);
+        tally_ids_clear(&making->groups_met);
+        tally_ids_clear(&making->categories_met);
         report->days =
             tally_must(realloc(report->days, (report->day_count + 1) * sizeof(*report->days)));
         report->days[report->day_count++] = (struct report_day){.day = *day};
@@ -194,8 +151,10 @@ static int sum_take(void *user, const struct denial_sum *sum)
     struct report *report = making->report;
     struct report_day *day = day_at(making, sum->day);
 
-    uint32_t group = group_add(making, sum);
-    uint32_t category = category_add(making, sum);
+    uint32_t group = group_number(making, sum), category = category_number(making, sum);
+
+    sum_add(&report->groups.items[group], sum);
+    sum_add(&report->categories.items[category], sum);
     if (!sum->itemised) {
         report->counted += sum->count;
         return 0;
@@ -207,10 +166,8 @@ static int sum_take(void *user, const struct denial_sum *sum)
     uint32_t name = name_number(making, sum), device = device_number(making, sum);
     sum_add(&report->names.items[name], sum);
     sum_add(&report->devices.items[device], sum);
-    kinds_add(making, name, device, category, sum);
-    uint64_t *met = tally_at(&making->group_devices, tally_key(group, device));
-    report->groups.items[group].others += *met == 0;
-    *met = 1;
+    if (making->couples != NULL)
+        couples_add(making->couples, name, device, category, group, sum->count);
     return 0;
 }
 
@@ -227,8 +184,10 @@ static int record_sum(void *user, const struct denial_record *record)
                              .client = &record->client,
                              .itemised = true,
                              .count = record->count,
-                             .domain_id = NOBODY,
-                             .client_id = NOBODY};
+                             .domain_id = TALLY_NO_ID,
+                             .client_id = TALLY_NO_ID,
+                             .word_group = TALLY_NO_ID,
+                             .word_category = TALLY_NO_ID};
 
     day_of(record->wall_ms, &day);
     sum.hour = day_hour(&day, record->wall_ms);
@@ -303,18 +262,17 @@ static void making_free(struct making *making)
     tally_words_free(&making->categories);
     tally_words_free(&making->names);
     tally_words_free(&making->devices);
-    tally_free(&making->pairs);
-    tally_free(&making->name_kinds);
-    tally_free(&making->device_kinds);
-    tally_free(&making->group_devices);
-    free(making->names_met.numbers);
-    free(making->devices_met.numbers);
+    tally_ids_free(&making->names_met);
+    tally_ids_free(&making->devices_met);
+    tally_ids_free(&making->groups_met);
+    tally_ids_free(&making->categories_met);
 }
 
 static int figures_make(const struct report_options *options, struct report *report,
                         struct bl_error *error)
 {
-    struct making making = {.report = report};
+    struct making making = {.report = report,
+                            .couples = report_is_short(options) ? NULL : couples_create()};
     struct denials_filter filter = {.since_ms = options->since_ms,
                                     .until_ms = options->until_ms,
                                     .warn = warning_keep,
@@ -323,6 +281,8 @@ static int figures_make(const struct report_options *options, struct report *rep
     int code = whole ? denials_sums(options->state, &filter, sum_take, &making, error)
                      : denials_search(options->state, &filter, record_sum, &making, error);
 
+    if (making.couples != NULL)
+        couples_settle(making.couples, report);
     making_free(&making);
     sums_sort(&report->groups);
     sums_sort(&report->categories);
@@ -344,6 +304,8 @@ int report_make(const struct report_options *options, struct report **out_report
     int code = figures_make(options, report, error);
     if (code >= 0)
         code = report_look_closer(options, report, error);
+    if (code >= 0 && report->findings_store != NULL)
+        couples_of_findings(report);
     if (code < 0) {
         report_free(report);
         return code;
@@ -357,7 +319,6 @@ static void sums_free(struct report_sums *sums)
     for (size_t i = 0; i < sums->count; i++) {
         free(sums->items[i].name);
         free(sums->items[i].title);
-        free(sums->items[i].category);
     }
     free(sums->items);
 }

@@ -63,6 +63,11 @@ uint32_t tally_word(struct tally_words *words, const void *bytes, size_t len)
     return (uint32_t)words->count - 1;
 }
 
+uint32_t tally_word_find(const struct tally_words *words, const void *bytes, size_t len)
+{
+    return words->size == 0 ? TALLY_NO_ID : *word_slot(words, bytes, len) - 1;
+}
+
 void tally_words_free(struct tally_words *words)
 {
     for (size_t i = 0; i < words->count; i++)
@@ -112,4 +117,26 @@ void tally_free(struct tally *tally)
 {
     free(tally->slots);
     *tally = (struct tally){0};
+}
+
+uint32_t *tally_id_make(struct tally_ids *ids, uint32_t id)
+{
+    size_t size = (size_t)id * 2 + 1024;
+
+    ids->numbers = tally_must(realloc(ids->numbers, size * sizeof(*ids->numbers)));
+    memset(ids->numbers + ids->size, 0xff, (size - ids->size) * sizeof(*ids->numbers));
+    ids->size = size;
+    return &ids->numbers[id];
+}
+
+void tally_ids_clear(struct tally_ids *ids)
+{
+    if (ids->size > 0)
+        memset(ids->numbers, 0xff, ids->size * sizeof(*ids->numbers));
+}
+
+void tally_ids_free(struct tally_ids *ids)
+{
+    free(ids->numbers);
+    *ids = (struct tally_ids){0};
 }

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define TALLY_NO_ID UINT32_MAX
+
 /* Byte strings to numbers 0, 1, 2, … in the order of their first coming. */
 struct tally_words {
     struct tally_word {
@@ -18,6 +20,8 @@ struct tally_words {
 };
 
 uint32_t tally_word(struct tally_words *words, const void *bytes, size_t len);
+uint32_t tally_word_find(const struct tally_words *words, const void *bytes,
+                         size_t len); /* TALLY_NO_ID: it never came */
 void tally_words_free(struct tally_words *words);
 
 /* Counters by key; a counter that was never touched is 0. Keys are any but UINT64_MAX. */
@@ -31,6 +35,22 @@ struct tally {
 uint64_t *tally_at(struct tally *tally,
                    uint64_t key); /* made where it is not there; until the next call */
 void tally_free(struct tally *tally);
+
+/* Numbers by other small numbers, such as those of a day's strings; TALLY_NO_ID where none was set.
+ */
+struct tally_ids {
+    uint32_t *numbers;
+    size_t size;
+};
+
+uint32_t *tally_id_make(struct tally_ids *ids, uint32_t id); /* grows; until the next call */
+void tally_ids_clear(struct tally_ids *ids);
+void tally_ids_free(struct tally_ids *ids);
+
+static inline uint32_t *tally_id_at(struct tally_ids *ids, uint32_t id)
+{
+    return id < ids->size ? &ids->numbers[id] : tally_id_make(ids, id);
+}
 
 static inline uint64_t tally_key(uint32_t high, uint32_t low)
 {

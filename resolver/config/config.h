@@ -108,6 +108,8 @@ struct config_group {
     struct config_answer answer;
     int safe_search;    /* enum config_safe_search */
     bool walled_garden; /* only what `allow` names is answered */
+    uint16_t
+        hours; /* the period that its days last, for reports; CONFIG_NONE: those of `reports` */
 };
 
 /* Days are counted from 1970-01-01 in the civil calendar, minutes from local midnight. */

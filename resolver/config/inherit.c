@@ -115,6 +115,8 @@ static void group_inherit(struct reader *reader, struct config_group *group,
         group->safe_search = parent->safe_search;
     if (!reader_place_of(reader, &group->walled_garden))
         group->walled_garden = parent->walled_garden;
+    if (group->hours == CONFIG_NONE)
+        group->hours = parent->hours;
 }
 
 /* One thing said twice in different ways. */

@@ -179,6 +179,9 @@ static const struct key group_keys[] = {
      .children = schedule_keys, .meaning = "what differs in periods of the calendar"},
     {"walled-garden", KEY_BOOL, AT(config_group, walled_garden), .fallback = "false",
      .meaning = "only what `allow` names is answered"},
+    {"hours", KEY_PERIOD, AT(config_group, hours),
+     .meaning = "the period of the calendar outside which reports call a look-up out of hours; "
+                "`reports: hours` when not given"},
     {"answer", KEY_ANSWER, AT(config_group, answer),
      .meaning = "how a denied question is answered where its category does not say"},
     {0},

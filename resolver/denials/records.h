@@ -40,6 +40,11 @@ struct denial_record {
     const uint8_t *domain;  /* registrable domain of the name asked */
     const uint8_t *address; /* 16 octets that matched, or NULL */
     uint32_t count;         /* the same within a second */
+
+    /* Small numbers that stand for the strings within one day, for summing up in arrays;
+     * UINT32_MAX where there is none yet. */
+    const struct day *day;
+    uint32_t name_id, domain_id, client_id, word_group, word_category;
 };
 
 struct denials_filter {
@@ -50,13 +55,16 @@ struct denials_filter {
     const uint8_t *name;                 /* wire: it or below it was asked, or matched; NULL: all */
     uint64_t case_number;                /* 0: all; also finds one that was folded */
     bool denied_only;                    /* without those only observed */
+    bool by_client;                      /* within a day by client, each by time; what waits in
+                                            journals still, and a client that a segment's dictionary
+                                            holds twice, comes in parts */
     bool copy;
     void (*warn)(void *user, const char *sentence); /* may be NULL */
     void *warn_user;
 };
 
-/* Calls `each` by time, oldest first, until it returns non-zero, and returns that; 0 when all were
- * seen; or a negative errno. */
+/* Calls `each` by time, oldest first (but see `by_client`), until it returns non-zero, and returns
+ * that; 0 when all were seen; or a negative errno. */
 int denials_search(const char *state, const struct denials_filter *filter,
                    int (*each)(void *user, const struct denial_record *record), void *user,
                    struct bl_error *error);
@@ -80,6 +88,19 @@ struct denial_sum {
 int denials_sums(const char *state, const struct denials_filter *filter,
                  int (*each)(void *user, const struct denial_sum *sum), void *user,
                  struct bl_error *error);
+
+/* Which client was refused which category: each once a day, mostly. Days in order; of the filter
+ * only `since_ms`, `until_ms`, `copy` and `warn` count, and whole days are told. */
+struct denial_met {
+    const struct day *day;
+    const struct address *client;
+    const char *category;
+    uint32_t client_id; /* as in a record */
+};
+
+int denials_met(const char *state, const struct denials_filter *filter,
+                int (*each)(void *user, const struct denial_met *met), void *user,
+                struct bl_error *error);
 
 /* A day's totals, without looking at its records. */
 struct denials_day {

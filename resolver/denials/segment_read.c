@@ -246,6 +246,18 @@ static struct segment_string *string_slot(struct segment_reader *reader,
     return reader->strings[which] == NULL ? NULL : &reader->strings[which][id];
 }
 
+/* One whole wire name and nothing behind it. */
+static bool name_is_whole(const uint8_t *bytes, size_t len)
+{
+    size_t at = 0;
+
+    if (len > BL_NAME_MAX)
+        return false;
+    while (at < len && bytes[at] != 0 && bytes[at] <= BL_LABEL_MAX)
+        at += 1u + bytes[at];
+    return at + 1 == len && bytes[at] == 0;
+}
+
 bool segment_reader_string(struct segment_reader *reader, enum segment_dictionary which,
                            uint32_t id, const uint8_t **out_bytes, size_t *out_len,
                            uint32_t *out_attribute)
@@ -260,6 +272,8 @@ bool segment_reader_string(struct segment_reader *reader, enum segment_dictionar
         memcpy(&found.attribute, value.mv_data, sizeof(found.attribute));
         found.bytes = (const uint8_t *)value.mv_data + sizeof(struct segment_value);
         found.len = (uint32_t)(value.mv_size - sizeof(struct segment_value));
+        if (which == SEGMENT_NAMES && !name_is_whole(found.bytes, found.len))
+            return false;
         if (slot != NULL)
             *slot = found;
     } else {
@@ -274,14 +288,9 @@ bool segment_reader_string(struct segment_reader *reader, enum segment_dictionar
 const uint8_t *segment_reader_name(struct segment_reader *reader, uint32_t id, uint32_t *out_domain)
 {
     const uint8_t *bytes;
-    size_t len, at = 0;
+    size_t len;
 
-    if (!segment_reader_string(reader, SEGMENT_NAMES, id, &bytes, &len, out_domain) ||
-        len > BL_NAME_MAX)
-        return NULL;
-    while (at < len && bytes[at] != 0 && bytes[at] <= BL_LABEL_MAX)
-        at += 1u + bytes[at];
-    if (at + 1 != len || bytes[at] != 0)
+    if (!segment_reader_string(reader, SEGMENT_NAMES, id, &bytes, &len, out_domain))
         return NULL;
     if (*out_domain == SEGMENT_NO_ID)
         *out_domain = id;

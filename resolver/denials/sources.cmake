@@ -12,6 +12,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/journal_file.c
   ${CMAKE_CURRENT_LIST_DIR}/journal_scan.c
   ${CMAKE_CURRENT_LIST_DIR}/legend.c
+  ${CMAKE_CURRENT_LIST_DIR}/met.c
   ${CMAKE_CURRENT_LIST_DIR}/pending.c
   ${CMAKE_CURRENT_LIST_DIR}/retention.c
   ${CMAKE_CURRENT_LIST_DIR}/search.c

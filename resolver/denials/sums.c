@@ -10,6 +10,9 @@ struct sums {
     int (*each)(void *user, const struct denial_sum *sum);
     void *user;
     const struct days_now *now;
+    /* The words of the day, by number: there are few, and each sum names two. */
+    struct segment_word *words;
+    uint32_t word_count;
 };
 
 static bool hour_passes(const struct days_now *now, unsigned hour)
@@ -19,13 +22,21 @@ static bool hour_passes(const struct days_now *now, unsigned hour)
     return start_ms + 3600000 > now->filter->since_ms && start_ms < now->filter->until_ms;
 }
 
-static void words_read(struct segment_reader *reader, uint32_t group_id, uint32_t category_id,
+static struct segment_word word_read(const struct sums *sums, uint32_t id)
+{
+    struct segment_word room = {.name = NULL};
+    struct segment_word *word = id < sums->word_count ? &sums->words[id] : &room;
+
+    if (word->name == NULL && !segment_reader_word(sums->now->reader, id, word))
+        *word = (struct segment_word){.name = "", .title = ""};
+    return *word;
+}
+
+static void words_read(const struct sums *sums, uint32_t group_id, uint32_t category_id,
                        struct denial_sum *sum)
 {
-    struct segment_word group = {.name = ""}, category = {.name = "", .title = ""};
+    struct segment_word group = word_read(sums, group_id), category = word_read(sums, category_id);
 
-    segment_reader_word(reader, group_id, &group);
-    segment_reader_word(reader, category_id, &category);
     sum->group = group.name;
     sum->category = category.name;
     sum->title = category.title;
@@ -52,7 +63,7 @@ static int rollup_tell(void *user, const struct segment_rollup *rollup)
                              .count = rollup->count,
                              .domain_id = rollup->domain,
                              .client_id = rollup->client};
-    words_read(now->reader, rollup->group, rollup->category, &sum);
+    words_read(sums, rollup->group, rollup->category, &sum);
     sum.domain = segment_reader_name(now->reader, rollup->domain, &other);
     if (sum.domain == NULL || !segment_reader_client(now->reader, rollup->client, &client))
         return -EBADMSG;
@@ -78,7 +89,7 @@ static int counted_tell(void *user, const MDB_val *key, const MDB_val *value)
                              .count = counted.count,
                              .domain_id = SEGMENT_NO_ID,
                              .client_id = SEGMENT_NO_ID};
-    words_read(now->reader, counted.group, counted.category, &sum);
+    words_read(sums, counted.group, counted.category, &sum);
     return sums->each(sums->user, &sum);
 }
 
@@ -169,8 +180,14 @@ static int day_sums(void *user, const struct days_now *now)
     int code = 0;
 
     sums->now = now;
+    free(sums->words);
+    sums->words = NULL;
+    sums->word_count = 0;
     if (now->reader != NULL) {
         unsigned blocks = 0;
+        uint32_t words = now->reader->meta.next[SEGMENT_WORDS];
+        sums->words = words < UINT16_MAX ? calloc(words + 1u, sizeof(*sums->words)) : NULL;
+        sums->word_count = sums->words != NULL ? words : 0;
         code = segment_reader_rollups(now->reader, rollup_tell, sums, &blocks);
         damaged = code == -EBADMSG || blocks > 0;
         if (code == 0 || damaged)
@@ -193,8 +210,10 @@ int denials_sums(const char *state, const struct denials_filter *filter,
                  struct bl_error *error)
 {
     struct sums sums = {.each = each, .user = user};
+    int code = days_read(state, filter, day_sums, &sums, error);
 
-    return days_read(state, filter, day_sums, &sums, error);
+    free(sums.words);
+    return code;
 }
 
 struct totals {

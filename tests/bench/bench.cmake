@@ -15,6 +15,7 @@ if(NOT CHALKGATE_SANITIZE AND NOT CHALKGATE_COVERAGE)
     add_executable(bench-${name} ${bench})
     target_link_libraries(bench-${name} PRIVATE bench-school)
   endforeach()
+  target_link_libraries(bench-report PRIVATE chalkgate-verbs)
 endif()
 
 chalkgate_unit_test(query-hot-paths unit/query/test_hot_paths.c bench-school)

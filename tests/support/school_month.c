@@ -114,6 +114,7 @@ static void names_load(struct making *making, const char *ut1)
                fgets(line, sizeof(line), file) != NULL) {
             line[strcspn(line, "\r\n")] = '\0';
             if (strlen(line) > 3 && strlen(line) < 40 && strchr(line, '.') != NULL &&
+                line[strlen(line) - 1] >= 'a' &&
                 strspn(line, "abcdefghijklmnopqrstuvwxyz0123456789.-") == strlen(line))
                 strcpy(making->names[category][making->name_counts[category]++], line);
         }

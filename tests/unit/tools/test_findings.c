@@ -2,6 +2,7 @@
  * does not, and the reports are whole in every form. */
 #include "../denials/fixture.h"
 
+#include <sys/stat.h>
 #include <time.h>
 
 #include "resolver/denials/writer.h"
@@ -213,6 +214,97 @@ static void head_and_governors_see_no_devices_and_no_names(void **state)
         }
 }
 
+static struct config *config_of(const char *text)
+{
+    struct config_faults faults;
+    struct config *config;
+    char whole[1024];
+
+    snprintf(whole, sizeof(whole), "upstreams: [192.0.2.53]\nstate: %s\n%s", folder, text);
+    if (config_load_text("config.yaml", whole, strlen(whole), &config, &faults) < 0)
+        fail_msg("%s", faults.items[0].text);
+    return config;
+}
+
+static uint64_t out_of_hours(const char *text, size_t plant)
+{
+    struct config *config = config_of(text);
+    struct report_options options = {.state = folder,
+                                     .config = config,
+                                     .since_ms = last_day.end_ms - INT64_C(7) * 86400000,
+                                     .until_ms = last_day.end_ms};
+    struct bl_error error = {""};
+    struct report *report;
+    size_t at;
+
+    if (report_make(&options, &report, &error) < 0)
+        fail_msg("%s", error.text);
+    const struct finding *finding = finding_of(report, &school_plants[plant], &at);
+    assert_non_null(finding);
+    uint64_t share = finding->out_of_hours * 100 / finding->count;
+    report_free(report);
+    config_free(config);
+    return share;
+}
+
+/* Six sites after lunch at 13:05, three on two evenings at 20:40. */
+static void out_of_hours_is_what_the_school_says(void **state)
+{
+    static const char school[] = "groups: {pupils: {subnets: [10.0.0.0/8]}}\n"
+                                 "calendar: {time-zone: Europe/London}\n",
+                      mornings[] = "groups: {pupils: {subnets: [10.0.0.0/8]}}\n"
+                                   "calendar: {time-zone: Europe/London}\n"
+                                   "reports: {hours: 08:00-13:00}\n",
+                      boarders[] = "calendar:\n  time-zone: Europe/London\n  periods:\n"
+                                   "    house: {times: [07:00-22:00]}\n"
+                                   "groups:\n  all: {subnets: [10.0.0.0/9], hours: house}\n"
+                                   "  pupils: {subnets: [10.128.0.0/9], extends: all}\n";
+    (void)state;
+
+    assert_int_equal(out_of_hours(school, 0), 0);
+    assert_int_equal(out_of_hours(school, 1), 100);
+    assert_int_equal(out_of_hours(mornings, 0), 100);
+    assert_int_equal(out_of_hours(boarders, 0), 0);
+    assert_int_equal(out_of_hours(boarders, 1), 0);
+}
+
+/* At most 64 octets a denial on average, names and sums and all. */
+static void records_are_small(void **state)
+{
+    char small[PATH_MAX], path[PATH_MAX + 64];
+    struct denials_writer *writer;
+    struct bl_error error = {""};
+    struct journal *journal;
+    struct stat status;
+    struct day day;
+    (void)state;
+
+    folder_make(small);
+    assert_int_equal(day_parse("2026-11-12", &day), 0);
+    assert_int_equal(journal_open(small, 0, &journal, &error), 0);
+    struct legend *legend = school_legend();
+    journal_legend(journal, legend);
+    struct denials_writer_options options = {
+        .state = small, .journals = &journal, .journal_count = 1, .interval_ms = 60000};
+    assert_int_equal(denials_writer_start(&options, &writer, &error), 0);
+    const struct school_month month = {
+        .first_day_ms = day.start_ms, .days = 1, .devices = 600, .seed = 3};
+    school_month_make(&month, journal, flush, writer);
+    denials_writer_stop(writer);
+    journal_close(journal);
+    legend_free(legend);
+    struct report_options asked = {
+        .state = small, .since_ms = day.start_ms, .until_ms = day.end_ms};
+    struct report *report;
+    assert_int_equal(report_make(&asked, &report, &error), 0);
+    snprintf(path, sizeof(path), "%s/denials/2026-11-12.mdb", small);
+    assert_int_equal(stat(path, &status), 0);
+    assert_true(report->denied > 40000);
+    assert_in_range((uint64_t)status.st_size / report->denied, 1, 64);
+    report_free(report);
+    folder_drop(small);
+}
+
 static void spans_are_found(void **state)
 {
     struct config_term terms[] = {{"autumn", {20699, 20805}}, {"spring", {20823, 20902}}};
@@ -246,6 +338,8 @@ int main(void)
         cmocka_unit_test(planted_incidents_come_out_on_top),
         cmocka_unit_test(planted_noise_stays_below),
         cmocka_unit_test(sums_agree_with_findings),
+        cmocka_unit_test(out_of_hours_is_what_the_school_says),
+        cmocka_unit_test(records_are_small),
         cmocka_unit_test(spans_are_found),
         cmocka_unit_test(html_needs_nothing_from_outside),
         cmocka_unit_test(head_and_governors_see_no_devices_and_no_names)};
