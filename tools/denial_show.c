@@ -9,6 +9,7 @@
 #include "blocklists/name.h"
 #include "resolver/denials/denial.h"
 #include "resolver/denials/journal.h"
+#include "resolver/denials/words.h"
 #include "resolver/policy/policy.h"
 #include "tools/table.h"
 
@@ -22,15 +23,7 @@ static void local_of(int64_t wall_ms, struct tm *out)
 
 char *show_time(int64_t wall_ms, char out[SHOW_TIME_MAX])
 {
-    struct tm local;
-    char zone[8];
-
-    local_of(wall_ms, &local);
-    strftime(zone, sizeof(zone), "%z", &local);
-    snprintf(out, SHOW_TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%03d%.3s:%s", local.tm_year + 1900,
-             local.tm_mon + 1, local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec,
-             (int)(wall_ms % 1000), zone, zone + 3);
-    return out;
+    return denial_time_text(wall_ms, out);
 }
 
 char *show_day(int64_t wall_ms, char out[SHOW_TIME_MAX])
@@ -50,19 +43,7 @@ char *show_day(int64_t wall_ms, char out[SHOW_TIME_MAX])
 
 char *show_type(uint16_t type, char out[SHOW_TYPE_MAX])
 {
-    static const struct {
-        uint16_t type;
-        const char *text;
-    } known[] = {{1, "A"},     {2, "NS"},     {5, "CNAME"}, {6, "SOA"},
-                 {12, "PTR"},  {15, "MX"},    {16, "TXT"},  {28, "AAAA"},
-                 {33, "SRV"},  {35, "NAPTR"}, {43, "DS"},   {48, "DNSKEY"},
-                 {64, "SVCB"}, {65, "HTTPS"}, {255, "ANY"}, {257, "CAA"}};
-
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (known[i].type == type)
-            return strcpy(out, known[i].text);
-    snprintf(out, SHOW_TYPE_MAX, "TYPE%u", type);
-    return out;
+    return denial_type_text(type, out);
 }
 
 char *show_count(uint64_t count, char out[32])
@@ -81,23 +62,17 @@ char *show_count(uint64_t count, char out[32])
 
 const char *show_via(uint8_t via)
 {
-    static const char *const words[] = {"question", "cname", "service", "address", "rule"};
-
-    return via < sizeof(words) / sizeof(words[0]) ? words[via] : "";
+    return denial_via_text(via);
 }
 
 const char *show_transport(uint8_t transport)
 {
-    static const char *const words[] = {"udp", "tcp", "tls"};
-
-    return transport < sizeof(words) / sizeof(words[0]) ? words[transport] : "";
+    return denial_transport_text(transport);
 }
 
 const char *show_severity(uint8_t severity)
 {
-    static const char *const words[] = {"low", "medium", "high", "urgent"};
-
-    return severity < sizeof(words) / sizeof(words[0]) ? words[severity] : "";
+    return denial_severity_text(severity);
 }
 
 const char *show_rule(uint8_t rule)
@@ -155,21 +130,6 @@ void show_html(FILE *out, const char *text)
         }
 }
 
-/* What matched, as text: a name of a list, an address, or "". */
-static char *match_text(const struct denial_record *record, char out[BL_NAME_TEXT_MAX])
-{
-    struct address address = {0};
-
-    out[0] = '\0';
-    if (record->matched != NULL) {
-        bl_name_text(record->matched, out);
-    } else if (record->address != NULL) {
-        memcpy(address.bytes, record->address, 16);
-        address_text(&address, out);
-    }
-    return out;
-}
-
 void denial_csv_head(FILE *out)
 {
     fputs("time,case,group,category,severity,client,name,type,matched,via,transport,observed,count,"
@@ -191,7 +151,7 @@ void denial_csv(FILE *out, const struct denial_record *record)
                            address_text(&record->client, client),
                            name,
                            show_type(record->qtype, type),
-                           match_text(record, match),
+                           denial_match_text(record, match),
                            show_via(record->via),
                            show_transport(record->transport)};
     for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
@@ -204,24 +164,7 @@ void denial_csv(FILE *out, const struct denial_record *record)
 
 json_t *denial_json(const struct denial_record *record)
 {
-    char time[SHOW_TIME_MAX], code[CASE_TEXT_MAX], client[ADDRESS_TEXT_MAX];
-    char name[BL_NAME_TEXT_MAX], match[BL_NAME_TEXT_MAX], type[SHOW_TYPE_MAX];
-    char group[1024], category[1024], title[1024];
-
-    bl_name_text(record->qname, name);
-    /* Words of a damaged journal may be no UTF-8, which jansson refuses. */
-    return json_pack(
-        "{ss,ss,ss,ss,ss,ss,ss,ss,ss,ss,ss,ss,sb,sI,ss,sI,sI}", "time",
-        show_time(record->wall_ms, time), "case", denials_case_text(record->case_number, code),
-        "group", text_safe(record->group, group, sizeof(group)), "category",
-        text_safe(record->category, category, sizeof(category)), "title",
-        text_safe(record->title, title, sizeof(title)), "severity", show_severity(record->severity),
-        "client", address_text(&record->client, client), "name", name, "type",
-        show_type(record->qtype, type), "matched", match_text(record, match), "via",
-        show_via(record->via), "transport", show_transport(record->transport), "observed",
-        (int)record->observed, "count", (json_int_t)record->count, "rule", show_rule(record->rule),
-        "policy-version", (json_int_t)record->policy_version, "generation",
-        (json_int_t)record->generation);
+    return denial_record_json(record, show_rule(record->rule));
 }
 
 enum { GROUP_MAX = 12, CATEGORY_MAX = 16, CLIENT_MAX = 25, CASE_WIDTH = 8, NAME_MIN = 20 };
@@ -297,7 +240,7 @@ void denial_line(FILE *out, const struct denial_widths *widths, const struct den
     cell(out, text, widths->category, false);
     cell(out, address_text(&record->client, client), widths->client, false);
     size_t len = bl_name_text(record->qname, name);
-    if (record->via != VIA_QUESTION && match_text(record, match)[0] != '\0')
+    if (record->via != VIA_QUESTION && denial_match_text(record, match)[0] != '\0')
         len += (size_t)snprintf(name + len, sizeof(name) - len, " > %s", match);
     if (record->count > 1 && len < sizeof(name))
         snprintf(name + len, sizeof(name) - len, " x%" PRIu32, record->count);

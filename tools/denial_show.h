@@ -8,9 +8,9 @@
 #include <stdio.h>
 
 #include "resolver/denials/journal.h"
-#include "resolver/denials/records.h"
+#include "resolver/denials/words.h"
 
-enum { SHOW_TIME_MAX = 40, SHOW_TYPE_MAX = 16 };
+enum { SHOW_TIME_MAX = DENIAL_TIME_MAX, SHOW_TYPE_MAX = DENIAL_TYPE_MAX };
 
 /* "2026-11-23T11:15:02.123+00:00": local time with its zone. */
 char *show_time(int64_t wall_ms, char out[SHOW_TIME_MAX]);

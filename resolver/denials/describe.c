@@ -8,7 +8,7 @@
 #include "blocklists/name.h"
 #include "resolver/denials/journal.h"
 #include "resolver/denials/journal_format.h"
-#include "resolver/denials/records.h"
+#include "resolver/denials/words.h"
 
 static char *moment_text(int64_t wall_ms, char out[40])
 {
@@ -23,32 +23,8 @@ static char *moment_text(int64_t wall_ms, char out[40])
     return out;
 }
 
-/* Words of a damaged journal may be no UTF-8, which jansson refuses. */
-static json_t *word_json(const char *word)
-{
-    json_t *string = json_string(word);
-
-    return string != NULL ? string : json_string("(unreadable)");
-}
-
-static char *match_text(const struct denial_record *record, char out[BL_NAME_TEXT_MAX])
-{
-    struct address address = {.port = 0};
-
-    out[0] = '\0';
-    if (record->matched != NULL) {
-        bl_name_text(record->matched, out);
-    } else if (record->address != NULL) {
-        memcpy(address.bytes, record->address, 16);
-        address_text(&address, out);
-    }
-    return out;
-}
-
 static int record_take(void *user, const struct denial_record *record)
 {
-    static const char *const severities[] = {"low", "medium", "high", "urgent"};
-    static const char *const vias[] = {"question", "cname", "service", "address", "rule"};
     char time[40], client[ADDRESS_TEXT_MAX], name[BL_NAME_TEXT_MAX], match[BL_NAME_TEXT_MAX];
     json_t **out_denial = user;
 
@@ -56,12 +32,12 @@ static int record_take(void *user, const struct denial_record *record)
     *out_denial = json_pack(
         "{sI,ss,ss,so,so,so,ss,ss,si,ss,ss,sb,sI,sI,sI}", "wall_ms", (json_int_t)record->wall_ms,
         "time", moment_text(record->wall_ms, time), "device", address_text(&record->client, client),
-        "group", word_json(record->group), "category", word_json(record->category), "title",
-        word_json(record->title), "severity", severities[record->severity & 3], "name", name,
-        "type", (int)record->qtype, "matched", match_text(record, match), "via",
-        record->via < 5 ? vias[record->via] : "", "observed", (int)record->observed, "count",
-        (json_int_t)record->count, "policy_version", (json_int_t)record->policy_version,
-        "generation", (json_int_t)record->generation);
+        "group", denial_word_json(record->group), "category", denial_word_json(record->category),
+        "title", denial_word_json(record->title), "severity",
+        denial_severity_text(record->severity), "name", name, "type", (int)record->qtype, "matched",
+        denial_match_text(record, match), "via", denial_via_text(record->via), "observed",
+        (int)record->observed, "count", (json_int_t)record->count, "policy_version",
+        (json_int_t)record->policy_version, "generation", (json_int_t)record->generation);
     return 1;
 }
 

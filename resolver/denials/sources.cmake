@@ -7,6 +7,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/dictionary.c
   ${CMAKE_CURRENT_LIST_DIR}/domain.c
   ${CMAKE_CURRENT_LIST_DIR}/drain.c
+  ${CMAKE_CURRENT_LIST_DIR}/feed.c
   ${CMAKE_CURRENT_LIST_DIR}/guard.c
   ${CMAKE_CURRENT_LIST_DIR}/journal.c
   ${CMAKE_CURRENT_LIST_DIR}/journal_file.c
@@ -23,4 +24,5 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/segment_sums.c
   ${CMAKE_CURRENT_LIST_DIR}/segments.c
   ${CMAKE_CURRENT_LIST_DIR}/sums.c
+  ${CMAKE_CURRENT_LIST_DIR}/words.c
   ${CMAKE_CURRENT_LIST_DIR}/writer.c)

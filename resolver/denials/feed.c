@@ -1,0 +1,156 @@
+#include "resolver/denials/feed.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "resolver/denials/guard.h"
+#include "resolver/denials/segment_read.h"
+
+static const uint8_t root[1] = {0};
+
+struct feed {
+    struct segment_reader *reader;
+    struct feed_place place;
+    unsigned left; /* that may still be told */
+    int (*each)(void *user, const struct denial_record *record);
+    void *user;
+    int result;
+    unsigned told;
+    struct { /* LMDB aligns its values to two octets only */
+        struct segment_block head;
+        struct segment_record records[SEGMENT_BLOCK_RECORDS];
+    } block;
+};
+
+static void names_read(struct segment_reader *reader, const struct segment_record *record,
+                       struct denial_record *out, struct segment_client *match)
+{
+    uint32_t domain = SEGMENT_NO_ID, other;
+
+    out->qname = segment_reader_name(reader, record->name, &domain);
+    if (out->qname != NULL)
+        out->domain = segment_reader_name(reader, domain, &other);
+    else
+        out->qname = root;
+    if (out->domain == NULL)
+        out->domain = out->qname;
+    if (record->match == SEGMENT_NO_ID)
+        return;
+    if (!(record->match & SEGMENT_MATCH_ADDRESS))
+        out->matched = segment_reader_name(reader, record->match, &other);
+    else if (segment_reader_client(reader, record->match & ~SEGMENT_MATCH_ADDRESS, match))
+        out->address = match->address;
+}
+
+static int record_tell(struct feed *feed, const struct segment_record *record)
+{
+    struct segment_word group = {.name = ""}, category = {.name = "", .title = ""};
+    struct segment_rule rule = {.group = UINT16_MAX, .category = UINT16_MAX};
+    struct segment_client client = {.scope = 0}, match;
+    struct denial_record out = {.wall_ms = feed->reader->day.start_ms + record->at_ms,
+                                .case_number = record->case_number,
+                                .qtype = record->qtype,
+                                .count = record->count};
+
+    segment_reader_rule(feed->reader, record->rule, &rule);
+    segment_reader_word(feed->reader, rule.group, &group);
+    segment_reader_word(feed->reader, rule.category, &category);
+    segment_reader_client(feed->reader, record->client, &client);
+    out.group = group.name;
+    out.category = category.name;
+    out.title = category.title;
+    out.severity = category.severity;
+    out.rule = rule.rule;
+    out.via = rule.via;
+    out.transport = rule.transport;
+    out.observed = rule.observed;
+    out.policy_version = rule.policy_version;
+    out.generation = rule.generation;
+    memcpy(out.client.bytes, client.address, sizeof(client.address));
+    out.client.scope = client.scope;
+    names_read(feed->reader, record, &out, &match);
+    return feed->each(feed->user, &out);
+}
+
+/* A damaged block is stepped over: its head's count is not to be trusted either. */
+static bool block_take(struct feed *feed, const MDB_val *value)
+{
+    struct segment_block *head = &feed->block.head;
+
+    if (value->mv_size < sizeof(*head) || value->mv_size > sizeof(feed->block))
+        return false;
+    memcpy(&feed->block, value->mv_data, value->mv_size);
+    return head->count == (value->mv_size - sizeof(*head)) / sizeof(struct segment_record) &&
+           segment_block_check(head) == head->check;
+}
+
+static int block_tell(void *user, const MDB_val *key, const MDB_val *value)
+{
+    struct feed *feed = user;
+    uint32_t number;
+
+    if (key->mv_size != sizeof(number))
+        return -EBADMSG;
+    memcpy(&number, key->mv_data, sizeof(number));
+    if (number > feed->place.block) {
+        feed->place.block = number;
+        feed->place.record = 0;
+    }
+    if (!block_take(feed, value))
+        return 0;
+    for (; feed->place.record < feed->block.head.count; feed->place.record++) {
+        const struct segment_record *record = &feed->block.records[feed->place.record];
+        if (record->at_ms == SEGMENT_FOLD_MARK)
+            continue;
+        if (feed->left == 0)
+            return 1;
+        int result = record_tell(feed, record);
+        if (result != 0)
+            return result;
+        feed->left--;
+        feed->told++;
+        feed->place.read++;
+    }
+    return 0;
+}
+
+static void feed_run(void *user)
+{
+    struct feed *feed = user;
+    uint32_t block = feed->place.block;
+    MDB_val first = {sizeof(block), &block};
+
+    feed->result =
+        segment_reader_walk(feed->reader, feed->reader->tables.blocks, &first, block_tell, feed);
+}
+
+int feed_read(const char *state, const struct day *day, struct feed_place *place, unsigned most,
+              int (*each)(void *user, const struct denial_record *record), void *user,
+              uint64_t *out_left, struct bl_error *error)
+{
+    struct feed *feed = calloc(1, sizeof(*feed));
+
+    if (feed == NULL)
+        return bl_error_set(error, -ENOMEM, "out of memory while reading denials");
+    *feed = (struct feed){.place = *place, .left = most, .each = each, .user = user};
+    int code = segment_reader_open(state, day, false, &feed->reader, error);
+    if (code < 0) {
+        free(feed);
+        return code;
+    }
+    uint64_t records = feed->reader->meta.records;
+    if (!guard_run(feed_run, feed)) {
+        code = bl_error_set(error, -EBADMSG, "the denials of %s are damaged", day->text);
+        segment_reader_abandon(feed->reader);
+    } else {
+        segment_reader_close(feed->reader);
+        code = feed->result < 0
+                   ? bl_error_set(error, feed->result, "the denials of %s are damaged", day->text)
+                   : (int)feed->told;
+    }
+    *place = feed->place;
+    *out_left = records > place->read ? records - place->read : 0;
+    free(feed);
+    return code;
+}
