@@ -21,6 +21,7 @@
 #include "resolver/control/alert_runner.h"
 #include "resolver/control/control.h"
 #include "resolver/control/daemon.h"
+#include "resolver/control/export_runner.h"
 #include "resolver/control/mender.h"
 #include "resolver/control/metrics.h"
 #include "resolver/control/notify.h"
@@ -58,6 +59,7 @@ struct run {
     struct upkeep *upkeep;
     struct pulse *pulse;
     struct mender *mender;
+    int export_fd; /* the same for those that bring denials to collectors */
     int runner_fd; /* its closing ends the process that runs the alerts' command */
     sigset_t signals;
 };
@@ -223,7 +225,7 @@ static int world_open(struct run *run, struct bl_error *error)
     return 0;
 }
 
-/* The runner is forked while programs may still be started and no thread is there. */
+/* The runners are forked while programs may still be started and no thread is there. */
 static int alerts_start(struct run *run, struct bl_error *error)
 {
     int code = alerts_create(run->daemon.state, &run->alerts, error);
@@ -232,7 +234,10 @@ static int alerts_start(struct run *run, struct bl_error *error)
         return code;
     run->observer = (struct denials_observer){.each = alerts_meet, .user = run->alerts};
     run->runner_fd = alert_runner_start(run->daemon.state, run->daemon.config_path, error);
-    return run->runner_fd < 0 ? run->runner_fd : 0;
+    if (run->runner_fd < 0)
+        return run->runner_fd;
+    run->export_fd = export_runner_start(run->daemon.state, run->daemon.config_path, error);
+    return run->export_fd < 0 ? run->export_fd : 0;
 }
 
 static int start_unprivileged(struct run *run, struct bl_error *error)
@@ -294,6 +299,8 @@ static void run_end(struct run *run)
     alerts_free(run->alerts);
     if (run->runner_fd >= 0)
         close(run->runner_fd);
+    if (run->export_fd >= 0)
+        close(run->export_fd);
     for (unsigned i = 0; i < run->journal_count; i++)
         journal_close(run->journals[i]);
     free(run->journals);
@@ -374,6 +381,7 @@ static int run_daemon(const char *config_path, struct config *config)
 {
     struct run run = {.config = config,
                       .lock_fd = -1,
+                      .export_fd = -1,
                       .runner_fd = -1,
                       .daemon = {.config_path = config_path,
                                  .change = PTHREAD_MUTEX_INITIALIZER,

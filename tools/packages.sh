@@ -15,11 +15,12 @@ build_packages=(
     libidn2-dev libpsl-dev libssl-dev
     libcurl4-openssl-dev libarchive-dev libjansson-dev
     libcap-dev libseccomp-dev
+    libfstrm-dev libprotobuf-c-dev protobuf-c-compiler
 )
 
 test_packages=(
     libcmocka-dev python3 clang clang-format clang-tidy shellcheck git
-    knot-dnsutils bind9-dnsutils ldnsutils dnsperf unbound knot
+    fstrm-bin knot-dnsutils bind9-dnsutils ldnsutils dnsperf unbound knot
     dnsmasq-base udhcpc isc-dhcp-client iproute2 procps util-linux
     openssl faketime zip xz-utils zstd bzip2 libcap2-bin valgrind
 )

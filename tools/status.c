@@ -164,6 +164,36 @@ static void show_upstreams(const json_t *status)
     table_print(table, stdout);
 }
 
+static void show_exports(const json_t *status)
+{
+    const json_t *list = json_object_get(status, "exports"), *item;
+    struct table *table;
+    char a[48], b[32];
+    size_t index;
+
+    if (!json_array_size(list))
+        return;
+    table = table_create();
+    table_column(table, "Goes also to", TABLE_LEFT);
+    table_column(table, "Denials sent", TABLE_RIGHT);
+    table_column(table, "Changes", TABLE_RIGHT);
+    table_column(table, "Waiting", TABLE_RIGHT);
+    table_column(table, "Skipped", TABLE_RIGHT);
+    table_column(table, "Last", TABLE_LEFT);
+    json_array_foreach(list, index, item)
+    {
+        table_cell(table, "%s", text(item, "name"));
+        table_cell(table, "%s", grouped(number(item, "sent"), b));
+        table_cell(table, "%s", grouped(number(item, "changes"), b));
+        table_cell(table, "%s", grouped(number(item, "waiting"), b));
+        table_cell(table, "%s", grouped(number(item, "skipped"), b));
+        table_cell(table, "%s",
+                   number(item, "last_sent") ? moment(number(item, "last_sent"), a) : "-");
+    }
+    putchar('\n');
+    table_print(table, stdout);
+}
+
 static void show_categories(const json_t *status)
 {
     const json_t *item;
@@ -237,6 +267,7 @@ static enum exit_code run_status(struct command *command, int argc, char **argv)
         show_process(status);
         show_queries(status);
         show_upstreams(status);
+        show_exports(status);
         show_radar(status);
         show_categories(status);
     }

@@ -285,6 +285,55 @@ static void calendar_check(struct reader *reader)
     }
 }
 
+/* What a form can be carried by. */
+static void export_way_check(struct reader *reader, const struct config_export *export)
+{
+    bool has_address = export->address.port != 0;
+
+    if ((export->file != NULL) + (export->socket != NULL) + has_address +
+            (export->command_count > 0) !=
+        1)
+        reader_fault_of(reader, export,
+                        "it needs one of \"file\", \"socket\", \"address\" and \"command\"");
+    if (export->form != EXPORT_JSON && (export->file != NULL || export->command_count > 0))
+        reader_fault_of(reader, export, "only \"form: json\" goes to a file or a command");
+    if (!has_address)
+        return;
+    if (export->form == EXPORT_JOURNAL)
+        reader_fault_of(reader, &export->address, "the journal is this machine's: no address");
+    if (export->transport == TRANSPORT_UDP && export->form != EXPORT_SYSLOG)
+        reader_fault_of(reader, &export->transport, "only syslog goes over udp");
+    if (export->transport == TRANSPORT_TLS && export->tls_name == NULL)
+        reader_fault_of(reader, &export->address,
+                        "a collector over tls needs the name that its certificate bears: "
+                        "\"tls-name\"");
+    if (export->transport != TRANSPORT_TLS && export->tls_name != NULL)
+        reader_fault_of(reader, &export->tls_name,
+                        "\"tls-name\" counts only with \"transport: tls\"");
+}
+
+static void exports_check(struct reader *reader)
+{
+    const struct config *config = reader->config;
+
+    for (size_t i = 0; i < config->export_count; i++) {
+        struct config_export *export = &config->exports[i];
+        where_set(reader, "export", export->name);
+        bool is_local = export->file == NULL && export->command_count == 0 &&
+                        reader_place_of(reader, &export->address) == NULL;
+        if (is_local && export->socket == NULL && export->form == EXPORT_SYSLOG)
+            export->socket = "/dev/log";
+        if (is_local && export->socket == NULL && export->form == EXPORT_JOURNAL)
+            export->socket = "/run/systemd/journal/socket";
+        if (!is_local && export->address.port == 0 && export->form == EXPORT_SYSLOG)
+            export->address.port = export->transport == TRANSPORT_TLS ? 6514 : 514;
+        else if (reader_place_of(reader, &export->address) != NULL && export->address.port == 0)
+            reader_fault_of(reader, &export->address, "the collector's port is missing");
+        export_way_check(reader, export);
+    }
+    reader->where[0] = '\0';
+}
+
 void config_check(struct reader *reader)
 {
     struct config *config = reader->config;
@@ -293,6 +342,7 @@ void config_check(struct reader *reader)
     subnets_check(reader);
     categories_check(reader);
     calendar_check(reader);
+    exports_check(reader);
     for (size_t i = 0; i < config->group_count; i++) {
         struct config_group *group = &config->groups[i];
         where_set(reader, "group", group->name);

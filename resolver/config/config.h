@@ -202,6 +202,30 @@ struct config_reports {
     struct config_times hours; /* outside them a look-up is out of hours */
 };
 
+enum config_export_form { EXPORT_SYSLOG, EXPORT_JOURNAL, EXPORT_JSON, EXPORT_DNSTAP };
+
+/* Where denials and changes also go: one of file, socket, address and command. */
+struct config_export {
+    const char *name;
+    int form;           /* enum config_export_form */
+    const char *file;   /* of JSON lines */
+    const char *socket; /* of the Unix kind: a datagram one for syslog and journal, else a stream */
+    struct address address; /* port 0: none */
+    int transport;          /* enum config_transport */
+    const char *tls_name;   /* the name that its certificate must bear; NULL unless TRANSPORT_TLS */
+    const char **command;   /* gets JSON lines on its standard input, as long as it runs */
+    size_t command_count;
+    bool denials, observed, changes; /* what goes there */
+    int severity;                    /* enum config_severity: denials as severe as this or more */
+    int facility;                    /* of syslog */
+    uint32_t timeout_s;              /* for one step; then it begins anew later */
+    uint32_t backlog_s;              /* what a collector missed longer ago is not sent any more */
+    size_t rotate_size;              /* of a file; 0: no limit */
+    bool rotate_daily;
+    unsigned rotate_keep; /* files that were rotated */
+    bool sync;            /* a file's lines are on the disk before they count as sent */
+};
+
 struct config_retention {
     uint32_t denials_s; /* then the day's records go */
 };
@@ -270,6 +294,8 @@ struct config {
     struct config_alerts alerts;
     struct config_reports reports;
     struct config_retention retention;
+    struct config_export *exports;
+    size_t export_count;
     struct config_zone *forward_zones;
     size_t forward_zone_count;
     struct config_record *records;

@@ -17,6 +17,11 @@ static const char *const SAFE_SEARCH_WORDS[] = {"off", "moderate", "strict", NUL
 static const char *const WHEN_WORDS[] = {"school-days", "other-days", "always", NULL};
 static const char *const SCHOOL_WORDS[] = {"as-usual", "open", "closed", NULL};
 static const char *const AUDIENCE_WORDS[] = {"dsl", "head", "governors", NULL};
+static const char *const EXPORT_WORDS[] = {"syslog", "journal", "json", "dnstap", NULL};
+static const char *const FACILITY_WORDS[] = {
+    "kern",   "user",     "mail",   "daemon", "auth",   "syslog", "lpr",   "news",   "uucp",
+    "cron",   "authpriv", "ftp",    "ntp",    "audit",  "alert",  "clock", "local0", "local1",
+    "local2", "local3",   "local4", "local5", "local6", "local7", NULL};
 static const char *const LEVEL_WORDS[] = {"error", "warning", "notice", "info", "debug", NULL};
 
 static const struct key upstream_keys[] = {
@@ -271,6 +276,51 @@ static const struct key retention_keys[] = {
     {0},
 };
 
+static const struct key export_keys[] = {
+    {"form", KEY_WORD, AT(config_export, form), .words = EXPORT_WORDS, .required = true,
+     .meaning = "syslog (RFC 5424), journal (systemd's), json (a line each) or dnstap"},
+    {"file", KEY_PATH, AT(config_export, file), .meaning = "json: a file, made with mode 0640"},
+    {"socket", KEY_PATH, AT(config_export, socket),
+     .meaning = "a Unix socket; for syslog /dev/log and for the journal its own where nothing is "
+                "said"},
+    {"address", KEY_ADDRESS, AT(config_export, address), .least = 1,
+     .meaning = "a collector on the network, with its port (syslog has 514, over tls 6514)"},
+    {"transport", KEY_WORD, AT(config_export, transport), .words = TRANSPORT_WORDS,
+     .fallback = "tcp", .meaning = "how the address is spoken to; udp for syslog only"},
+    {"tls-name", KEY_TEXT, AT(config_export, tls_name), .most = 253,
+     .meaning = "the name that its certificate must bear; needed with transport tls"},
+    {"command", KEY_LIST, KEY_TEXT, MANY(config_export, command, command_count), .most = 4000,
+     .meaning = "json: a program and its arguments that reads lines from standard input"},
+    {"denials", KEY_BOOL, AT(config_export, denials), .fallback = "true",
+     .meaning = "refused look-ups go there"},
+    {"observed", KEY_BOOL, AT(config_export, observed), .fallback = "true",
+     .meaning = "and those only observed"},
+    {"changes", KEY_BOOL, AT(config_export, changes), .fallback = "true",
+     .meaning = "and entries of the change log (dnstap has no form for them)"},
+    {"severity", KEY_WORD, AT(config_export, severity), .words = SEVERITY_WORDS, .fallback = "low",
+     .meaning = "look-ups of categories as severe as this or more"},
+    {"facility", KEY_WORD, AT(config_export, facility), .words = FACILITY_WORDS,
+     .fallback = "authpriv", .meaning = "of syslog's messages"},
+    {"timeout", KEY_SECONDS, AT(config_export, timeout_s), .least = 1, .most = 300,
+     .fallback = "10s",
+     .meaning = "a collector that takes nothing for so long is tried again later"},
+    {"backlog", KEY_SECONDS, AT(config_export, backlog_s), .least = 3600, .most = 90 * 86400,
+     .fallback = "7d",
+     .meaning =
+         "a collector that was away gets what it missed, by whole days, as far back as this; "
+         "the rest is counted"},
+    {"rotate-size", KEY_SIZE, AT(config_export, rotate_size), .most = INT64_C(1) << 40,
+     .fallback = "64MiB", .meaning = "a file this long is put aside as FILE.1; 0: never"},
+    {"rotate-daily", KEY_BOOL, AT(config_export, rotate_daily), .fallback = "true",
+     .meaning = "and so is yesterday's"},
+    {"rotate-keep", KEY_COUNT, AT(config_export, rotate_keep), .most = 1000, .fallback = "14",
+     .meaning = "files put aside that are kept"},
+    {"sync", KEY_BOOL, AT(config_export, sync), .fallback = "false",
+     .meaning = "lines are on the disk before they count as written (fdatasync); otherwise a power "
+                "cut may cost the last half minute of the file, though never of the record"},
+    {0},
+};
+
 static const struct key logging_keys[] = {
     {"level", KEY_WORD, AT(config, log_level), .words = LEVEL_WORDS, .least = LOG_LEVEL_ERROR,
      .fallback = "notice", .meaning = "what goes to the log: messages as serious as this or more"},
@@ -351,6 +401,8 @@ static const struct key root_keys[] = {
      .meaning = "the nightly report"},
     {"retention", KEY_OBJECT, AT(config, retention), .children = retention_keys,
      .meaning = "how long records are kept"},
+    {"export", KEY_MAP, MANY(config, exports, export_count), EACH(config_export), .noun = "export",
+     .children = export_keys, .meaning = "collectors that denials and changes also go to"},
     {0},
 };
 

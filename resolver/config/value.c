@@ -522,6 +522,8 @@ bool value_text(const struct config *config, const struct key *key, enum key_typ
         bl_name_text(field, text);
         return true;
     case KEY_ADDRESS:
+        if (key->least && ((const struct address *)field)->port == 0)
+            return false; /* none was given */
         if (key->least)
             address_text_port(field, text);
         else

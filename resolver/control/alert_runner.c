@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "resolver/base/hook.h"
 #include "resolver/base/log.h"
 #include "resolver/config/config.h"
+#include "resolver/control/runner.h"
 
 enum { LOOK_MS = 500, SPOOL_MAX = 2000, NAME_MAX_LEN = 64, ARGUMENTS_MAX = 32 };
 static const int64_t week_ms = 7 * 86400000LL;
@@ -37,24 +37,15 @@ struct runner {
     struct bl_error last_error;
 };
 
-/* Reads the configuration when the file is another than before; a bad file changes nothing. */
 static void config_refresh(struct runner *runner)
 {
-    struct config_faults faults = {0};
-    struct config *config;
-    struct stat status;
+    struct config *config = runner_config(runner->config_path, &runner->config_changed);
 
-    if (stat(runner->config_path, &status) < 0 ||
-        (runner->config != NULL && status.st_mtim.tv_sec == runner->config_changed.tv_sec &&
-         status.st_mtim.tv_nsec == runner->config_changed.tv_nsec))
+    if (config == NULL)
         return;
-    runner->config_changed = status.st_mtim;
-    if (config_load(runner->config_path, &config, &faults) == 0) {
-        config_free(runner->config);
-        runner->config = config;
-        runner->retry_ms = 0;
-    }
-    config_faults_free(&faults);
+    config_free(runner->config);
+    runner->config = config;
+    runner->retry_ms = 0;
 }
 
 static int name_is_alert(const struct dirent *entry)
@@ -170,22 +161,14 @@ static void spool_work(struct runner *runner)
     status_write(runner, waiting);
 }
 
-_Noreturn static void runner_run(const char *state, const char *config_path, int ends_with)
+static void runner_run(const char *state, const char *config_path)
 {
     struct runner runner = {.config_path = config_path};
-    sigset_t none;
 
-    /* Only the descriptor that tells of the daemon's end stays. */
-    if (dup2(ends_with, 3) < 0)
-        _exit(1);
-    close_range(4, ~0u, 0);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGHUP, SIG_IGN);
     prctl(PR_SET_NAME, "chalkgate-alert");
     snprintf(runner.folder, sizeof(runner.folder), "%s/alerts", state);
     for (;;) {
-        struct pollfd wait = {.fd = 3, .events = POLLIN};
+        struct pollfd wait = {.fd = RUNNER_ENDS_WITH, .events = POLLIN};
         if (poll(&wait, 1, LOOK_MS) > 0)
             _exit(0);
         config_refresh(&runner);
@@ -196,29 +179,7 @@ _Noreturn static void runner_run(const char *state, const char *config_path, int
 
 int alert_runner_start(const char *state, const char *config_path, struct bl_error *error)
 {
-    char *state_copy = strdup(state), *config_copy = realpath(config_path, NULL);
-    int ends[2];
-
-    if (config_copy == NULL)
-        config_copy = strdup(config_path);
-    if (state_copy == NULL || config_copy == NULL || pipe2(ends, O_CLOEXEC) < 0) {
-        free(state_copy);
-        free(config_copy);
-        return bl_error_set(error, -errno, "alerts: %s", strerror(errno));
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(ends[1]);
-        runner_run(state_copy, config_copy, ends[0]);
-    }
-    int failure = errno;
-    free(state_copy);
-    free(config_copy);
-    close(ends[0]);
-    if (pid > 0)
-        return ends[1];
-    close(ends[1]);
-    return bl_error_set(error, -failure, "alerts: %s", strerror(failure));
+    return runner_start("alerts", state, config_path, runner_run, error);
 }
 
 json_t *alert_runner_status(const char *state)

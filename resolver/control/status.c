@@ -15,6 +15,7 @@
 #include "resolver/control/daemon.h"
 #include "resolver/control/watch.h"
 #include "resolver/denials/writer.h"
+#include "resolver/export/carrier.h"
 #include "resolver/net/server.h"
 #include "resolver/query/radar.h"
 
@@ -206,6 +207,27 @@ static json_t *describe_alerts(const struct daemon *daemon, const struct config 
     return item;
 }
 
+static json_t *describe_exports(const struct daemon *daemon, const struct config *config,
+                                json_t *warnings)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < config->export_count; i++) {
+        const char *name = config->exports[i].name;
+        json_t *item = carrier_status(daemon->state, name);
+        if (item == NULL)
+            item = json_object();
+        json_object_del(item, "days");
+        json_object_set_new(item, "name", json_string(name));
+        const char *trouble = json_string_value(json_object_get(item, "last_error"));
+        if (trouble != NULL && trouble[0] != '\0')
+            warn(warnings, "export \"%s\": %s; %lld denials wait for it", name, trouble,
+                 (long long)json_integer_value(json_object_get(item, "waiting")));
+        json_array_append_new(list, item);
+    }
+    return list;
+}
+
 static json_t *describe_sighting(const struct policy *policy, const struct radar_sighting *seen,
                                  int64_t now_ms)
 {
@@ -354,6 +376,7 @@ int status_describe(struct daemon *daemon, bool tells_devices, json_t *out, stru
     json_object_set_new(out, "denials", describe_denials(daemon, warnings));
     json_object_set_new(out, "devices", watch_describe(daemon->watch, warnings));
     json_object_set_new(out, "alerts", describe_alerts(daemon, world->config, warnings));
+    json_object_set_new(out, "exports", describe_exports(daemon, world->config, warnings));
     if (describe_radar(views, workers, world->policy, tells_devices, out, warnings) < 0)
         warn(warnings, "out of memory: devices could not be looked at");
     json_object_set_new(out, "warnings", warnings);

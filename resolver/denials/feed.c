@@ -125,6 +125,26 @@ static void feed_run(void *user)
         segment_reader_walk(feed->reader, feed->reader->tables.blocks, &first, block_tell, feed);
 }
 
+/* Opens the day, runs `run` inside a guard and closes it: 0 or a negative errno. *out_records: how
+ * many the day has. */
+static int guarded_run(struct feed *feed, const char *state, const struct day *day,
+                       void (*run)(void *feed), uint64_t *out_records, struct bl_error *error)
+{
+    int code = segment_reader_open(state, day, false, &feed->reader, error);
+
+    if (code < 0)
+        return code;
+    *out_records = feed->reader->meta.records;
+    if (!guard_run(run, feed)) {
+        segment_reader_abandon(feed->reader);
+        return bl_error_set(error, -EBADMSG, "the denials of %s are damaged", day->text);
+    }
+    segment_reader_close(feed->reader);
+    return feed->result < 0
+               ? bl_error_set(error, feed->result, "the denials of %s are damaged", day->text)
+               : 0;
+}
+
 int feed_read(const char *state, const struct day *day, struct feed_place *place, unsigned most,
               int (*each)(void *user, const struct denial_record *record), void *user,
               uint64_t *out_left, struct bl_error *error)
@@ -134,23 +154,50 @@ int feed_read(const char *state, const struct day *day, struct feed_place *place
     if (feed == NULL)
         return bl_error_set(error, -ENOMEM, "out of memory while reading denials");
     *feed = (struct feed){.place = *place, .left = most, .each = each, .user = user};
-    int code = segment_reader_open(state, day, false, &feed->reader, error);
-    if (code < 0) {
-        free(feed);
-        return code;
-    }
-    uint64_t records = feed->reader->meta.records;
-    if (!guard_run(feed_run, feed)) {
-        code = bl_error_set(error, -EBADMSG, "the denials of %s are damaged", day->text);
-        segment_reader_abandon(feed->reader);
-    } else {
-        segment_reader_close(feed->reader);
-        code = feed->result < 0
-                   ? bl_error_set(error, feed->result, "the denials of %s are damaged", day->text)
-                   : (int)feed->told;
-    }
+    uint64_t records = 0;
+    int code = guarded_run(feed, state, day, feed_run, &records, error);
+    if (code == 0)
+        code = (int)feed->told;
     *place = feed->place;
     *out_left = records > place->read ? records - place->read : 0;
+    free(feed);
+    return code;
+}
+
+static int end_note(void *user, const MDB_val *key, const MDB_val *value)
+{
+    struct feed *feed = user;
+    struct segment_block head;
+
+    if (key->mv_size != sizeof(feed->place.block) || value->mv_size < sizeof(head))
+        return -EBADMSG;
+    memcpy(&head, value->mv_data, sizeof(head));
+    memcpy(&feed->place.block, key->mv_data, sizeof(feed->place.block));
+    feed->place.record = head.count;
+    return 0;
+}
+
+static void end_run(void *user)
+{
+    struct feed *feed = user;
+    uint32_t last = feed->reader->meta.blocks - 1;
+    MDB_val first = {sizeof(last), &last};
+
+    if (feed->reader->meta.blocks > 0)
+        feed->result =
+            segment_reader_walk(feed->reader, feed->reader->tables.blocks, &first, end_note, feed);
+}
+
+int feed_end(const char *state, const struct day *day, struct feed_place *out_place,
+             struct bl_error *error)
+{
+    struct feed *feed = calloc(1, sizeof(*feed));
+
+    if (feed == NULL)
+        return bl_error_set(error, -ENOMEM, "out of memory while reading denials");
+    int code = guarded_run(feed, state, day, end_run, &feed->place.read, error);
+    if (code == 0)
+        *out_place = feed->place;
     free(feed);
     return code;
 }

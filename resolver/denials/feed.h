@@ -26,4 +26,8 @@ int feed_read(const char *state, const struct day *day, struct feed_place *place
               int (*each)(void *user, const struct denial_record *record), void *user,
               uint64_t *out_left, struct bl_error *error);
 
+/* The place behind all that the day has. 0, -ENOENT or another negative errno. */
+int feed_end(const char *state, const struct day *day, struct feed_place *out_place,
+             struct bl_error *error);
+
 #endif

@@ -390,7 +390,7 @@ static int link_tls(struct link *link, struct upstream_peer *peer)
 
     if (!peer->tls_name[0])
         return -EPROTO; /* nobody to check the certificate against: never without a check */
-    if (!links->tls && (code = tls_client_create(&links->tls, NULL)) < 0)
+    if (!links->tls && (code = tls_client_create(true, &links->tls, NULL)) < 0)
         return code;
     if (!peer->ticket && (code = tls_ticket_create(&peer->ticket)) < 0)
         return code;

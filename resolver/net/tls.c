@@ -37,7 +37,7 @@ static const char *openssl_reason(void)
     return reason ? reason : "unknown reason";
 }
 
-int tls_client_create(struct tls_client **out_client, struct bl_error *error)
+int tls_client_create(bool for_dns, struct tls_client **out_client, struct bl_error *error)
 {
     struct tls_client *client = calloc(1, sizeof *client);
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
@@ -48,7 +48,7 @@ int tls_client_create(struct tls_client **out_client, struct bl_error *error)
     /* RFC 8310 section 8.1, RFC 9325 section 3.1.1. */
     if (!SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) ||
         !SSL_CTX_set_default_verify_paths(context) ||
-        SSL_CTX_set_alpn_protos(context, (const unsigned char *)"\3dot", 4) != 0)
+        (for_dns && SSL_CTX_set_alpn_protos(context, (const unsigned char *)"\3dot", 4) != 0))
         goto fail;
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);

@@ -1,5 +1,5 @@
-/* TLS towards upstreams, without sockets: encrypted octets in, encrypted octets out. The only place
- * that sees OpenSSL's TLS. Private to net/.
+/* TLS towards upstreams and collectors, without sockets: encrypted octets in, encrypted octets out.
+ * The only place that sees OpenSSL's TLS. For net/ and export/.
  *
  * The certificate must be good by the machine's authorities (or those of SSL_CERT_FILE) and bear
  * the name, or the address, that the configuration gives; TLS 1.2 at least (RFC 8310's strict
@@ -22,7 +22,8 @@ struct tls_client;
 struct tls;
 struct tls_ticket; /* the session kept for one upstream */
 
-int tls_client_create(struct tls_client **out_client, struct bl_error *error);
+/* `for_dns`: says in the handshake that it will speak DNS (RFC 7858). */
+int tls_client_create(bool for_dns, struct tls_client **out_client, struct bl_error *error);
 void tls_client_destroy(struct tls_client *client);
 
 int tls_ticket_create(struct tls_ticket **out_ticket);

@@ -60,8 +60,8 @@ int act_policy_show(struct act *act, const json_t *request, json_t *reply, struc
 /* `head`, where it is not NULL, must be the hash of one of the entries: a log that was written anew
  * would not have the one that was kept on paper.
  *
- * {"since" (seconds since 1970), "max"}: {"changes": […]}; and {"count", "head"}, or what is
- * broken. */
+ * {"since" (seconds since 1970), "from" (a number), "max"}: {"changes": […], "count" (of all)}; and
+ * {"count", "head"}, or what is broken. */
 int act_changes(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
 int act_changes_verify(struct act *act, const char *head, json_t *reply, struct bl_error *error);
 

@@ -108,8 +108,15 @@ int act_changes(struct act *act, const json_t *request, json_t *reply, struct bl
     uint64_t count = changes_count(act->change);
     uint64_t from = count > CHANGES_MOST ? count - CHANGES_MOST + 1 : 1;
     json_t *entries, *entry, *shown = json_array();
+    json_int_t asked = json_integer_value(json_object_get(request, "from"));
+    json_int_t most = json_integer_value(json_object_get(request, "max"));
     size_t index;
-    int code = changes_read(act->change, from, CHANGES_MOST, &entries, error);
+
+    if (asked > 0)
+        from = (uint64_t)asked;
+    int code = changes_read(act->change, from,
+                            most > 0 && most < CHANGES_MOST ? (size_t)most : CHANGES_MOST, &entries,
+                            error);
 
     if (code < 0) {
         json_decref(shown);
@@ -127,6 +134,7 @@ int act_changes(struct act *act, const json_t *request, json_t *reply, struct bl
     }
     json_decref(entries);
     json_object_set_new(reply, "changes", shown);
+    json_object_set_new(reply, "count", json_integer((json_int_t)count));
     return 0;
 }
 

@@ -22,8 +22,9 @@ LAYERS = {
     "resolver/denials": 3,
     "resolver/query": 4,
     "resolver/net": 5,
-    "resolver/control": 6,  # tells the workers of net what changed
-    "resolver": 7,          # main.c
+    "resolver/export": 6,   # to collectors; speaks TLS by net/tls.h
+    "resolver/control": 7,  # tells the workers of net what changed
+    "resolver": 8,          # main.c
     "tools": 5,             # layers 0 to 4, and nothing of the daemon's
     "tests": 9,
 }
@@ -36,6 +37,7 @@ DOORS = [
     (r"curl/.*", r"blocklists/[^/]*\.c", "one file fetches"),
     (r"archive(_entry)?\.h", r"blocklists/[^/]*\.c|tools/(backup|restore)\.c",
      "one file opens archives of lists; backups are archives too"),
+    (r"fstrm\.h|.*\.pb-c\.h", r"resolver/export/[^/]*\.c", "one folder speaks dnstap"),
     (r"idn2\.h", r"blocklists/name\.c", "one file turns names into A-labels"),
     (r"sys/capability\.h|seccomp\.h", r"resolver/[^/]*\.c|resolver/net/[^/]*\.c|resolver/control/[^/]*\.c",
      "only the daemon drops privileges"),

@@ -1,6 +1,7 @@
 chalkgate_unit_test(denials-alert test_alert.c PkgConfig::JANSSON)
 chalkgate_unit_test(denials-case test_case.c)
 chalkgate_unit_test(denials-day test_day.c)
+chalkgate_unit_test(denials-feed test_feed.c)
 chalkgate_unit_test(denials-journal test_journal.c)
 chalkgate_unit_test(denials-retention test_retention.c)
 chalkgate_unit_test(denials-writer test_writer.c)

@@ -1,0 +1,1 @@
+chalkgate_fuzz(event chalkgate-events)
