@@ -43,8 +43,11 @@ struct text {
 
 static void text_add(struct text *text, const char *more)
 {
-    while (*more && text->at < text->end)
-        *text->at++ = *more++;
+    size_t len = strlen(more), room = (size_t)(text->end - text->at);
+
+    len = len < room ? len : room;
+    memcpy(text->at, more, len);
+    text->at += len;
 }
 
 /* What was cut off in the middle of a UTF-8 character loses that character. */
