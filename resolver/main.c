@@ -29,6 +29,7 @@
 #include "resolver/control/pulse.h"
 #include "resolver/control/readers.h"
 #include "resolver/control/rules.h"
+#include "resolver/control/timekeeper.h"
 #include "resolver/control/upkeep.h"
 #include "resolver/control/watch.h"
 #include "resolver/denials/alert.h"
@@ -209,6 +210,7 @@ static int world_open(struct run *run, struct bl_error *error)
     int code;
 
     run->config = NULL;
+    timekeeper_begin(&run->daemon);
     rules_open(&run->daemon);
     mender_prepare(&run->daemon);
     code = rules_world(&run->daemon, config, NULL, &actor, "start", "", &world, error);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "resolver/base/hook.h"
+#include "resolver/base/known_time.h"
 #include "tools/report.h"
 
 enum { DAYS_BACK = 7, COMMAND_MS = 600000, ARGUMENTS_MAX = 32 };
@@ -87,6 +88,10 @@ enum exit_code report_nightly(struct command *command, int64_t now_s)
 
     if (config == NULL || command_state(command) == NULL)
         return EXIT_USAGE;
+    if (!known_time_allows(known_time_read(command_state(command)), 0, now_s * 1000))
+        return command_fail(EXIT_FAILED,
+                            "the machine's clock is far from the time last known, so no "
+                            "report is made; please set it (`timedatectl` shows it)");
     if (config->reports.folder != NULL)
         snprintf(folder, sizeof(folder), "%s", config->reports.folder);
     else

@@ -2,6 +2,8 @@
 
 #include <time.h>
 
+static int64_t correction_ms; /* atomic */
+
 static int64_t read_ms(clockid_t clock)
 {
     struct timespec t;
@@ -12,5 +14,17 @@ static int64_t read_ms(clockid_t clock)
 
 struct moment clock_read(void)
 {
-    return (struct moment){.mono_ms = read_ms(CLOCK_MONOTONIC), .wall_ms = read_ms(CLOCK_REALTIME)};
+    return (struct moment){.mono_ms = read_ms(CLOCK_MONOTONIC),
+                           .wall_ms = read_ms(CLOCK_REALTIME) +
+                                      __atomic_load_n(&correction_ms, __ATOMIC_RELAXED)};
+}
+
+void clock_correct(int64_t wall_ms)
+{
+    __atomic_store_n(&correction_ms, wall_ms, __ATOMIC_RELAXED);
+}
+
+int64_t clock_real_ms(void)
+{
+    return read_ms(CLOCK_REALTIME);
 }

@@ -13,4 +13,9 @@ struct moment {
 
 struct moment clock_read(void);
 
+/* What is added to the wall time from now on, where the machine's clock cannot be believed
+ * (known_time.h). Any thread. */
+void clock_correct(int64_t wall_ms);
+int64_t clock_real_ms(void); /* the machine's own wall time */
+
 #endif

@@ -145,6 +145,8 @@ static const int ALLOWED[] = {
     SCMP_SYS(clock_nanosleep),
     SCMP_SYS(nanosleep),
     SCMP_SYS(gettimeofday),
+    SCMP_SYS(adjtimex), /* whether the clock is synchronised; to set it takes a capability */
+    SCMP_SYS(clock_adjtime),
     SCMP_SYS(time),
     SCMP_SYS(times),
     SCMP_SYS(sched_yield),

@@ -26,7 +26,16 @@ struct watch;
 
 enum { REFUSALS_MAX = 256 };
 
+/* timekeeper.c's own; times in milliseconds, monotonic but for the first two. */
+struct timekeeper {
+    int64_t known_ms, floor_ms; /* what is believed, as of mono_ms; what it cannot be before */
+    int64_t mono_ms, begun_ms, written_ms;
+    int64_t apart_ms; /* since when the clock says otherwise; 0: it does not */
+    bool held;        /* the known time is in force instead of the clock's */
+};
+
 struct daemon {
+    struct timekeeper timekeeper;
     const char *config_path;
     char *state; /* the state folder; fixed for the life of the process */
     struct listeners *listeners;
@@ -46,6 +55,7 @@ struct daemon {
     pthread_mutex_t lock;            /* guards the fields below; held for moments only */
     struct world *world;             /* in force */
     int64_t reloaded_wall_ms;        /* when the configuration in force was read */
+    char clock_fault[BL_ERROR_MAX];  /* what timekeeper.c says; empty when the clock is fine */
     uint64_t lists_fault_of;         /* the generation that took a damaged one's place */
     char lists_fault[BL_ERROR_MAX];  /* what mender.c did about it; empty once others are adopted */
     char reload_fault[BL_ERROR_MAX]; /* why the last reload was refused; empty when it was not */

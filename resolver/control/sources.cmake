@@ -16,6 +16,7 @@ target_sources(chalkgated PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/runner.c
   ${CMAKE_CURRENT_LIST_DIR}/selftest.c
   ${CMAKE_CURRENT_LIST_DIR}/status.c
+  ${CMAKE_CURRENT_LIST_DIR}/timekeeper.c
   ${CMAKE_CURRENT_LIST_DIR}/upkeep.c
   ${CMAKE_CURRENT_LIST_DIR}/verbs.c
   ${CMAKE_CURRENT_LIST_DIR}/verbs_basic.c

@@ -334,6 +334,8 @@ static void describe_process(struct daemon *daemon, json_t *out, json_t *warning
         warn(warnings, "the last change was refused: %s", daemon->reload_fault);
     if (daemon->lists_fault[0])
         warn(warnings, "%s", daemon->lists_fault);
+    if (daemon->clock_fault[0])
+        warn(warnings, "%s", daemon->clock_fault);
     pthread_mutex_unlock(&daemon->lock);
     if (!daemon->rules) /* for as long as the process runs */
         warn(warnings, "exceptions and blocks are not in force, and changes are refused: %s",

@@ -14,6 +14,7 @@
 #include "resolver/config/subscribed.h"
 #include "resolver/control/daemon.h"
 #include "resolver/control/rules.h"
+#include "resolver/control/timekeeper.h"
 #include "resolver/denials/alert.h"
 #include "resolver/denials/writer.h"
 #include "resolver/policy/incidents.h"
@@ -217,6 +218,7 @@ static bool clock_leapt(struct upkeep *upkeep, struct moment now)
 
 static void look(struct upkeep *upkeep)
 {
+    bool believed = timekeeper_look(upkeep->daemon);
     struct moment now = clock_read();
     struct day today;
 
@@ -236,7 +238,8 @@ static void look(struct upkeep *upkeep)
         log_warning("the clock leapt; records that are due are destroyed tomorrow at the earliest");
     }
     /* Not in the first minute, when whoever restarted the filter waits for it. */
-    if (now.mono_ms >= upkeep->retention_due_ms && strcmp(upkeep->retention_day, today.text) != 0) {
+    if (believed && now.mono_ms >= upkeep->retention_due_ms &&
+        strcmp(upkeep->retention_day, today.text) != 0) {
         strcpy(upkeep->retention_day, today.text);
         retain(upkeep, world->config, now.wall_ms);
     }

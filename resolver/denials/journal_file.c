@@ -14,16 +14,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "resolver/base/clock.h"
 #include "resolver/denials/legend.h"
 
 #define JOURNAL_SUFFIX ".journal"
 
 static int64_t wall_ms_now(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return clock_read().wall_ms;
 }
 
 uint64_t journal_path_sequence(const char *path)
