@@ -93,8 +93,13 @@ const char *const *import_bootstrap_find(const struct config *config,
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < config->upstream_count && count < IMPORT_BOOTSTRAP_MAX; i++) {
-        if (config->upstreams[i].transport == TRANSPORT_TLS)
+    for (; count < config->bootstrap_count && count < IMPORT_BOOTSTRAP_MAX; count++)
+        out_bootstrap->servers[count] =
+            address_text_port(&config->bootstrap[count], out_bootstrap->text[count]);
+    for (size_t i = 0;
+         !config->bootstrap_count && i < config->upstream_count && count < IMPORT_BOOTSTRAP_MAX;
+         i++) {
+        if (config->upstreams[i].transport == TRANSPORT_TLS || config->upstreams[i].host)
             continue;
         out_bootstrap->servers[count] =
             address_text_port(&config->upstreams[i].address, out_bootstrap->text[count]);

@@ -39,11 +39,15 @@ static int config_add(struct bl_protect *protect, const struct config *config)
 {
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < config->upstream_count; i++)
-        if (config->upstreams[i].tls_name)
+    for (size_t i = 0; rc == 0 && i < config->upstream_count; i++) {
+        if (config->upstreams[i].host)
+            rc = bl_protect_add(protect, config->upstreams[i].host_wire, false,
+                                "a server that questions are forwarded to");
+        if (rc == 0 && config->upstreams[i].tls_name)
             rc = text_add(protect, config->upstreams[i].tls_name,
                           strlen(config->upstreams[i].tls_name), false,
                           "a server that questions are forwarded to");
+    }
     for (size_t i = 0; rc == 0 && i < config->forward_zone_count; i++)
         rc = bl_protect_add(protect, config->forward_zones[i].wire, true,
                             "a zone of the school's own (`forward-zones`)");

@@ -13,12 +13,53 @@ static void where_set(struct reader *reader, const char *noun, const char *name)
     snprintf(reader->where, sizeof reader->where, "%s \"%.80s\": ", noun, name);
 }
 
+/* "dns.school.test" or "dns.school.test:8853". */
+static void host_check(struct reader *reader, struct config_upstream *upstream)
+{
+    size_t len = strcspn(upstream->host, ":");
+    const char *port = upstream->host[len] ? upstream->host + len + 1 : NULL;
+    struct address address;
+    struct bl_name name;
+    unsigned number = 0;
+
+    if (address_parse(upstream->host, 1, &address) == 0) {
+        reader_fault_of(reader, &upstream->host,
+                        "%s is an address: please write it under \"address\"", upstream->host);
+        return;
+    }
+    for (; port && *port >= '0' && *port <= '9' && number <= UINT16_MAX; port++)
+        number = number * 10 + (unsigned)(*port - '0');
+    if (bl_name_parse(upstream->host, len, &name) != BL_NAME_FINE ||
+        (port && (*port || !number || number > UINT16_MAX))) {
+        reader_fault_of(reader, &upstream->host,
+                        "\"%s\" is no name of a server, as dns.example.org or dns.example.org:853",
+                        upstream->host);
+        return;
+    }
+    memcpy(upstream->host_wire, name.wire, name.len);
+    upstream->address.port = (uint16_t)number;
+    if (upstream->transport == TRANSPORT_TLS && !upstream->tls_name)
+        upstream->tls_name = arena_text(reader->arena, upstream->host, len);
+}
+
+static bool has_address(struct reader *reader, const struct config_upstream *upstream)
+{
+    return reader_place_of(reader, &upstream->address) != NULL;
+}
+
 static void upstreams_check(struct reader *reader, struct config_upstream *upstreams, size_t count)
 {
     char text[ADDRESS_TEXT_MAX];
 
     for (size_t i = 0; i < count; i++) {
         struct config_upstream *upstream = &upstreams[i];
+        if (upstream->host && has_address(reader, upstream))
+            reader_fault_of(
+                reader, &upstream->host,
+                "an upstream has an \"address\" or a \"host\", not both; the name that a "
+                "certificate bears stands under \"tls-name\"");
+        else if (upstream->host)
+            host_check(reader, upstream);
         if (upstream->address.port == 0)
             upstream->address.port = upstream->transport == TRANSPORT_TLS ? 853 : 53;
         if (upstream->transport == TRANSPORT_TLS && !upstream->tls_name)
@@ -28,11 +69,11 @@ static void upstreams_check(struct reader *reader, struct config_upstream *upstr
         if (upstream->transport != TRANSPORT_TLS && upstream->tls_name)
             reader_fault_of(reader, &upstream->tls_name,
                             "\"tls-name\" counts only with \"transport: tls\"");
-        if (address_is_wildcard(&upstream->address) && reader_place_of(reader, &upstream->address))
+        if (address_is_wildcard(&upstream->address) && has_address(reader, upstream))
             reader_fault_of(reader, &upstream->address, "%s is no server's address",
                             address_text(&upstream->address, text));
         for (size_t j = 0; j < i; j++) {
-            if (reader_place_of(reader, &upstream->address) &&
+            if (has_address(reader, upstream) &&
                 address_equal(&upstreams[j].address, &upstream->address))
                 reader_fault_of(reader, &upstream->address, "upstream %s is there twice",
                                 address_text_port(&upstream->address, text));
@@ -97,6 +138,56 @@ static void listen_check(struct reader *reader)
     }
 }
 
+/* Places in the table of servers; 0 when no place is for a name. */
+static size_t places_count(const struct config_upstream *upstreams, size_t count, bool *has_hosts)
+{
+    size_t places = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        places += upstreams[i].host ? CONFIG_HOST_SERVERS : 1;
+        *has_hosts = *has_hosts || upstreams[i].host;
+    }
+    return places;
+}
+
+/* Without servers of their own, names are asked for at upstreams that need no looking up. */
+static void bootstrap_fill(struct reader *reader)
+{
+    struct config *config = reader->config;
+
+    config->bootstrap =
+        arena_take(reader->arena, config->upstream_count, sizeof *config->bootstrap);
+    for (size_t i = 0; config->bootstrap && i < config->upstream_count; i++) {
+        const struct config_upstream *upstream = &config->upstreams[i];
+        if (!upstream->host && upstream->transport != TRANSPORT_TLS)
+            config->bootstrap[config->bootstrap_count++] = upstream->address;
+    }
+    if (!config->bootstrap_count)
+        reader_fault_of(reader, reader_whole(config->upstreams),
+                        "an upstream by \"host\" needs somebody to ask for its address: please "
+                        "name servers under \"bootstrap\", as bootstrap: [9.9.9.9]");
+}
+
+static void bootstrap_check(struct reader *reader)
+{
+    struct config *config = reader->config;
+    bool has_hosts = false;
+    size_t places = places_count(config->upstreams, config->upstream_count, &has_hosts);
+
+    for (size_t i = 0; i < config->forward_zone_count; i++)
+        places += places_count(config->forward_zones[i].upstreams,
+                               config->forward_zones[i].upstream_count, &has_hosts);
+    if (has_hosts && !config->bootstrap_count)
+        bootstrap_fill(reader);
+    if (has_hosts)
+        places += config->bootstrap_count;
+    if (places > CONFIG_SERVERS_MAX)
+        reader_fault_of(reader, reader_whole(config->upstreams),
+                        "%zu servers are named, more than %d (an upstream by \"host\" counts for "
+                        "%d); please leave some out",
+                        places, CONFIG_SERVERS_MAX, CONFIG_HOST_SERVERS);
+}
+
 static void servers_check(struct reader *reader)
 {
     struct config *config = reader->config;
@@ -116,6 +207,7 @@ static void servers_check(struct reader *reader)
     }
     if (interfaces)
         freeifaddrs(interfaces);
+    bootstrap_check(reader);
 }
 
 struct owned_subnet {

@@ -36,9 +36,16 @@ struct config_answer {
 enum config_transport { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS };
 
 struct config_upstream {
-    struct address address;
+    struct address address; /* with `host`: the port alone */
+    const char *host;       /* "dns.quad9.net:853", whose addresses are asked for; or NULL */
+    uint8_t host_wire[BL_NAME_MAX];
     enum config_transport transport;
     const char *tls_name; /* the name that its certificate must bear; NULL unless TRANSPORT_TLS */
+};
+
+enum {
+    CONFIG_SERVERS_MAX = 32, /* upstreams, those of zones and bootstrap servers together */
+    CONFIG_HOST_SERVERS = 4, /* as many an upstream by host counts for: two addresses a family */
 };
 
 struct config_source {    /* where a category's names come from, for `lists update` */
@@ -273,6 +280,8 @@ struct config {
     struct config_upstream *upstreams;
     size_t upstream_count;
     unsigned upstream_timeout_ms; /* for one try */
+    struct address *bootstrap;    /* servers that are asked for the addresses of hosts */
+    size_t bootstrap_count;
     struct config_cache cache;
     struct config_limits limits;
     const char *metrics_file; /* or NULL */

@@ -25,12 +25,16 @@ static const char *const FACILITY_WORDS[] = {
 static const char *const LEVEL_WORDS[] = {"error", "warning", "notice", "info", "debug", NULL};
 
 static const struct key upstream_keys[] = {
-    {"address", KEY_ADDRESS, AT(config_upstream, address), .required = true, .least = 1,
-     .meaning = "address of the server, with a port if it is not 53 (853 with tls)"},
+    {"address", KEY_ADDRESS, AT(config_upstream, address), .required = true, .or_else = "host",
+     .least = 1, .meaning = "address of the server, with a port if it is not 53 (853 with tls)"},
+    {"host", KEY_TEXT, AT(config_upstream, host), .most = 259,
+     .meaning = "in place of an address: its name, as dns.quad9.net, looked up at the `bootstrap` "
+                "servers; with a port if it is not 53 (853 with tls)"},
     {"transport", KEY_WORD, AT(config_upstream, transport), .words = TRANSPORT_WORDS,
      .fallback = "udp", .meaning = "how it is asked; over udp, long answers come by tcp"},
     {"tls-name", KEY_TEXT, AT(config_upstream, tls_name), .most = 253,
-     .meaning = "the name that its certificate must bear; needed with transport tls"},
+     .meaning = "the name that its certificate must bear; with transport tls needed for an "
+                "address, and the host's own otherwise"},
     {0},
 };
 
@@ -349,6 +353,11 @@ static const struct key root_keys[] = {
     {"upstreams", KEY_ITEMS, MANY(config, upstreams, upstream_count), EACH(config_upstream),
      .children = upstream_keys, .required = true,
      .meaning = "servers that allowed questions go to"},
+    {"bootstrap", KEY_LIST, KEY_ADDRESS, MANY(config, bootstrap, bootstrap_count), .least = 1,
+     .most = 53,
+     .meaning = "servers that are asked for the addresses of upstreams by `host` and of servers "
+                "that lists come from; otherwise the upstreams over udp and tcp that have an "
+                "address"},
     {"upstream-timeout", KEY_MILLISECONDS, AT(config, upstream_timeout_ms), .least = 50,
      .most = 5000, .fallback = "400ms",
      .meaning = "how long a server is waited for before another is asked as well"},

@@ -55,6 +55,7 @@ struct key {
     enum key_type element; /* of KEY_LIST */
     enum key_form form;    /* of KEY_MAP */
     bool required;
+    const char *or_else;        /* with `required`: the key that may stand in its place */
     size_t offset;              /* of the value, or of the array's pointer */
     size_t count_offset;        /* of an array's count */
     size_t size;                /* of an element of KEY_MAP and KEY_ITEMS */

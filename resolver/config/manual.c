@@ -59,7 +59,7 @@ static void keys_print(const struct key *keys, const char *path, FILE *out)
             form_print(keys, out);
             if (keys->fallback)
                 fprintf(out, "; default %s", keys->fallback);
-            fputs(keys->required ? "; needed)\n" : ")\n", out);
+            fputs(keys->required && !keys->or_else ? "; needed)\n" : ")\n", out);
         }
         if (keys->children)
             keys_print(keys->children, below, out);

@@ -342,6 +342,19 @@ static void rows_match(struct reader *reader, const struct key *keys, const stru
     }
 }
 
+static bool is_missing(const struct key *keys, size_t row,
+                       const struct yaml_node *const found[ROWS_MAX])
+{
+    const char *other = keys[row].or_else;
+
+    if (found[row] || !keys[row].required)
+        return false;
+    for (size_t i = 0; other && keys[i].name; i++)
+        if (found[i] && strcmp(keys[i].name, other) == 0)
+            return false;
+    return true;
+}
+
 /* A key without a value, `games:`, is an object with all defaults. */
 void reader_object(struct reader *reader, const struct key *keys, const struct yaml_node *node,
                    void *base)
@@ -363,7 +376,7 @@ void reader_object(struct reader *reader, const struct key *keys, const struct y
             memcpy(key_field(key, base), &NONE, sizeof NONE);
         if (found[row])
             row_read(reader, key, found[row], base);
-        else if (key->required && node && node->line)
+        else if (is_missing(keys, row, found) && node && node->line)
             reader_fault(reader, node, "\"%s\" is missing: %s", key->name, key->meaning);
         if (!found[row])
             row_default(reader, key, base);

@@ -524,6 +524,8 @@ bool value_text(const struct config *config, const struct key *key, enum key_typ
     case KEY_ADDRESS:
         if (key->least && ((const struct address *)field)->port == 0)
             return false; /* none was given */
+        if (key->or_else && address_is_wildcard(field))
+            return false; /* another key stands in its place */
         if (key->least)
             address_text_port(field, text);
         else

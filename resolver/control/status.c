@@ -112,22 +112,42 @@ static json_t *describe_upstream(const struct worker_view *views, unsigned worke
         measured += upstream->latency_us != 0;
         aside += upstream->aside_until_ms > now_ms;
     }
-    address_text_port(&first->address, text);
+    if (first->unknown)
+        snprintf(text, sizeof text, "%.60s", first->host);
+    else
+        address_text_port(&first->address, text);
     if (aside == workers)
         warn(warnings, "upstream %s does not answer", text);
     json_object_set_new(item, "address", json_string(text));
+    if (first->host[0])
+        json_object_set_new(item, "host", json_string(first->host));
+    if (first->is_bootstrap)
+        json_object_set_new(item, "bootstrap", json_true());
     json_object_set_new(item, "transport", json_string(transport_text(first->transport)));
     if (first->tls_name[0])
         json_object_set_new(item, "tls-name", json_string(first->tls_name));
     json_object_set_new(item, "state",
-                        json_string(aside == workers ? "failing"
-                                    : answered       ? "answering"
-                                                     : "unused"));
+                        json_string(first->unknown     ? "no address"
+                                    : aside == workers ? "failing"
+                                    : answered         ? "answering"
+                                                       : "unused"));
     set_number(item, "latency_us", measured ? latency_us / measured : 0);
     set_number(item, "sent", sent);
     set_number(item, "answered", answered);
     set_number(item, "failed", failed);
     return item;
+}
+
+/* Whether this is the first place of a host none of whose places has an address. */
+static bool host_is_lost(const struct upstreams *upstreams, size_t first)
+{
+    const char *host = upstreams->items[first].host;
+
+    for (size_t i = 0; i < upstreams->count; i++)
+        if (strcmp(upstreams->items[i].host, host) == 0 &&
+            (i < first || !upstreams->items[i].unknown))
+            return false;
+    return true;
 }
 
 static json_t *describe_upstreams(const struct worker_view *views, unsigned workers,
@@ -136,8 +156,17 @@ static json_t *describe_upstreams(const struct worker_view *views, unsigned work
     int64_t now_ms = clock_read().mono_ms;
     json_t *list = json_array();
 
-    for (size_t i = 0; i < views[0].upstreams.count; i++)
-        json_array_append_new(list, describe_upstream(views, workers, i, now_ms, warnings));
+    for (size_t i = 0; i < views[0].upstreams.count; i++) {
+        const struct upstream *upstream = &views[0].upstreams.items[i];
+        bool is_lost = upstream->unknown && host_is_lost(&views[0].upstreams, i);
+        if (is_lost)
+            warn(warnings,
+                 "the address of upstream %s is not known; the servers under `bootstrap` do not "
+                 "tell it",
+                 upstream->host);
+        if (!upstream->unknown || is_lost)
+            json_array_append_new(list, describe_upstream(views, workers, i, now_ms, warnings));
+    }
     return list;
 }
 

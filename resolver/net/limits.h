@@ -48,6 +48,7 @@ enum {
     LINK_SILENT_MS = 4 * 1000,
     LINK_HOLD_MS = 1000,
     LINK_LOG_MS = 60 * 1000,
+    LOOKUP_LOG_MS = 60 * 1000,
     LINK_IDLE_MS = 20 * 1000,
     LINK_UNSENT_MAX = 256 * 1024,
 

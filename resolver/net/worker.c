@@ -157,12 +157,27 @@ static void on_prepare(uv_prepare_t *prepare)
     worker->awake = false;
 }
 
+/* Once a minute, by one worker for all. */
+static void lookup_trouble_log(struct worker *worker)
+{
+    const char *host = exchanges_lookup_trouble(worker->pipeline->exchanges);
+
+    if (!host || worker->number ||
+        !log_limited(worker->now.mono_ms, LOOKUP_LOG_MS, &worker->lookup_logged_ms,
+                     &worker->lookup_suppressed))
+        return;
+    log_warning("the address of the upstream %s is not known: the servers under `bootstrap` do not "
+                "tell it. It is not used until they do; please look at its name and at theirs",
+                host);
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
 
     worker_wake(worker);
     __atomic_fetch_add(&worker->turns, 1, __ATOMIC_RELAXED);
+    lookup_trouble_log(worker);
     streams_sweep(worker->streams);
     ports_sweep(worker->ports);
     links_sweep(worker->links);
@@ -335,6 +350,7 @@ static void *worker_run(void *user)
 {
     struct worker *worker = user;
 
+    worker_wake(worker); /* the first turn may have something to send: addresses of upstreams */
     for (size_t i = 0; i < worker->datagram_count; i++)
         CHECK(datagrams_start(worker->datagrams[i]) == 0);
     uv_prepare_start(&worker->prepare, on_prepare);

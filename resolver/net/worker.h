@@ -55,6 +55,8 @@ struct worker {
     uv_check_t check;
     uv_async_t async;
     uv_timer_t deadline_timer, sweep_timer;
+    int64_t lookup_logged_ms;
+    uint64_t lookup_suppressed;
     int64_t deadline_ms; /* what deadline_timer is set to; INT64_MAX when it is not */
 
     struct incoming *incoming;

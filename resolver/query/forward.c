@@ -10,6 +10,8 @@
 enum {
     FAILURE_KEPT_MS = 5000, /* RFC 9520 section 3.2: between one second and five minutes */
     CLIENT_PATIENCE_MS = 1800,
+    ADDRESSES_MOST = 16,  /* of one answer of a bootstrap server's */
+    ADDRESS_WAIT_MS = 50, /* between two looks whether an address has come */
 };
 
 static void count_sent(struct pipeline *pipeline, const struct exchange *exchange)
@@ -32,8 +34,55 @@ static enum query_next failed(struct pipeline *pipeline, struct exchange *exchan
 {
     exchange_remember_failure(pipeline->exchanges, exchange,
                               pipeline->moment.mono_ms + FAILURE_KEPT_MS);
+    if (exchange->lookup)
+        exchange_lookup_ended(pipeline->exchanges, exchange, NULL, 0, 0, pipeline->moment.mono_ms);
     exchange_close(pipeline->exchanges, exchange, EXCHANGE_FAILED);
     return QUERY_ANSWER;
+}
+
+static struct address address_read(const uint8_t *data, size_t len)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    struct address address = {0};
+
+    memcpy(address.bytes, mapped, sizeof mapped);
+    memcpy(address.bytes + sizeof address.bytes - len, data, len);
+    return address;
+}
+
+/* The addresses of a bootstrap server's answer. */
+static void take_addresses(struct pipeline *pipeline, const struct exchange *exchange)
+{
+    const struct reply *reply = pipeline->reply;
+    struct address addresses[ADDRESSES_MOST];
+    struct dns_record record;
+    struct dns_walk walk;
+    size_t count = 0;
+
+    if (dns_walk_start(&walk, reply->message, reply->len) < 0)
+        return;
+    while (count < ADDRESSES_MOST && dns_walk_next(&walk, &record) > 0 && record.section == 1) {
+        const uint8_t *data = reply->message + record.data;
+        if (record.type != exchange->type)
+            continue;
+        if (record.type == DNS_A && record.data_len == 4)
+            addresses[count++] = address_read(data, 4);
+        else if (record.type == DNS_AAAA && record.data_len == 16)
+            addresses[count++] = address_read(data, 16);
+    }
+    exchange_lookup_ended(pipeline->exchanges, exchange, addresses, count, reply->ttl_s,
+                          pipeline->moment.mono_ms);
+}
+
+/* No server to ask has an address yet: the question waits a moment for what the look-up says. */
+static bool wait_for_address(struct pipeline *pipeline, struct exchange *exchange)
+{
+    int64_t end_ms = exchange->begun_ms + EXCHANGE_LIFE_MS, now_ms = pipeline->moment.mono_ms;
+
+    if (now_ms >= end_ms || !exchange_awaits_address(pipeline->exchanges, exchange))
+        return false;
+    exchange_set_deadline(pipeline->exchanges, exchange, now_ms + ADDRESS_WAIT_MS);
+    return true;
 }
 
 enum query_next forward_begin(struct pipeline *pipeline, struct query *query)
@@ -41,7 +90,7 @@ enum query_next forward_begin(struct pipeline *pipeline, struct query *query)
     struct exchanges *exchanges = pipeline->exchanges;
     int64_t now_ms = pipeline->moment.mono_ms;
     struct exchange *exchange = exchange_find(exchanges, query->sought);
-    bool joined = exchange != NULL;
+    bool joined = exchange != NULL, waits = joined;
 
     if (!joined && exchange_failed_lately(exchanges, query->sought, now_ms))
         return forward_failed(pipeline, query, false);
@@ -58,11 +107,14 @@ enum query_next forward_begin(struct pipeline *pipeline, struct query *query)
         exchange = exchange_begin(exchanges, query->sought, now_ms, &pipeline->random);
         if (!exchange)
             return answer_overload(pipeline, query);
-        if (!exchange_try_next(exchanges, exchange, false, now_ms, &pipeline->random)) {
+        if (exchange_try_next(exchanges, exchange, false, now_ms, &pipeline->random)) {
+            count_sent(pipeline, exchange);
+        } else if (wait_for_address(pipeline, exchange)) {
+            waits = true; /* and goes out later */
+        } else {
             exchange_end(exchanges, exchange);
             return forward_failed(pipeline, query, true);
         }
-        count_sent(pipeline, exchange);
     }
     if (!exchange_join(exchange, &query->wait))
         return answer_overload(pipeline, query);
@@ -71,7 +123,7 @@ enum query_next forward_begin(struct pipeline *pipeline, struct query *query)
     query->exchange = exchange;
     query->arrived_ms = now_ms;
     pipeline_client_waits(pipeline, query);
-    return joined ? QUERY_WAIT : QUERY_FORWARD;
+    return waits ? QUERY_WAIT : QUERY_FORWARD;
 }
 
 enum query_next forward_late(struct pipeline *pipeline, struct exchange *exchange)
@@ -119,6 +171,8 @@ enum query_next forward_again(struct pipeline *pipeline, struct exchange *exchan
         count_sent(pipeline, exchange);
         return QUERY_FORWARD;
     }
+    if (exchange->try_count == 0 && wait_for_address(pipeline, exchange))
+        return QUERY_WAIT;
     if (!exchange_is_listening(exchange) || now_ms >= end_ms)
         return failed(pipeline, exchange);
     exchange_set_deadline(pipeline->exchanges, exchange, end_ms);
@@ -161,6 +215,11 @@ enum query_next forward_accept(struct pipeline *pipeline, struct exchange *excha
         return forward_over_tcp(pipeline, exchange);
     if (code == 0 && (reply->rcode == DNS_NOERROR || reply->rcode == DNS_NXDOMAIN)) {
         exchange_served(pipeline->exchanges, exchange, true, now_ms);
+        if (exchange->lookup) {
+            take_addresses(pipeline, exchange);
+            exchange_close(pipeline->exchanges, exchange, EXCHANGE_ANSWERED);
+            return QUERY_ANSWER;
+        }
         reply->authentic = reply->authentic && is_trusted(exchange);
         if (reply->authentic)
             reply->message[3] |= DNS_AD;
@@ -191,5 +250,7 @@ enum query_next forward_failed(struct pipeline *pipeline, struct query *query, b
     COUNT(pipeline->counters, servfail);
     return answer_error(pipeline, query, DNS_SERVFAIL,
                         unreachable ? DNS_EDE_NETWORK_ERROR : DNS_EDE_NO_REACHABLE_AUTHORITY,
-                        "No upstream server answered.");
+                        exchanges_lack_addresses(pipeline->exchanges, query->sought->name)
+                            ? "The address of the upstream server is not known yet."
+                            : "No upstream server answered.");
 }

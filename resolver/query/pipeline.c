@@ -23,7 +23,8 @@ static bool zone_is_same(const struct config_zone *a, const struct config_zone *
     if (!bl_name_equal(a->wire, b->wire) || a->upstream_count != b->upstream_count)
         return false;
     for (size_t i = 0; i < a->upstream_count; i++)
-        if (!address_equal(&a->upstreams[i].address, &b->upstreams[i].address))
+        if (!address_equal(&a->upstreams[i].address, &b->upstreams[i].address) ||
+            !bl_name_equal(a->upstreams[i].host_wire, b->upstreams[i].host_wire))
             return false;
     return true;
 }

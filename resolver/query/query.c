@@ -179,7 +179,8 @@ enum query_next query_resume(struct pipeline *pipeline, struct exchange *exchang
 
 enum query_next query_expire(struct pipeline *pipeline, struct exchange *exchange)
 {
-    COUNT(pipeline->counters, timeouts);
+    if (exchange->try_count)
+        COUNT(pipeline->counters, timeouts);
     exchange_missed(pipeline->exchanges, exchange, pipeline->moment.mono_ms);
     return forward_late(pipeline, exchange);
 }

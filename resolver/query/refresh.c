@@ -31,5 +31,5 @@ struct exchange *pipeline_next_refresh(struct pipeline *pipeline)
         if (exchange->state == EXCHANGE_WAITING && !exchange->channel)
             return exchange;
     }
-    return NULL;
+    return exchange_lookup_begin(pipeline->exchanges, pipeline->moment.mono_ms, &pipeline->random);
 }

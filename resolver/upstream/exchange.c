@@ -41,8 +41,10 @@ struct exchanges {
     int64_t failures_until_ms; /* when the last of them is forgotten */
     struct upstreams upstreams;
     uint32_t default_servers; /* a bit each */
-    uint32_t epoch;           /* counts the changes of all these */
-    struct zone *zones;       /* forward-zones: names with servers of their own */
+    uint32_t bootstrap_servers;
+    struct bootstrap bootstrap;
+    uint32_t epoch;     /* counts the changes of all these */
+    struct zone *zones; /* forward-zones: names with servers of their own */
     size_t zone_count;
     int64_t patience_limit_ms;
 };
@@ -88,14 +90,10 @@ void exchanges_destroy(struct exchanges *exchanges)
     free(exchanges);
 }
 
-/* The bits of the next `count` servers, as far as there is room for them. */
-static uint32_t next_servers(size_t *at, size_t count)
+static void failures_forget(struct exchanges *exchanges)
 {
-    uint32_t bits = 0;
-
-    for (; count && *at < UPSTREAMS_MAX; count--)
-        bits |= 1u << (*at)++;
-    return bits;
+    exchanges->failures_until_ms = 0;
+    memset(exchanges->failures, 0, sizeof exchanges->failures);
 }
 
 static bool is_same(const struct exchanges *exchanges, const struct upstreams *before,
@@ -113,41 +111,85 @@ static bool is_same(const struct exchanges *exchanges, const struct upstreams *b
     return true;
 }
 
+/* A row of servers as the table has it: one by host has CONFIG_HOST_SERVERS places. */
+static uint32_t servers_add(struct config_upstream *table, size_t *at,
+                            const struct config_upstream *servers, size_t count)
+{
+    uint32_t bits = 0;
+
+    for (size_t i = 0; i < count; i++)
+        for (unsigned place = 0; place < (servers[i].host ? CONFIG_HOST_SERVERS : 1); place++)
+            if (*at < UPSTREAMS_MAX) {
+                table[*at] = servers[i];
+                bits |= 1u << (*at)++;
+            }
+    return bits;
+}
+
+/* Bootstrap servers may be upstreams as well, and share their place. */
+static uint32_t bootstrap_servers_add(struct config_upstream *table, size_t *at,
+                                      const struct config *config)
+{
+    uint32_t bits = 0;
+
+    for (size_t i = 0; i < config->bootstrap_count; i++) {
+        struct config_upstream server = {.address = config->bootstrap[i],
+                                         .transport = TRANSPORT_UDP};
+        size_t k = 0;
+        while (k < *at && (table[k].host || table[k].transport != TRANSPORT_UDP ||
+                           !address_equal(&table[k].address, &server.address)))
+            k++;
+        bits |= k < *at ? 1u << k : servers_add(table, at, &server, 1);
+    }
+    return bits;
+}
+
+static void bootstrap_fill(struct exchanges *exchanges, const struct config_upstream *table,
+                           size_t count)
+{
+    struct bootstrap before;
+
+    bootstrap_begin(&exchanges->bootstrap, &before);
+    for (size_t i = 0; i < count; i += table[i].host ? CONFIG_HOST_SERVERS : 1)
+        if (table[i].host)
+            bootstrap_add(&exchanges->bootstrap, &before, table[i].host_wire, i);
+    for (size_t i = 0; i < count; i++)
+        if (exchanges->bootstrap_servers & 1u << i)
+            exchanges->upstreams.items[i].is_bootstrap = true;
+}
+
 int exchanges_set_upstreams(struct exchanges *exchanges, const struct config *config)
 {
     const struct upstreams before = exchanges->upstreams;
     uint32_t default_servers = exchanges->default_servers;
-    size_t total = config->upstream_count, at = 0;
-    struct config_upstream *servers;
-    struct zone *zones;
+    struct config_upstream *table = calloc(UPSTREAMS_MAX, sizeof *table);
+    struct zone *zones = calloc(config->forward_zone_count + 1, sizeof *zones);
+    bool has_hosts = false;
+    size_t count = 0;
 
-    for (size_t i = 0; i < config->forward_zone_count; i++)
-        total += config->forward_zones[i].upstream_count;
-    servers = calloc(total + 1, sizeof *servers);
-    zones = calloc(config->forward_zone_count + 1, sizeof *zones);
-    if (!servers || !zones) {
-        free(servers);
+    if (!table || !zones) {
+        free(table);
         free(zones);
         return -ENOMEM;
     }
-    memcpy(servers, config->upstreams, config->upstream_count * sizeof *servers);
-    exchanges->default_servers = next_servers(&at, config->upstream_count);
-    total = config->upstream_count;
+    exchanges->default_servers =
+        servers_add(table, &count, config->upstreams, config->upstream_count);
     for (size_t i = 0; i < config->forward_zone_count; i++) {
         const struct config_zone *zone = &config->forward_zones[i];
-        memcpy(servers + total, zone->upstreams, zone->upstream_count * sizeof *servers);
         memcpy(zones[i].name, zone->wire, sizeof zones[i].name);
-        zones[i].servers = next_servers(&at, zone->upstream_count);
-        total += zone->upstream_count;
+        zones[i].servers = servers_add(table, &count, zone->upstreams, zone->upstream_count);
     }
-    upstreams_set(&exchanges->upstreams, servers, total);
-    free(servers);
+    for (size_t i = 0; i < count; i++)
+        has_hosts = has_hosts || table[i].host;
+    exchanges->bootstrap_servers = has_hosts ? bootstrap_servers_add(table, &count, config) : 0;
+    upstreams_set(&exchanges->upstreams, table, count);
     if (default_servers != exchanges->default_servers ||
         !is_same(exchanges, &before, zones, config->forward_zone_count)) {
         exchanges->epoch++;
-        exchanges->failures_until_ms = 0;
-        memset(exchanges->failures, 0, sizeof exchanges->failures);
+        failures_forget(exchanges);
+        bootstrap_fill(exchanges, table, count);
     }
+    free(table);
     free(exchanges->zones);
     exchanges->zones = zones;
     exchanges->zone_count = config->forward_zone_count;
@@ -236,7 +278,7 @@ struct exchange *exchange_find(struct exchanges *exchanges, const struct dns_que
         if (exchange->key_hash == hash && exchange->type == question->type &&
             exchange->class == question->class && exchange->dnssec == dnssec_bits(question) &&
             exchange->name_len == question->asked_len && exchange_is_current(exchanges, exchange) &&
-            memcmp(exchange->name, question->name, question->asked_len) == 0)
+            !exchange->lookup && memcmp(exchange->name, question->name, question->asked_len) == 0)
             return exchange;
     return NULL;
 }
@@ -324,6 +366,7 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dns_qu
     exchange->due_link = NULL;
     exchange->begun_ms = now_ms;
     exchange->epoch = exchanges->epoch;
+    exchange->lookup = 0;
     exchange->tried = exchange->tried_tcp = 0;
     exchange->try_count = 0;
     exchange->state = EXCHANGE_WAITING;
@@ -337,6 +380,74 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dns_qu
     choose_case(exchange, random);
     exchange->servers = servers_for(exchanges, exchange->name);
     return exchange;
+}
+
+struct exchange *exchange_lookup_begin(struct exchanges *exchanges, int64_t now_ms,
+                                       struct random_pool *random)
+{
+    struct bootstrap_question next;
+    struct exchange *exchange;
+
+    if (now_ms < exchanges->bootstrap.due_ms || exchanges->bootstrap.count == 0 ||
+        !bootstrap_next(&exchanges->bootstrap, now_ms, &next))
+        return NULL;
+    exchange = exchange_begin(exchanges, &next.question, now_ms, random);
+    if (exchange) {
+        exchange->lookup = next.lookup;
+        exchange->servers = exchanges->bootstrap_servers;
+        if (exchange_try_next(exchanges, exchange, false, now_ms, random))
+            return exchange;
+        exchange_end(exchanges, exchange);
+    }
+    bootstrap_failed(&exchanges->bootstrap, next.lookup, now_ms);
+    return NULL;
+}
+
+void exchange_lookup_ended(struct exchanges *exchanges, const struct exchange *exchange,
+                           const struct address *addresses, size_t count, uint32_t ttl_s,
+                           int64_t now_ms)
+{
+    if (!exchange_is_current(exchanges, exchange))
+        return; /* another configuration, which has begun its own */
+    if (!addresses) {
+        bootstrap_failed(&exchanges->bootstrap, exchange->lookup, now_ms);
+        return;
+    }
+    bootstrap_answered(&exchanges->bootstrap, &exchanges->upstreams, exchange->lookup, addresses,
+                       count, ttl_s, now_ms);
+    if (count)
+        failures_forget(exchanges); /* what could not be answered for want of an address */
+}
+
+static bool lack_addresses(const struct exchanges *exchanges, uint32_t servers)
+{
+    for (size_t i = 0; i < exchanges->upstreams.count; i++)
+        if (servers & 1u << i && !exchanges->upstreams.items[i].unknown)
+            return false;
+    return true;
+}
+
+bool exchange_awaits_address(const struct exchanges *exchanges, const struct exchange *exchange)
+{
+    return lack_addresses(exchanges, exchange->servers) &&
+           bootstrap_is_hopeful(&exchanges->bootstrap, exchange->servers);
+}
+
+bool exchanges_lack_addresses(const struct exchanges *exchanges, const uint8_t *name)
+{
+    return lack_addresses(exchanges, servers_for(exchanges, name));
+}
+
+const char *exchanges_lookup_trouble(const struct exchanges *exchanges)
+{
+    for (size_t i = 0; i < exchanges->bootstrap.count; i++) {
+        const struct bootstrap_host *host = &exchanges->bootstrap.hosts[i];
+        uint32_t places = ((1u << CONFIG_HOST_SERVERS) - 1) << host->first;
+        if (host->families[0].failures && host->families[1].failures &&
+            lack_addresses(exchanges, places))
+            return exchanges->upstreams.items[host->first].host;
+    }
+    return NULL;
 }
 
 /* RFC 7873 section 5.1 and RFC 9018 section 3: over UDP, where replies could be forged. */
@@ -430,7 +541,8 @@ bool exchange_try_next(struct exchanges *exchanges, struct exchange *exchange, b
         exchange->epoch = exchanges->epoch;
         exchange->outdated = 1;
         exchange->tried = exchange->tried_tcp = 0;
-        exchange->servers = servers_for(exchanges, exchange->name);
+        exchange->servers = exchange->lookup ? exchanges->bootstrap_servers
+                                             : servers_for(exchanges, exchange->name);
     }
     servers = exchange->servers;
     if (exchange->try_count >= EXCHANGE_TRIES || now_ms - exchange->begun_ms >= EXCHANGE_LIFE_MS)
@@ -755,6 +867,8 @@ void exchange_end(struct exchanges *exchanges, struct exchange *exchange)
 void exchange_remember_failure(struct exchanges *exchanges, const struct exchange *exchange,
                                int64_t until_ms)
 {
+    if (exchange->lookup) /* bootstrap.h has its own times */
+        return;
     exchanges->failures[exchange->key_hash % FAILURES] =
         (struct failure){exchange->key_hash, until_ms};
     if (until_ms > exchanges->failures_until_ms)

@@ -31,6 +31,7 @@
 #include "resolver/base/random.h"
 #include "resolver/config/config.h"
 #include "resolver/dns/message.h"
+#include "resolver/upstream/bootstrap.h"
 #include "resolver/upstream/health.h"
 
 enum {
@@ -93,6 +94,7 @@ struct exchange {
     uint32_t tried, tried_tcp, servers; /* bits: asked so far; over TCP; that may be asked */
     uint16_t waiter_count, type, class;
     uint8_t try_count, state, name_len, dnssec, truncated, outdated, without_edns, unreachable;
+    uint8_t lookup;             /* of a host's address, bootstrap.h; 0: a question of a client's */
     uint8_t name[BL_NAME_MAX];  /* lower-cased */
     uint8_t cased[BL_NAME_MAX]; /* as it goes out over UDP: each letter's case by chance (0x20) */
 };
@@ -130,6 +132,25 @@ bool exchange_has_zone(const struct exchanges *exchanges, const uint8_t *name);
 
 /* Whether every server that may be asked for the name has been failing for some time. */
 bool exchanges_are_dead(const struct exchanges *exchanges, const uint8_t *name);
+
+/* The next look-up of a host's address that is due, to be sent like any exchange; NULL: none.
+ * Nobody joins it, and what becomes of it goes to exchange_lookup_ended(): the addresses, or NULL
+ * when nobody answered. */
+struct exchange *exchange_lookup_begin(struct exchanges *exchanges, int64_t now_ms,
+                                       struct random_pool *random);
+void exchange_lookup_ended(struct exchanges *exchanges, const struct exchange *exchange,
+                           const struct address *addresses, size_t count, uint32_t ttl_s,
+                           int64_t now_ms);
+
+/* Whether its servers have no address yet, but may have one at any moment. */
+bool exchange_awaits_address(const struct exchanges *exchanges, const struct exchange *exchange);
+
+/* Whether none of the servers that may be asked for the name has an address. */
+bool exchanges_lack_addresses(const struct exchanges *exchanges, const uint8_t *name);
+
+/* A host whose address cannot be found, for the log: none is known and nobody tells one. NULL: all
+ * is well. */
+const char *exchanges_lookup_trouble(const struct exchanges *exchanges);
 
 /* Makes ready the next try: chooses the server, writes e->packet. False when none is left. With
  * `another` only a server that was not asked yet will do. */

@@ -12,6 +12,39 @@ enum {
     UNKNOWN_LATENCY_US = 20000, /* a new server is tried before one known to be slow */
 };
 
+/* A server by address, as it was known before. */
+static const struct upstream *known_find(const struct upstreams *old,
+                                         const struct config_upstream *server)
+{
+    for (size_t i = 0; i < old->count; i++)
+        if (!old->items[i].unknown && !old->items[i].host[0] &&
+            address_equal(&old->items[i].address, &server->address) &&
+            old->items[i].transport == server->transport)
+            return &old->items[i];
+    return NULL;
+}
+
+static bool is_place_of(const struct upstream *item, const struct config_upstream *server)
+{
+    return server->host && strcmp(item->host, server->host) == 0 &&
+           item->transport == server->transport;
+}
+
+/* The place that servers[at] had before: the first of its host, the second … */
+static const struct upstream *place_find(const struct upstreams *old,
+                                         const struct config_upstream *servers, size_t at)
+{
+    unsigned earlier = 0;
+
+    for (size_t i = 0; i < at; i++)
+        earlier += servers[i].host && servers[i].transport == servers[at].transport &&
+                   strcmp(servers[i].host, servers[at].host) == 0;
+    for (size_t i = 0; i < old->count; i++)
+        if (is_place_of(&old->items[i], &servers[at]) && earlier-- == 0)
+            return &old->items[i];
+    return NULL;
+}
+
 void upstreams_set(struct upstreams *upstreams, const struct config_upstream *servers, size_t count)
 {
     struct upstreams old = *upstreams;
@@ -19,12 +52,14 @@ void upstreams_set(struct upstreams *upstreams, const struct config_upstream *se
     upstreams->count = count < UPSTREAMS_MAX ? count : UPSTREAMS_MAX;
     for (size_t i = 0; i < upstreams->count; i++) {
         struct upstream *item = &upstreams->items[i];
-        *item = (struct upstream){.address = servers[i].address};
-        for (size_t k = 0; k < old.count; k++)
-            if (address_equal(&old.items[k].address, &servers[i].address) &&
-                old.items[k].transport == servers[i].transport)
-                *item = old.items[k];
+        const struct upstream *known =
+            servers[i].host ? place_find(&old, servers, i) : known_find(&old, &servers[i]);
+        *item = known ? *known
+                      : (struct upstream){.address = servers[i].address,
+                                          .unknown = servers[i].host != NULL};
         item->transport = (uint8_t)servers[i].transport;
+        item->is_bootstrap = false;
+        snprintf(item->host, sizeof item->host, "%s", servers[i].host ? servers[i].host : "");
         snprintf(item->tls_name, sizeof item->tls_name, "%s",
                  servers[i].tls_name ? servers[i].tls_name : "");
     }
@@ -32,8 +67,20 @@ void upstreams_set(struct upstreams *upstreams, const struct config_upstream *se
 
 bool upstream_is_same(const struct upstream *a, const struct upstream *b)
 {
-    return address_equal(&a->address, &b->address) && a->transport == b->transport &&
-           strcmp(a->tls_name, b->tls_name) == 0;
+    return a->transport == b->transport && strcmp(a->tls_name, b->tls_name) == 0 &&
+           strcmp(a->host, b->host) == 0 && (a->host[0] || address_equal(&a->address, &b->address));
+}
+
+void upstream_set_address(struct upstream *upstream, const struct address *address)
+{
+    uint16_t port = upstream->address.port;
+
+    upstream->address = address ? *address : (struct address){0};
+    upstream->address.port = port;
+    upstream->unknown = address == NULL;
+    upstream->latency_us = upstream->failed_in_row = 0;
+    upstream->aside_until_ms = upstream->plain_until_ms = 0;
+    upstream->cookie_len = upstream->sends_cookie = 0;
 }
 
 static uint32_t latency_of(const struct upstream *upstream)
@@ -59,7 +106,7 @@ static int best_of(const struct upstreams *upstreams, uint32_t among, int64_t no
     int best = -1;
 
     for (size_t i = 0; i < upstreams->count; i++)
-        if (among & 1u << i &&
+        if (among & 1u << i && !upstreams->items[i].unknown &&
             (best < 0 || is_better(&upstreams->items[i], &upstreams->items[best], now_ms)))
             best = (int)i;
     return best;
@@ -68,17 +115,21 @@ static int best_of(const struct upstreams *upstreams, uint32_t among, int64_t no
 int upstream_choose(const struct upstreams *upstreams, uint32_t among, uint32_t tried,
                     int64_t now_ms, struct random_pool *random)
 {
+    int best;
+
     if (upstreams->count > 1 && !tried && random_below(random, EXPLORE_ONE_IN) == 0) {
         uint32_t other = random_below(random, (uint32_t)upstreams->count);
-        if (among & 1u << other && upstreams->items[other].aside_until_ms <= now_ms)
+        if (among & 1u << other && !upstreams->items[other].unknown &&
+            upstreams->items[other].aside_until_ms <= now_ms)
             return (int)other;
     }
-    return best_of(upstreams, among & ~tried ? among & ~tried : among, now_ms);
+    best = best_of(upstreams, among & ~tried, now_ms);
+    return best >= 0 ? best : best_of(upstreams, among, now_ms);
 }
 
 bool upstream_is_dead(const struct upstream *upstream)
 {
-    return upstream->failed_in_row >= FAILURES_BEFORE_ASIDE;
+    return upstream->unknown || upstream->failed_in_row >= FAILURES_BEFORE_ASIDE;
 }
 
 void upstream_answered(struct upstream *upstream, int64_t took_ms)

@@ -20,11 +20,14 @@
 #include "resolver/config/config.h"
 #include "resolver/dns/cookie.h"
 
-enum { UPSTREAMS_MAX = 32 };
+enum { UPSTREAMS_MAX = CONFIG_SERVERS_MAX };
 
 struct upstream {
     struct address address;
-    uint8_t transport;               /* enum config_transport */
+    bool unknown;      /* named by host, and has no address yet: its port counts */
+    bool is_bootstrap; /* asked for addresses of hosts, and perhaps for nothing else */
+    char host[264];    /* as the configuration names it; "": by address */
+    uint8_t transport; /* enum config_transport */
     char tls_name[BL_NAME_TEXT_MAX]; /* a copy: questions in flight outlive a configuration; "":
                                         none */
     uint32_t latency_us;             /* smoothed; 0: not known yet */
@@ -48,6 +51,9 @@ struct upstreams {
 void upstreams_set(struct upstreams *upstreams, const struct config_upstream *servers,
                    size_t count);
 
+/* A place of a host's gets an address (its port stays), or NULL: loses it, with what was known. */
+void upstream_set_address(struct upstream *upstream, const struct address *address);
+
 /* Whether two stand for the same server, asked the same way. */
 bool upstream_is_same(const struct upstream *a, const struct upstream *b);
 
@@ -56,7 +62,9 @@ bool upstream_is_same(const struct upstream *a, const struct upstream *b);
 int upstream_choose(const struct upstreams *upstreams, uint32_t among, uint32_t tried,
                     int64_t now_ms, struct random_pool *random);
 
-/* Whether it failed so often in a row that it is put aside, until it answers again. */
+/* Whether it failed so often in a row that it is put aside, until it answers again; or has no
+ * address.
+ */
 bool upstream_is_dead(const struct upstream *upstream);
 
 void upstream_answered(struct upstream *upstream, int64_t took_ms);

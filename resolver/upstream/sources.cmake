@@ -1,3 +1,4 @@
 target_sources(chalkgate-core PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/bootstrap.c
   ${CMAKE_CURRENT_LIST_DIR}/exchange.c
   ${CMAKE_CURRENT_LIST_DIR}/health.c)

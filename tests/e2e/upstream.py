@@ -137,6 +137,10 @@ class Faults:
     def fault_tcpcloses(self, message, number, tcp):
         return [Reply(b"", close=True)] if tcp else self.fault_truncated(message, number, tcp)
 
+    def fault_tcpclose(self, message, number, tcp):
+        """The end instead of an answer, in the middle of the length."""
+        return [Reply(b"\0", close=True)] if tcp else self.fault_truncated(message, number, tcp)
+
     def fault_tcphangs(self, message, number, tcp):
         return [] if tcp else self.fault_truncated(message, number, tcp)
 

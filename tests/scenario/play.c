@@ -216,6 +216,13 @@ static void play_ask(char *rest)
     refreshes_send();
 }
 
+/* A host has several places among the servers. */
+static bool is_sent_to(const struct sent *sent, const char *upstream)
+{
+    (void)school_upstream(upstream); /* there has to be one */
+    return strcmp(school_upstream_name(sent->server), upstream) == 0;
+}
+
 /* sends UPSTREAM NAME TYPE [tcp|tls] · sends none */
 static void play_sends(char *rest)
 {
@@ -240,7 +247,7 @@ static void play_sends(char *rest)
     char what[BL_NAME_TEXT_MAX + 16];
     snprintf(what, sizeof(what), "%s %s", name, type);
     bool same = strcmp(sent->what, what) == 0 &&
-                (strcmp(upstream, "any") == 0 || sent->server == school_upstream(upstream)) &&
+                (strcmp(upstream, "any") == 0 || is_sent_to(sent, upstream)) &&
                 (!transport || strcmp(transport, transports[sent->transport]) == 0);
     if (!same)
         script_differ(expected, "%s %s %s", school_upstream_name(sent->server), sent->what,
@@ -253,7 +260,7 @@ static struct sent *sent_find(const char *upstream, const char *name)
     for (size_t i = play.sent_count; i-- > 0;) {
         struct sent *sent = &play.sent[i];
         size_t len = strlen(name);
-        if ((strcmp(upstream, "any") == 0 || sent->server == school_upstream(upstream)) &&
+        if ((strcmp(upstream, "any") == 0 || is_sent_to(sent, upstream)) &&
             strncmp(sent->what, name, len) == 0 && sent->what[len] == ' ')
             return sent;
     }
@@ -359,6 +366,7 @@ static void play_after(char *rest)
     if (ms >= 0) {
         world_follow();
         time_pass(ms);
+        refreshes_send();
         return;
     }
     struct tm time = {.tm_isdst = -1};

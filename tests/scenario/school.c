@@ -25,7 +25,8 @@ struct list {
 };
 
 struct upstream {
-    char name[16], transport[8];
+    char name[32], transport[12];
+    unsigned first, places; /* among the servers of the pipeline */
 };
 
 static struct {
@@ -66,7 +67,7 @@ void school_open(void)
              temporary && strlen(temporary) < 24 ? temporary : "/tmp");
     if (!mkdtemp(school.folder))
         script_fail("no folder to work in: %s", strerror(errno));
-    school.upstreams[0] = (struct upstream){"up1", "udp"};
+    school.upstreams[0] = (struct upstream){"up1", "udp", 0, 1};
     school.upstream_count = 1;
     school.changed = true;
 }
@@ -198,6 +199,7 @@ void school_list(char *text)
 
 static void upstreams_set(char *words)
 {
+    unsigned next = 0;
     school.upstream_count = 0;
     for (char *word; (word = word_next(&words));) {
         if (school.upstream_count == UPSTREAMS_MAX)
@@ -210,6 +212,9 @@ static void upstreams_set(char *words)
             snprintf(upstream->transport, sizeof(upstream->transport), "%s", slash + 1);
         }
         snprintf(upstream->name, sizeof(upstream->name), "%s", word);
+        upstream->first = next;
+        upstream->places = strchr(word, '.') ? CONFIG_HOST_SERVERS : 1;
+        next += upstream->places;
     }
 }
 
@@ -249,13 +254,41 @@ unsigned school_upstream(const char *name)
 {
     for (unsigned i = 0; i < school.upstream_count; i++)
         if (strcmp(school.upstreams[i].name, name) == 0)
-            return i;
+            return school.upstreams[i].first;
     script_fail("there is no upstream '%s'", name);
 }
 
 const char *school_upstream_name(unsigned server)
 {
-    return server < school.upstream_count ? school.upstreams[server].name : "?";
+    for (size_t i = 0; i < school.upstream_count; i++)
+        if (server - school.upstreams[i].first < school.upstreams[i].places)
+            return school.upstreams[i].name;
+    return "?";
+}
+
+/* up1 is an address; dns.school.test is a name, looked up at those that are /bootstrap. */
+static void upstreams_write(FILE *file)
+{
+    const char *between = "";
+    fputs("upstreams:\n", file);
+    for (size_t i = 0; i < school.upstream_count; i++) {
+        const struct upstream *upstream = &school.upstreams[i];
+        if (strcmp(upstream->transport, "bootstrap") == 0)
+            continue;
+        if (strchr(upstream->name, '.'))
+            fprintf(file, "  - {host: %s", upstream->name);
+        else
+            fprintf(file, "  - {address: \"11.0.0.%zu\"", i + 1);
+        fprintf(file, ", transport: %s%s}\n", upstream->transport,
+                strcmp(upstream->transport, "tls") == 0 ? ", tls-name: up.example" : "");
+    }
+    fputs("bootstrap: [", file);
+    for (size_t i = 0; i < school.upstream_count; i++)
+        if (strcmp(school.upstreams[i].transport, "bootstrap") == 0) {
+            fprintf(file, "%s\"11.0.0.%zu\"", between, i + 1);
+            between = ", ";
+        }
+    fputs("]\n", file);
 }
 
 static void config_write(const char *path)
@@ -263,11 +296,8 @@ static void config_write(const char *path)
     FILE *file = fopen(path, "w");
     if (!file)
         script_fail("%s: %s", path, strerror(errno));
-    fprintf(file, "state: \"%s\"\nworkers: 1\nupstreams:\n", school.folder);
-    for (size_t i = 0; i < school.upstream_count; i++)
-        fprintf(file, "  - {address: \"11.0.0.%zu\", transport: %s%s}\n", i + 1,
-                school.upstreams[i].transport,
-                strcmp(school.upstreams[i].transport, "tls") == 0 ? ", tls-name: up.example" : "");
+    fprintf(file, "state: \"%s\"\nworkers: 1\n", school.folder);
+    upstreams_write(file);
     if (school.category_count > 0)
         fputs("categories:\n", file);
     for (size_t i = 0; i < school.category_count; i++)
