@@ -23,6 +23,14 @@ uint64_t dictionary_hash(uint64_t seed, const void *bytes, size_t len)
     return a ^ a >> 32;
 }
 
+enum { COPY_OCTETS = 32 }; /* of the ring for each slot: most names are shorter */
+
+/* What stands before a string's copy. */
+struct copy_head {
+    uint32_t id;
+    uint32_t len;
+};
+
 int dictionary_init(struct dictionary *dictionary, size_t slot_count,
                     const uint8_t secret[SIPHASH_KEY])
 {
@@ -31,8 +39,12 @@ int dictionary_init(struct dictionary *dictionary, size_t slot_count,
     /* The ways of a set in one cache line: a look-up waits for memory once. */
     dictionary->slots = aligned_alloc(DICTIONARY_WAYS * sizeof(*dictionary->slots),
                                       slot_count * sizeof(*dictionary->slots));
-    if (dictionary->slots == NULL)
+    dictionary->copies_size = slot_count * COPY_OCTETS;
+    dictionary->copies = malloc(dictionary->copies_size); /* pages come as they are used */
+    if (dictionary->slots == NULL || dictionary->copies == NULL) {
+        dictionary_fini(dictionary);
         return -ENOMEM;
+    }
     memset(dictionary->slots, 0, slot_count * sizeof(*dictionary->slots));
     return 0;
 }
@@ -40,6 +52,7 @@ int dictionary_init(struct dictionary *dictionary, size_t slot_count,
 void dictionary_fini(struct dictionary *dictionary)
 {
     free(dictionary->slots);
+    free(dictionary->copies);
     *dictionary = (struct dictionary){0};
 }
 
@@ -54,8 +67,50 @@ static struct dictionary_slot *slots_of(const struct dictionary *dictionary, uin
                               ~(uint64_t)(DICTIONARY_WAYS - 1)];
 }
 
-static void slot_put(struct dictionary *dictionary, uint64_t hash, uint32_t id, uint32_t attribute)
+static void forget(struct dictionary *dictionary)
 {
+    memset(dictionary->slots, 0, dictionary->slot_count * sizeof(*dictionary->slots));
+    dictionary->copies_end = 0;
+}
+
+/* A copy is whole or, at the ring's end, begins anew at its start. Positions never come twice. */
+static uint32_t copy_put(struct dictionary *dictionary, uint32_t id, const void *bytes, size_t len)
+{
+    const struct copy_head head = {id, (uint32_t)len};
+    size_t need = sizeof(head) + len, offset;
+
+    if (dictionary->copies_end > UINT32_MAX - 2 * dictionary->copies_size)
+        forget(dictionary);
+    offset = dictionary->copies_end & (dictionary->copies_size - 1);
+    if (offset + need > dictionary->copies_size) {
+        dictionary->copies_end += (uint32_t)(dictionary->copies_size - offset);
+        offset = 0;
+    }
+    uint32_t at = dictionary->copies_end;
+    memcpy(dictionary->copies + offset, &head, sizeof(head));
+    memcpy(dictionary->copies + offset + sizeof(head), bytes, len);
+    dictionary->copies_end += (uint32_t)need;
+    return at;
+}
+
+/* Whether the slot stands for these very bytes. */
+static bool slot_is(const struct dictionary *dictionary, const struct dictionary_slot *slot,
+                    const void *bytes, size_t len)
+{
+    const uint8_t *copy = dictionary->copies + (slot->at & (dictionary->copies_size - 1));
+    struct copy_head head;
+
+    if (dictionary->copies_end - slot->at > dictionary->copies_size)
+        return false; /* overwritten */
+    memcpy(&head, copy, sizeof(head));
+    return head.id == slot->id_plus_1 - 1 && head.len == len &&
+           memcmp(copy + sizeof(head), bytes, len) == 0;
+}
+
+static void slot_put(struct dictionary *dictionary, uint64_t hash, uint32_t id, uint32_t attribute,
+                     const void *bytes, size_t len)
+{
+    uint32_t at = copy_put(dictionary, id, bytes, len);
     struct dictionary_slot *slots = slots_of(dictionary, hash);
     unsigned way = 0;
 
@@ -63,8 +118,8 @@ static void slot_put(struct dictionary *dictionary, uint64_t hash, uint32_t id, 
         way++;
     if (way == DICTIONARY_WAYS)
         way = id % DICTIONARY_WAYS; /* one of them is forgotten */
-    slots[way] =
-        (struct dictionary_slot){.hash = hash, .id_plus_1 = id + 1, .attribute = attribute};
+    slots[way] = (struct dictionary_slot){
+        .tag = (uint32_t)(hash >> 32), .at = at, .id_plus_1 = id + 1, .attribute = attribute};
 }
 
 int dictionary_load(struct dictionary *dictionary, MDB_txn *txn, MDB_dbi values, uint32_t next)
@@ -75,7 +130,7 @@ int dictionary_load(struct dictionary *dictionary, MDB_txn *txn, MDB_dbi values,
 
     dictionary->values = values;
     dictionary->next = next;
-    memset(dictionary->slots, 0, dictionary->slot_count * sizeof(*dictionary->slots));
+    forget(dictionary);
     int rc = mdb_cursor_open(txn, values, &cursor);
     if (rc != 0)
         return rc;
@@ -87,10 +142,11 @@ int dictionary_load(struct dictionary *dictionary, MDB_txn *txn, MDB_dbi values,
             continue;
         memcpy(&id, key.mv_data, sizeof(id));
         memcpy(&head, value.mv_data, sizeof(head));
-        slot_put(dictionary,
-                 dictionary_key(dictionary, (const uint8_t *)value.mv_data + sizeof(head),
-                                value.mv_size - sizeof(head)),
-                 id, head.attribute);
+        const uint8_t *bytes = (const uint8_t *)value.mv_data + sizeof(head);
+        size_t len = value.mv_size - sizeof(head);
+        if (len < dictionary->copies_size / 2) /* else the segment is damaged */
+            slot_put(dictionary, dictionary_key(dictionary, bytes, len), id, head.attribute, bytes,
+                     len);
     }
     mdb_cursor_close(cursor);
     return rc == MDB_NOTFOUND ? 0 : rc;
@@ -101,13 +157,14 @@ void dictionary_prefetch(const struct dictionary *dictionary, uint64_t key)
     __builtin_prefetch(slots_of(dictionary, key));
 }
 
-bool dictionary_find(const struct dictionary *dictionary, uint64_t key, uint32_t *out_id,
-                     uint32_t *out_attribute)
+bool dictionary_find(const struct dictionary *dictionary, uint64_t key, const void *bytes,
+                     size_t len, uint32_t *out_id, uint32_t *out_attribute)
 {
     const struct dictionary_slot *slots = slots_of(dictionary, key);
 
     for (unsigned way = 0; way < DICTIONARY_WAYS; way++) {
-        if (slots[way].hash != key || slots[way].id_plus_1 == 0)
+        if (slots[way].tag != (uint32_t)(key >> 32) || slots[way].id_plus_1 == 0 ||
+            !slot_is(dictionary, &slots[way], bytes, len))
             continue;
         *out_id = slots[way].id_plus_1 - 1;
         *out_attribute = slots[way].attribute;
@@ -130,7 +187,7 @@ int dictionary_add(struct dictionary *dictionary, MDB_txn *txn, uint64_t key, co
     memcpy(value.mv_data, &attribute, sizeof(attribute));
     memcpy((uint8_t *)value.mv_data + sizeof(attribute), bytes, len);
     dictionary->next++;
-    slot_put(dictionary, key, id, attribute);
+    slot_put(dictionary, key, id, attribute, bytes, len);
     *out_id = id;
     return 0;
 }

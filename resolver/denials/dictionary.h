@@ -5,8 +5,10 @@
  * appended again, under a second number, which readers take for the same. So a flood of random
  * names costs neither memory nor writes all over the file.
  *
- * There a string is known by 64 bits of SipHash under a secret key, so that nobody can make two
- * that are taken for one, and by chance a million of them do once in ten million days.
+ * There a string is found by SipHash under a secret key, so that nobody can fill a place of the
+ * table on purpose, and compared octet by octet with a copy in a ring of fixed size: two strings
+ * are never taken for one, also where all their hashes are the same. What the ring has overwritten
+ * is forgotten, too. LMDB is not asked.
  *
  * Threads: the writer's alone, within one write transaction at a time. After a transaction that was
  * aborted, call dictionary_load() in the next.
@@ -25,7 +27,8 @@
 enum { DICTIONARY_WAYS = 4 };
 
 struct dictionary_slot {
-    uint64_t hash;
+    uint32_t tag;       /* the high bits of the key */
+    uint32_t at;        /* of the string's copy, counted from the first octet that went in */
     uint32_t id_plus_1; /* 0: empty */
     uint32_t attribute;
 };
@@ -36,6 +39,9 @@ struct dictionary {
     uint32_t next;
     size_t slot_count; /* a power of two */
     struct dictionary_slot *slots;
+    uint8_t *copies;    /* ring: number, length and octets of each string */
+    size_t copies_size; /* a power of two */
+    uint32_t copies_end;
 };
 
 /* `secret` is copied. 0 or -ENOMEM. */
@@ -50,9 +56,9 @@ int dictionary_load(struct dictionary *dictionary, MDB_txn *txn, MDB_dbi values,
 uint64_t dictionary_key(const struct dictionary *dictionary, const void *bytes, size_t len);
 void dictionary_prefetch(const struct dictionary *dictionary, uint64_t key);
 
-/* Whether the string of `key` was met and not forgotten: then its number and attribute. */
-bool dictionary_find(const struct dictionary *dictionary, uint64_t key, uint32_t *out_id,
-                     uint32_t *out_attribute);
+/* Whether these bytes, of that key, were met and not forgotten: then their number and attribute. */
+bool dictionary_find(const struct dictionary *dictionary, uint64_t key, const void *bytes,
+                     size_t len, uint32_t *out_id, uint32_t *out_attribute);
 
 /* Adds bytes that were not found under their `key`: 0 or LMDB's error. */
 int dictionary_add(struct dictionary *dictionary, MDB_txn *txn, uint64_t key, const void *bytes,

@@ -13,7 +13,7 @@ static int intern(struct segment *segment, enum segment_dictionary which, const 
     uint64_t key = dictionary_key(dictionary, bytes, len);
     uint32_t attribute;
 
-    if (dictionary_find(dictionary, key, out_id, &attribute))
+    if (dictionary_find(dictionary, key, bytes, len, out_id, &attribute))
         return 0;
     return dictionary_add(dictionary, segment->txn, key, bytes, len, SEGMENT_NO_ID, out_id);
 }
@@ -26,7 +26,7 @@ static int intern_name(struct segment *segment, uint64_t key, const uint8_t *nam
     uint32_t domain;
     int rc = 0;
 
-    if (!dictionary_find(names, key, out_id, &domain)) {
+    if (!dictionary_find(names, key, name, len, out_id, &domain)) {
         size_t offset = domain_offset(name);
         domain = SEGMENT_NO_ID;
         rc = offset == 0 ? 0 : intern(segment, SEGMENT_NAMES, name + offset, len - offset, &domain);
