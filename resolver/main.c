@@ -19,6 +19,7 @@
 #include "resolver/base/log.h"
 #include "resolver/config/config.h"
 #include "resolver/control/alert_runner.h"
+#include "resolver/control/allowed.h"
 #include "resolver/control/control.h"
 #include "resolver/control/daemon.h"
 #include "resolver/control/export_runner.h"
@@ -253,8 +254,14 @@ static int start_unprivileged(struct run *run, struct bl_error *error)
     if (code == 0)
         code = journals_open(run, daemon->world->config->workers, error);
     if (code == 0)
-        code =
-            server_create(daemon->listeners, daemon->world, run->journals, &daemon->server, error);
+        code = allowed_create(daemon->state, run->journal_count, &daemon->allowed, error);
+    if (code == 0)
+        code = allowed_settle(daemon->allowed, daemon->world->config, error);
+    if (code == 0) {
+        struct server_records records = {.journals = run->journals};
+        allowed_records(daemon->allowed, &records);
+        code = server_create(daemon->listeners, daemon->world, &records, &daemon->server, error);
+    }
     if (code == 0)
         code = control_open(daemon, &run->control, error);
     if (code == 0)
@@ -297,6 +304,7 @@ static void run_end(struct run *run)
     control_close(run->control);
     watch_stop(run->daemon.watch);
     server_destroy(run->daemon.server);
+    allowed_end(run->daemon.allowed, run->has_world ? run->daemon.world->config : NULL);
     denials_writer_stop(run->daemon.writer);
     alerts_free(run->alerts);
     if (run->runner_fd >= 0)

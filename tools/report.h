@@ -17,6 +17,7 @@
 #include "resolver/base/address.h"
 #include "resolver/config/config.h"
 #include "resolver/denials/day.h"
+#include "tools/most_asked.h"
 #include "tools/report_findings.h"
 #include "tools/verb.h"
 
@@ -72,6 +73,7 @@ struct report {
     struct report_list *lists;
     size_t list_count;
     uint64_t generation;
+    struct most_asked asked;  /* and answered; none for the governors */
     struct report_following { /* what people did; NULL: not to be known */
         json_t *incidents, *faults, *changes, *grants;
     } following;
@@ -104,6 +106,12 @@ void report_follow(struct command *command, struct report *report);
 void report_following_text(const struct report *report, FILE *out);
 void report_following_html(const struct report *report, FILE *out);
 void report_following_json(const struct report *report, json_t *object);
+
+/* The names that groups asked most (report_asked.c). */
+void report_asked_text(const struct report *report, FILE *out);
+void report_asked_html(const struct report *report, FILE *out);
+void report_asked_csv(const struct report *report, FILE *out);
+void report_asked_json(const struct report *report, json_t *object);
 
 enum report_format { REPORT_AS_TEXT, REPORT_AS_HTML, REPORT_AS_CSV, REPORT_AS_JSON };
 

@@ -50,6 +50,7 @@ void report_csv(const struct report *report, FILE *out)
         csv_sums(out, "device", &report->devices);
         csv_findings(out, report);
     }
+    report_asked_csv(report, out);
     for (int i = 0; i < 24; i++)
         fprintf(out, "hour,%02d:00,,,%" PRIu64 ",,\r\n", i, report->hours[i]);
     for (size_t i = 0; i < report->day_count; i++)
@@ -167,6 +168,7 @@ int report_json(const struct report *report, FILE *out)
         json_object_set_new(object, "devices", sums_json(&report->devices, "names"));
         json_object_set_new(object, "findings", findings_json(report));
     }
+    report_asked_json(report, object);
     report_following_json(report, object);
     int code = json_dumpf(object, out, JSON_INDENT(2) | JSON_ENSURE_ASCII) < 0 ? -EIO : 0;
     fputc('\n', out);

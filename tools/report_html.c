@@ -412,6 +412,7 @@ void report_html(const struct report *report, FILE *out)
         sums_chart(&report->names, "names", "Sites refused most", "Site", out);
         devices_table(report, out);
     }
+    report_asked_html(report, out);
     report_following_html(report, out);
     lists_write(report, out);
     foot_write(report, out);

@@ -13,7 +13,14 @@
 #include "tools/report.h"
 #include "tools/tally.h"
 
-enum { FOUR_WEEKS_DAYS = 28, MONTH_DAYS = 32, LOOK_BACK_RUNS = 65536, OPENS = 450, CLOSES = 1080 };
+enum {
+    FOUR_WEEKS_DAYS = 28,
+    MONTH_DAYS = 32,
+    LOOK_BACK_RUNS = 65536,
+    ASKED_MOST = 10,
+    OPENS = 450,
+    CLOSES = 1080
+};
 static const int64_t day_ms = 86400000;
 
 /* A group's hours: the times of its own period, or those of the report on a school day. */
@@ -154,6 +161,15 @@ bool report_is_short(const struct report_options *options)
     return options->until_ms - options->since_ms <= MONTH_DAYS * day_ms;
 }
 
+static void warning_add(void *user, const char *sentence)
+{
+    struct report *report = user;
+
+    report->warnings = tally_must(
+        realloc(report->warnings, (report->warning_count + 1) * sizeof(*report->warnings)));
+    report->warnings[report->warning_count++] = tally_must(strdup(sentence));
+}
+
 int report_look_closer(const struct report_options *options, struct report *report,
                        struct bl_error *error)
 {
@@ -163,6 +179,9 @@ int report_look_closer(const struct report_options *options, struct report *repo
     int code = denials_days(options->state, &filter, day_take, &trend, error);
 
     lists_read(options, report);
+    if (code == 0)
+        code = most_asked_find(options->state, options->since_ms, options->until_ms, NULL,
+                               ASKED_MOST, warning_add, report, &report->asked, error);
     if (code < 0 || !report_is_short(options))
         return code;
     bool look_back = trend.runs_before > 0 || report->trend_count > report->day_count;

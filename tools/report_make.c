@@ -339,6 +339,7 @@ void report_free(struct report *report)
     }
     free(report->lists);
     findings_free(report->findings_store);
+    most_asked_fini(&report->asked);
     json_decref(report->following.incidents);
     json_decref(report->following.faults);
     json_decref(report->following.changes);

@@ -274,6 +274,7 @@ void report_text(const struct report *report, FILE *out)
         devices_write(report, out);
     }
     hours_write(report, out);
+    report_asked_text(report, out);
     report_following_text(report, out);
     lists_write(report, out);
     limits_write(report, out);

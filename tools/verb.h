@@ -57,6 +57,7 @@ extern const struct verb verb_fault;
 extern const struct verb verb_incident;
 extern const struct verb verb_flush;
 extern const struct verb verb_lists;
+extern const struct verb verb_questions;
 extern const struct verb verb_reload;
 extern const struct verb verb_report;
 extern const struct verb verb_restore;

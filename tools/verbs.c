@@ -18,6 +18,7 @@ const struct verb *const verbs[] = {
     &verb_incident,
     &verb_lists,
     &verb_policy,
+    &verb_questions,
     &verb_reload,
     &verb_report,
     &verb_restore,

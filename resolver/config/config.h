@@ -234,7 +234,16 @@ struct config_export {
 };
 
 struct config_retention {
-    uint32_t denials_s; /* then the day's records go */
+    uint32_t denials_s;   /* then the day's records go */
+    uint32_t questions_s; /* the same for allowed questions, where each is recorded */
+    uint32_t counts_s;    /* the same for counts of allowed questions */
+};
+
+enum config_allowed { ALLOWED_NONE, ALLOWED_COUNTS, ALLOWED_ALL };
+
+struct config_recording { /* what is recorded beside denials */
+    int allowed;          /* enum config_allowed */
+    unsigned least;       /* so many addresses must have asked before a name is counted on disk */
 };
 
 struct config_roles { /* names of operating-system groups */
@@ -305,6 +314,7 @@ struct config {
     struct config_retention retention;
     struct config_export *exports;
     size_t export_count;
+    struct config_recording recording;
     struct config_zone *forward_zones;
     size_t forward_zone_count;
     struct config_record *records;

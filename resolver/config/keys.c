@@ -22,6 +22,7 @@ static const char *const FACILITY_WORDS[] = {
     "kern",   "user",     "mail",   "daemon", "auth",   "syslog", "lpr",   "news",   "uucp",
     "cron",   "authpriv", "ftp",    "ntp",    "audit",  "alert",  "clock", "local0", "local1",
     "local2", "local3",   "local4", "local5", "local6", "local7", NULL};
+static const char *const ALLOWED_WORDS[] = {"none", "counts", "all", NULL};
 static const char *const LEVEL_WORDS[] = {"error", "warning", "notice", "info", "debug", NULL};
 
 static const struct key upstream_keys[] = {
@@ -277,6 +278,24 @@ static const struct key retention_keys[] = {
     {"denials", KEY_SECONDS, AT(config_retention, denials_s), .least = 86400,
      .most = INT64_C(20) * 366 * 86400, .fallback = "365d",
      .meaning = "how long refused look-ups are kept; a category may have its own `keep`"},
+    {"counts", KEY_SECONDS, AT(config_retention, counts_s), .least = 86400,
+     .most = INT64_C(20) * 366 * 86400, .fallback = "35d",
+     .meaning = "how long the most-asked names of each group and day are kept"},
+    {"questions", KEY_SECONDS, AT(config_retention, questions_s), .least = 86400,
+     .most = INT64_C(20) * 366 * 86400, .fallback = "30d",
+     .meaning = "how long allowed look-ups are kept, where `recording` has each of them kept"},
+    {0},
+};
+
+static const struct key recording_keys[] = {
+    {"allowed", KEY_WORD, AT(config_recording, allowed), .words = ALLOWED_WORDS,
+     .fallback = "counts",
+     .meaning = "allowed look-ups: `none` keeps nothing of them, `counts` the names that a group "
+                "asks most on a day and nothing about who, `all` each of them, with the device"},
+    {"least-addresses", KEY_COUNT, AT(config_recording, least), .least = 1, .most = 32,
+     .fallback = "5",
+     .meaning = "with `counts`, a name is kept only on days when at least so many addresses of the "
+                "group asked for it; a device may have several addresses"},
     {0},
 };
 
@@ -412,6 +431,8 @@ static const struct key root_keys[] = {
      .meaning = "how long records are kept"},
     {"export", KEY_MAP, MANY(config, exports, export_count), EACH(config_export), .noun = "export",
      .children = export_keys, .meaning = "collectors that denials and changes also go to"},
+    {"recording", KEY_OBJECT, AT(config, recording), .children = recording_keys,
+     .meaning = "what is recorded beside refusals"},
     {0},
 };
 

@@ -7,6 +7,7 @@
 
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
+#include "resolver/control/allowed.h"
 #include "resolver/control/readers.h"
 #include "resolver/control/rules.h"
 #include "resolver/net/listen.h"
@@ -107,6 +108,12 @@ int daemon_reload(struct daemon *daemon, const struct actor *actor, const char *
     int code = config_read(daemon->config_path, &config, error);
 
     if (code < 0) {
+        world_unref(before);
+        return reload_refuse(daemon, code, error);
+    }
+    code = allowed_settle(daemon->allowed, config, error);
+    if (code < 0) {
+        config_free(config);
         world_unref(before);
         return reload_refuse(daemon, code, error);
     }

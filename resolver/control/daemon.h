@@ -16,6 +16,7 @@
 #include "blocklists/error.h"
 #include "resolver/query/world.h"
 
+struct allowed;
 struct denials_writer;
 struct devices;
 struct listeners;
@@ -43,6 +44,7 @@ struct daemon {
     struct denials_writer *writer; /* denials/writer.h */
     struct devices *devices;       /* devices/devices.h: who is behind an address */
     struct watch *watch;           /* watch.h: what keeps that up to date */
+    struct allowed *allowed;       /* control/allowed.h */
     int64_t started_wall_ms, started_mono_ms;
     struct state *rules; /* policy/state.h; NULL: unusable, and rules_fault says why */
     char rules_fault[BL_ERROR_MAX];

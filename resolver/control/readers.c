@@ -23,7 +23,7 @@ enum { GROUPS_MOST = 64, READ = ACL_READ, PASS = ACL_EXECUTE, WRITE = ACL_WRITE 
 #define DEFAULT_LIST "system.posix_acl_default"
 #define NOBODY       UINT32_MAX /* entries without a group of their own */
 
-static const char *const RECORDS[] = {"denials", "journal"};
+static const char *const RECORDS[] = {"denials", "journal", "counts"};
 
 struct readers {
     gid_t groups[GROUPS_MOST];

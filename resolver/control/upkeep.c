@@ -12,6 +12,7 @@
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 #include "resolver/config/subscribed.h"
+#include "resolver/control/allowed.h"
 #include "resolver/control/daemon.h"
 #include "resolver/control/rules.h"
 #include "resolver/control/timekeeper.h"
@@ -63,24 +64,24 @@ static void alerts_settle(struct upkeep *upkeep, const struct config *config, in
 }
 
 /* A receipt of what was destroyed: in the log, and in the change log's chain. */
-static void receipt_tell(struct upkeep *upkeep, const struct retention_receipt *receipt)
+static void receipt_tell(struct upkeep *upkeep, const char *what,
+                         const struct retention_receipt *receipt)
 {
     struct actor actor = rules_actor_system(NULL);
 
     if (receipt->dropped + receipt->rewritten == 0)
         return;
     pthread_mutex_lock(&upkeep->daemon->change);
-    rules_note(upkeep->daemon, &actor, "retention", "denials", NULL,
-               json_pack("{sI,sI,sI,sI,ss,ss}", "denials_destroyed", (json_int_t)receipt->denials,
+    rules_note(upkeep->daemon, &actor, "retention", what, NULL,
+               json_pack("{sI,sI,sI,sI,ss,ss}", "records_destroyed", (json_int_t)receipt->denials,
                          "days_wholly", (json_int_t)receipt->dropped, "days_in_part",
                          (json_int_t)receipt->rewritten, "days_held", (json_int_t)receipt->held,
                          "first", receipt->first, "last", receipt->last),
                "kept no longer, by `retention` and `keep` of the configuration");
     pthread_mutex_unlock(&upkeep->daemon->change);
-    log_notice("records kept no longer were destroyed: %llu denials of %u days wholly and %u days "
-               "in part, "
-               "%s to %s",
-               (unsigned long long)receipt->denials, receipt->dropped, receipt->rewritten,
+    log_notice("%s kept no longer were destroyed: %llu records of %u days wholly and %u days in "
+               "part, %s to %s",
+               what, (unsigned long long)receipt->denials, receipt->dropped, receipt->rewritten,
                receipt->first, receipt->last);
 }
 
@@ -132,7 +133,7 @@ static void held_read(struct upkeep *upkeep, int64_t wall_ms, struct held *held)
 static void retain(struct upkeep *upkeep, const struct config *config, int64_t wall_ms)
 {
     struct retention_rule *rules = calloc(config->category_count + 1, sizeof(*rules));
-    struct retention_receipt receipt = {0};
+    struct retention_receipt receipt = {0}, counts = {0}, questions = {0};
     struct held *held = calloc(1, sizeof(*held));
     struct bl_error error = {""};
     size_t count = 0;
@@ -154,7 +155,12 @@ static void retain(struct upkeep *upkeep, const struct config *config, int64_t w
                                         .user = held};
     if (denials_writer_retain(upkeep->daemon->writer, &retention, wall_ms, &receipt, &error) < 0)
         log_warning("records that should be destroyed are still there: %s", error.text);
-    receipt_tell(upkeep, &receipt);
+    receipt_tell(upkeep, "denials", &receipt);
+    if (allowed_retain(upkeep->daemon->allowed, config, &retention, wall_ms, &counts, &questions,
+                       &error) < 0)
+        log_warning("allowed questions that should be destroyed are still there: %s", error.text);
+    receipt_tell(upkeep, "counts", &counts);
+    receipt_tell(upkeep, "questions", &questions);
     free(rules);
     free(held);
 }
@@ -230,6 +236,7 @@ static void look(struct upkeep *upkeep)
     if (upkeep->configured_ms != read_ms)
         alerts_settle(upkeep, world->config, read_ms);
     lists_watch(upkeep, world, read_ms, now.wall_ms / 1000);
+    allowed_tend(upkeep->daemon->allowed, upkeep->daemon->server, world->config);
     day_of(now.wall_ms, &today);
     /* A clock that leaps may be wrong, and what it would have destroyed is gone for good: a day's
      * grace lets somebody notice and set it right. */

@@ -5,6 +5,7 @@
 #include "resolver/base/log.h"
 #include "resolver/control/rules.h"
 #include "resolver/denials/describe.h"
+#include "resolver/denials/questions.h"
 #include "resolver/policy/incidents.h"
 
 /* Puts the denial that "case" names into the request, in place of whatever stood there. */
@@ -69,6 +70,24 @@ static int handle_reading(struct daemon *daemon, const struct caller *caller, js
     return 0;
 }
 
+/* What was visited, device by device: who looks, and why, is on record before anything is told. */
+static int handle_questions(struct daemon *daemon, const struct caller *caller, json_t *request,
+                            int fd, json_t *reply, struct bl_error *error)
+{
+    const char *reason = json_string_value(json_object_get(request, "reason"));
+    struct actor actor = rules_actor(caller);
+
+    (void)fd;
+    if (reason == NULL || reason[0] == '\0')
+        return bl_error_set(error, -EINVAL, "please say why, with --reason: it goes on record");
+    json_object_del(request, "verb");
+    pthread_mutex_lock(&daemon->change);
+    rules_note(daemon, &actor, "read", "questions", NULL, json_deep_copy(request), reason);
+    pthread_mutex_unlock(&daemon->change);
+    log_notice("%s: allowed questions were read", caller->login);
+    return questions_find(daemon->state, request, true, reply, error);
+}
+
 /* Who reads the records follows them up: no step here changes the policy. */
 const struct control_verb control_evidence_verbs[] = {
     {"incident-open", ROLE_VIEWER, CONTROL_CHANGES, handle_open},
@@ -79,6 +98,7 @@ const struct control_verb control_evidence_verbs[] = {
     {"fault-report", ROLE_VIEWER, CONTROL_CHANGES, handle_fault},
     {"fault-close", ROLE_VIEWER, CONTROL_CHANGES, handle_fault_close},
     {"faults", ROLE_VIEWER, CONTROL_READS, handle_faults},
+    {"questions", ROLE_VIEWER, CONTROL_READS, handle_questions},
     {"denials", ROLE_VIEWER, CONTROL_READS, handle_reading},
     {"report", ROLE_VIEWER, CONTROL_READS, handle_reading},
     {"case", ROLE_VIEWER, CONTROL_READS, handle_reading},

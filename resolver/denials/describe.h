@@ -18,4 +18,8 @@
 int denial_describe(const char *state, const char *code, bool copy, json_t **out_denial,
                     struct bl_error *error);
 
+/* A record of any kind in that form, without its case: a new reference, or NULL (out of memory). */
+struct denial_record;
+json_t *denial_record_describe(const struct denial_record *record);
+
 #endif

@@ -28,12 +28,19 @@ int segments_list(const char *state, const int64_t *since_ms, const int64_t *unt
                   struct segment_list *out_list, struct bl_error *error)
 {
     char folder[PATH_MAX];
+
+    snprintf(folder, sizeof(folder), "%s/denials", state);
+    return segments_list_in(folder, since_ms, until_ms, out_list, error);
+}
+
+int segments_list_in(const char *folder, const int64_t *since_ms, const int64_t *until_ms,
+                     struct segment_list *out_list, struct bl_error *error)
+{
     struct segment_list list = {0};
     struct dirent *entry;
     struct day day;
     size_t room = 0;
 
-    snprintf(folder, sizeof(folder), "%s/denials", state);
     DIR *dir = opendir(folder);
     if (dir == NULL && errno != ENOENT)
         return bl_error_set(error, -errno, "%s: %s", folder, strerror(errno));

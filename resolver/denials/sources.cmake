@@ -1,5 +1,8 @@
 target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/alert.c
+  ${CMAKE_CURRENT_LIST_DIR}/asked.c
+  ${CMAKE_CURRENT_LIST_DIR}/asked_file.c
+  ${CMAKE_CURRENT_LIST_DIR}/asked_sums.c
   ${CMAKE_CURRENT_LIST_DIR}/case.c
   ${CMAKE_CURRENT_LIST_DIR}/day.c
   ${CMAKE_CURRENT_LIST_DIR}/days.c
@@ -15,6 +18,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/legend.c
   ${CMAKE_CURRENT_LIST_DIR}/met.c
   ${CMAKE_CURRENT_LIST_DIR}/pending.c
+  ${CMAKE_CURRENT_LIST_DIR}/questions.c
   ${CMAKE_CURRENT_LIST_DIR}/retention.c
   ${CMAKE_CURRENT_LIST_DIR}/search.c
   ${CMAKE_CURRENT_LIST_DIR}/segment.c

@@ -36,8 +36,9 @@ static void seed_fill(uint8_t seed[SIPHASH_KEY])
         dns_put_16(seed + i, random_16(&random));
 }
 
-int server_create(struct listeners *listeners, struct world *world, struct journal **journals,
-                  struct server **out_server, struct bl_error *error)
+int server_create(struct listeners *listeners, struct world *world,
+                  const struct server_records *records, struct server **out_server,
+                  struct bl_error *error)
 {
     struct server *server = calloc(1, sizeof *server);
     unsigned workers = listeners->workers;
@@ -57,11 +58,14 @@ int server_create(struct listeners *listeners, struct world *world, struct journ
         memset(server->counters, 0, workers * sizeof(struct counters));
         code = 0;
         for (unsigned i = 0; i < workers && code == 0; i++) {
-            struct pipeline_options options = {.world = world,
-                                               .journal = journals ? journals[i] : NULL,
-                                               .counters = &server->counters[i],
-                                               .has_radar = true,
-                                               .cookie_seed = seed};
+            struct pipeline_options options = {
+                .world = world,
+                .journal = records->journals ? records->journals[i] : NULL,
+                .asked = records->asked ? records->asked[i] : NULL,
+                .questions = records->questions ? &records->questions[i] : NULL,
+                .counters = &server->counters[i],
+                .has_radar = true,
+                .cookie_seed = seed};
             code = worker_create(server, i, listeners, &options, &server->workers[i], error);
             server->count += code == 0;
         }

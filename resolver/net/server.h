@@ -25,11 +25,19 @@
 
 struct server;
 
-/* Takes the sockets of `listeners` (free it with listeners_close() all the same). `journals`, one
- * for each worker, are borrowed until server_destroy(); NULL: denials are counted only. `world` is
+/* Where workers put what they record: arrays of one for each worker, borrowed until
+ * server_destroy(). */
+struct server_records {
+    struct journal *const *journals;  /* NULL: denials are counted only */
+    struct asked *const *asked;       /* NULL: allowed questions are not counted */
+    struct journal *const *questions; /* those of allowed questions, once they are needed; atomic */
+};
+
+/* Takes the sockets of `listeners` (free it with listeners_close() all the same). `world` is
  * referenced. */
-int server_create(struct listeners *listeners, struct world *world, struct journal **journals,
-                  struct server **out_server, struct bl_error *error);
+int server_create(struct listeners *listeners, struct world *world,
+                  const struct server_records *records, struct server **out_server,
+                  struct bl_error *error);
 int server_start(struct server *server, struct bl_error *error);
 
 void server_announce(struct server *server, struct world *world); /* takes references of its own */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "resolver/base/check.h"
+#include "resolver/query/allowed.h"
 #include "resolver/query/recompose.h"
 #include "resolver/query/rewrite.h"
 
@@ -190,6 +191,8 @@ enum query_next answer_message(struct pipeline *pipeline, struct query *query,
     if (bl_store_is_damaged(pipeline->world->store))
         return answer_error(pipeline, query, DNS_SERVFAIL, DNS_EDE_NOT_READY,
                             "The filter's lists are being put right.");
+    if (pipeline->asked)
+        allowed_note(pipeline, query);
     if (source->stale && query->question.has_edns)
         options_len = dns_option_ede(options, sizeof options, DNS_EDE_STALE, "");
     if (rewrite_is_on(query) ||

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "resolver/query/allowed.h"
 #include "resolver/query/forward.h"
 #include "resolver/query/local.h"
 #include "resolver/query/query.h"
@@ -75,6 +76,7 @@ static int enter(struct pipeline *pipeline, struct world *world)
     pipeline->world = world_ref(world);
     if (pipeline->journal)
         journal_legend(pipeline->journal, world->legend);
+    allowed_enter(pipeline, before);
     if (world->config != before) /* grants and lists change no records */
         pipeline_forget_records(pipeline);
     return 0;
@@ -105,6 +107,8 @@ int pipeline_create(const struct pipeline_options *options, struct moment moment
         return bl_error_set(error, -ENOMEM, "no memory for a worker");
     pipeline->moment = moment;
     pipeline->journal = options->journal;
+    pipeline->asked_given = options->asked;
+    pipeline->questions_given = options->questions;
     pipeline->counters = options->counters;
     pipeline->pool_size = most;
     random_init(&pipeline->random);

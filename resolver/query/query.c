@@ -118,8 +118,11 @@ void query_read(struct pipeline *pipeline, struct query *query)
 
 void query_fetch(const struct pipeline *pipeline, const struct query *query)
 {
-    if (query->parsed == DNS_QUESTION_FINE)
-        cache_prefetch_entry(pipeline->cache, query->cache_hash);
+    if (query->parsed != DNS_QUESTION_FINE)
+        return;
+    cache_prefetch_entry(pipeline->cache, query->cache_hash);
+    if (pipeline->asked)
+        asked_prefetch(pipeline->asked, query->cache_hash);
 }
 
 enum query_next query_begin(struct pipeline *pipeline, struct query *query)

@@ -53,6 +53,7 @@
 #include "resolver/base/clock.h"
 #include "resolver/base/random.h"
 #include "resolver/cache/cache.h"
+#include "resolver/denials/asked.h"
 #include "resolver/denials/journal.h"
 #include "resolver/dns/cookie.h"
 #include "resolver/dns/message.h"
@@ -129,11 +130,15 @@ struct pipeline {
     struct cache *cache;
     struct exchanges *exchanges;
     struct journal *journal; /* NULL: denials are counted only (self-test, `why`) */
+    struct asked *asked;     /* NULL: allowed questions are not counted (`recording`, self-test) */
+    struct journal *questions; /* NULL: allowed questions are not recorded one by one */
     struct counters *counters;
     struct dns_question sought; /* scratch: stage rewrite's */
     struct reply *reply;        /* scratch: the reply at hand, until its waiters are finished */
     struct exchange *refreshes[PIPELINE_REFRESHES]; /* begun, not sent yet */
     unsigned refresh_count;
+    struct asked *asked_given; /* the options' */
+    struct journal *const *questions_given;
     struct radar *radar; /* NULL: off (self-test, `why`) */
     struct random_pool random;
     struct cookies cookies; /* for clients */
@@ -147,8 +152,11 @@ struct pipeline {
 };
 
 struct pipeline_options {
-    struct world *world;       /* a reference is taken */
-    struct journal *journal;   /* borrowed; may be NULL */
+    struct world *world;              /* a reference is taken */
+    struct journal *journal;          /* borrowed; may be NULL */
+    struct asked *asked;              /* borrowed; may be NULL */
+    struct journal *const *questions; /* borrowed: where the journal of allowed questions is found
+                                         when a world wants it; atomic; may be NULL */
     struct counters *counters; /* borrowed: shared with status, written by this worker only */
     size_t max_queries;        /* in flight; 0 for PIPELINE_QUERIES */
     bool has_radar;

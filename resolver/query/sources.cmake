@@ -6,6 +6,7 @@ add_custom_command(OUTPUT ${SAFE_SEARCH_C}
   DEPENDS ${CMAKE_CURRENT_LIST_DIR}/safe_search.txt ${CMAKE_CURRENT_SOURCE_DIR}/embed.cmake)
 
 target_sources(chalkgate-core PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/allowed.c
   ${CMAKE_CURRENT_LIST_DIR}/answer.c
   ${CMAKE_CURRENT_LIST_DIR}/deny.c
   ${CMAKE_CURRENT_LIST_DIR}/facts.c

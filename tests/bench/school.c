@@ -182,7 +182,10 @@ void school_open(struct school *school, const struct school_options *options)
     if (journal_open(school->folder, 0, &school->journal, &error) < 0)
         bench_fail("%s", error.text);
     pipeline.world = school->world;
+    if (asked_create(1, &school->asked) < 0)
+        bench_fail("out of memory");
     pipeline.journal = school->journal;
+    pipeline.asked = school->asked;
     pipeline.counters = &school->counters;
     if (pipeline_create(&pipeline, school->moment, &school->pipeline, &error) < 0)
         bench_fail("%s", error.text);
@@ -215,6 +218,7 @@ void school_close(struct school *school)
 {
     pipeline_destroy(school->pipeline);
     journal_close(school->journal);
+    asked_free(school->asked);
     world_unref(school->world);
     nftw(school->folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
 }

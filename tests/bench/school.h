@@ -18,6 +18,7 @@ struct school {
     char folder[64];
     struct world *world;
     struct journal *journal;
+    struct asked *asked;
     struct counters counters;
     struct pipeline *pipeline;
     struct moment moment;

@@ -1,4 +1,5 @@
 chalkgate_unit_test(denials-alert test_alert.c PkgConfig::JANSSON)
+chalkgate_unit_test(denials-asked test_asked.c)
 chalkgate_unit_test(denials-case test_case.c)
 chalkgate_unit_test(denials-day test_day.c)
 chalkgate_unit_test(denials-feed test_feed.c)
