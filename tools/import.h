@@ -114,13 +114,6 @@ int import_samples_note(void *user, const struct bl_change *change); /* for bl_d
 void import_samples_destroy(struct import_samples *samples);
 void import_show(const struct import *import, const struct import_samples *samples);
 
-/* Which refusals of the last days the import would undo. NULL where there is nothing to compare. */
-struct import_effects;
-struct import_effects *import_effects_find(const struct import *import);
-void import_effects_destroy(struct import_effects *effects);
-void import_effects_print(const struct import_effects *effects);
-json_t *import_effects_json(const struct import_effects *effects);
-
 /* Names that lists must not deny: of the configuration, and of this machine's clock and updates.
  * NULL when out of memory. */
 struct bl_protect *import_protect(const struct config *config);

@@ -1,13 +1,15 @@
-/* What an import would do to what was really asked: the names that were refused in the last days,
- * judged with the lists as they are and as they would be. By group and name, never by client. */
+/* What a change of the lists does to what was really asked: the names that were refused in the last
+ * days, and those that groups were answered most, judged with the lists as they are and as they
+ * would be. By group and name, never by client. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "resolver/base/clock.h"
+#include "resolver/denials/asked_sums.h"
 #include "resolver/denials/records.h"
 #include "resolver/policy/policy.h"
-#include "tools/import.h"
+#include "tools/import_effect.h"
 #include "tools/lists.h"
 #include "tools/table.h"
 
@@ -20,11 +22,11 @@ struct effect {
     bool denied; /* would be */
 };
 
-struct import_effects {
+struct effects {
     struct effect *items;
     size_t count, room;
-    uint64_t looked_at;
-    uint16_t slots[SLOTS]; /* items by name and group, plus 1; before they are sorted */
+    uint64_t refusals, answers; /* looked at */
+    uint16_t slots[SLOTS];      /* items by name and group, plus 1; before they are sorted */
 };
 
 struct judge {
@@ -36,7 +38,7 @@ struct judge {
 struct walk {
     const struct config *config;
     struct judge before, after;
-    struct import_effects *effects;
+    struct effects *effects;
 };
 
 static int judge_open(struct judge *judge, const struct config *config,
@@ -74,7 +76,7 @@ static struct ruling judge_ask(const struct judge *judge, uint16_t group, const 
 }
 
 /* The slot of the name in this group: its own, or the free one where it belongs. */
-static uint16_t *slot_find(struct import_effects *effects, const char *name, const char *group)
+static uint16_t *slot_find(struct effects *effects, const char *name, const char *group)
 {
     uint32_t hash = 2166136261u; /* FNV-1a */
 
@@ -91,7 +93,7 @@ static uint16_t *slot_find(struct import_effects *effects, const char *name, con
     }
 }
 
-static int effect_note(struct import_effects *effects, const char *name, const char *group,
+static int effect_note(struct effects *effects, const char *name, const char *group,
                        const char *category, uint64_t count, bool denied)
 {
     uint16_t *slot = slot_find(effects, name, group);
@@ -120,33 +122,47 @@ static int effect_note(struct import_effects *effects, const char *name, const c
     return 0;
 }
 
-static int record_judge(void *user, const struct denial_record *record)
+/* A group asked for a name so many times. */
+static int name_judge(struct walk *walk, const char *group_name, const uint8_t *qname,
+                      uint64_t count)
 {
-    struct walk *walk = user;
-    int group = config_group_find(walk->config, record->group);
-    size_t len = bl_name_length(record->qname);
+    int group = config_group_find(walk->config, group_name);
+    size_t len = bl_name_length(qname);
     uint8_t name[BL_NAME_MAX];
     struct ruling before, after;
     char text[BL_NAME_TEXT_MAX];
 
-    walk->effects->looked_at += record->count;
     if (group < 0)
         return 0;
     /* As it was asked, 0x20 and all; lists are lower-case. */
     for (size_t i = 0; i < len; i++)
-        name[i] =
-            (uint8_t)(record->qname[i] >= 'A' && record->qname[i] <= 'Z' ? record->qname[i] | 0x20
-                                                                         : record->qname[i]);
+        name[i] = (uint8_t)(qname[i] >= 'A' && qname[i] <= 'Z' ? qname[i] | 0x20 : qname[i]);
     before = judge_ask(&walk->before, (uint16_t)group, name, len);
     after = judge_ask(&walk->after, (uint16_t)group, name, len);
     if ((before.verdict == VERDICT_DENY) == (after.verdict == VERDICT_DENY))
         return 0;
     bl_name_text(name, text);
-    return effect_note(walk->effects, text, record->group,
+    return effect_note(walk->effects, text, group_name,
                        after.verdict == VERDICT_DENY
                            ? policy_category_name(walk->after.policy, after.category)
                            : policy_category_name(walk->before.policy, before.category),
-                       record->count, after.verdict == VERDICT_DENY);
+                       count, after.verdict == VERDICT_DENY);
+}
+
+static int record_judge(void *user, const struct denial_record *record)
+{
+    struct walk *walk = user;
+
+    walk->effects->refusals += record->count;
+    return name_judge(walk, record->group, record->qname, record->count);
+}
+
+static int asked_judge(void *user, const struct asked_count *count)
+{
+    struct walk *walk = user;
+
+    walk->effects->answers += count->count;
+    return name_judge(walk, count->group, count->name, count->count);
 }
 
 static int effect_order(const void *a, const void *b)
@@ -158,30 +174,35 @@ static int effect_order(const void *a, const void *b)
     return strcmp(left->name, right->name);
 }
 
-/* NULL where there is nothing to compare: no generation in force, or no records to read. */
-struct import_effects *import_effects_find(const struct import *import)
+struct effects *effects_find(struct command *command, const struct bl_store *before,
+                             const struct bl_store *after)
 {
-    struct command *command = import->command;
-    struct walk walk = {.config = command->config};
+    struct walk walk = {.config = command_config(command)};
     struct denials_filter filter = {0};
     struct bl_error error = {""};
     int rc = -1;
 
     walk.effects = calloc(1, sizeof *walk.effects);
-    if (!walk.effects || !import->base)
+    if (!walk.effects || !before || !after || !walk.config)
         goto out;
     filter.until_ms = clock_read().wall_ms + 1;
     filter.since_ms = filter.until_ms - (int64_t)DAYS * 86400 * 1000;
-    rc = judge_open(&walk.before, walk.config, import->base, &error);
+    rc = judge_open(&walk.before, walk.config, before, &error);
     if (rc == 0)
-        rc = judge_open(&walk.after, walk.config, import->staged, &error);
+        rc = judge_open(&walk.after, walk.config, after, &error);
     if (rc == 0)
         rc = denials_search(command_state(command), &filter, record_judge, &walk, &error);
+    if (rc == 0)
+        rc = asked_read(command_state(command), filter.since_ms, filter.until_ms, asked_judge,
+                        &walk, NULL, NULL, &error);
     judge_close(&walk.before);
     judge_close(&walk.after);
+    if (rc < 0)
+        command_fail(EXIT_DONE, "what would change of last week's look-ups is not known: %s",
+                     error.text);
 out:
     if (rc != 0) {
-        import_effects_destroy(walk.effects);
+        effects_destroy(walk.effects);
         return NULL;
     }
     if (walk.effects->count > 0)
@@ -189,7 +210,7 @@ out:
     return walk.effects;
 }
 
-void import_effects_destroy(struct import_effects *effects)
+void effects_destroy(struct effects *effects)
 {
     if (!effects)
         return;
@@ -202,17 +223,19 @@ void import_effects_destroy(struct import_effects *effects)
     free(effects);
 }
 
-void import_effects_print(const struct import_effects *effects)
+void effects_print(const struct effects *effects)
 {
     struct table *table;
     char text[32];
 
-    if (!effects || effects->looked_at == 0)
+    if (!effects || effects->refusals + effects->answers == 0)
         return;
-    printf("\nOf the %s refusals of the last %d days, judged anew:\n",
-           number_text(effects->looked_at, text), DAYS);
+    printf("\nOf the %s refusals", number_text(effects->refusals, text));
+    if (effects->answers > 0)
+        printf(" and the %s answers to the names asked most", number_text(effects->answers, text));
+    printf(" of the last %d days, judged anew:\n", DAYS);
     if (effects->count == 0) {
-        puts("all would be refused as before.");
+        puts("nothing would change.");
         return;
     }
     table = table_create();
@@ -235,7 +258,7 @@ void import_effects_print(const struct import_effects *effects)
         printf("and %s names more.\n", number_text(effects->count - SHOWN, text));
 }
 
-json_t *import_effects_json(const struct import_effects *effects)
+json_t *effects_json(const struct effects *effects)
 {
     json_t *array = json_array();
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tools/import.h"
+#include "tools/import_effect.h"
 #include "tools/lists.h"
 #include "tools/table.h"
 
@@ -315,11 +316,11 @@ static void words_show(const struct import *import, const struct import_samples 
     skipped_print(import);
     changes_print(import, samples);
     if (samples) {
-        struct import_effects *effects = import_effects_find(import);
+        struct effects *effects = effects_find(import->command, import->base, import->staged);
 
         overlaps_print(import);
-        import_effects_print(effects);
-        import_effects_destroy(effects);
+        effects_print(effects);
+        effects_destroy(effects);
     }
     strangers_print(import);
     number_text(bl_store_name_count(import->staged), names);
@@ -389,7 +390,7 @@ static void json_show(const struct import *import, const struct import_samples *
 {
     json_t *parts = json_array(), *skipped = json_array(), *changes = json_array();
     json_t *overlaps = json_array();
-    struct import_effects *effects = NULL;
+    struct effects *effects = NULL;
 
     for (size_t i = 0; i < import->part_count; i++)
         json_array_append_new(parts, part_json(&import->parts[i]));
@@ -402,15 +403,15 @@ static void json_show(const struct import *import, const struct import_samples *
             json_array_append_new(changes, change_json(&import->changes[i], samples));
     if (samples) {
         overlaps_find(import, overlaps);
-        effects = import_effects_find(import);
+        effects = effects_find(import->command, import->base, import->staged);
     }
     json_print(json_pack("{s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:O*}", "preview",
                          import->options.preview, "generation", (json_int_t)import->generation,
                          "names", (json_int_t)bl_store_name_count(import->staged), "categories",
                          (json_int_t)bl_store_category_count(import->staged), "sources", parts,
                          "skipped", skipped, "changes", changes, "overlaps", overlaps, "refusals",
-                         import_effects_json(effects), "downloads", import->downloads));
-    import_effects_destroy(effects);
+                         effects_json(effects), "downloads", import->downloads));
+    effects_destroy(effects);
 }
 
 void import_show(const struct import *import, const struct import_samples *samples)

@@ -8,6 +8,7 @@
 
 #include "blocklists/lists.h"
 #include "tools/ask.h"
+#include "tools/import_effect.h"
 #include "tools/lists.h"
 #include "tools/lists_here.h"
 #include "tools/table.h"
@@ -62,7 +63,8 @@ static const struct argp diff_argp = {
     .args_doc = "[A [B]]",
     .doc =
         "Shows what changed between two generations: from A to B, from A to the one in force, or "
-        "from the one before to the one in force.",
+        "from the one before to the one in force. Also which of the last week's refusals, and of "
+        "the names that groups asked most, are judged otherwise.",
 };
 
 /* The generation before the one in force, as `lists rollback` would choose it; 0 when there is
@@ -137,6 +139,7 @@ static enum exit_code diff_show(struct command *command, const struct diff_argum
                                 const struct bl_store *older, const struct bl_store *newer)
 {
     struct bl_error error = {""};
+    struct effects *effects = NULL;
     struct bl_diff_count *counts;
     json_t *names = json_array(), *categories = json_array();
     size_t count;
@@ -154,17 +157,23 @@ static enum exit_code diff_show(struct command *command, const struct diff_argum
     }
     for (size_t i = 0; i < count; i++)
         json_array_append_new(categories, diff_count_json(&counts[i]));
+    /* Without a configuration there are no groups to judge for; the lists differ all the same. */
+    if (command_zone(command) && !(arguments->names && !command->json))
+        effects = effects_find(command, older, newer);
     if (command->json) {
         json_t *object =
-            json_pack("{s:I, s:I, s:O}", "from", (json_int_t)bl_store_generation(older), "to",
-                      (json_int_t)bl_store_generation(newer), "categories", categories);
+            json_pack("{s:I, s:I, s:O, s:o}", "from", (json_int_t)bl_store_generation(older), "to",
+                      (json_int_t)bl_store_generation(newer), "categories", categories, "effects",
+                      effects_json(effects));
 
         if (arguments->names)
             json_object_set(object, "names", names);
         json_print(object);
     } else if (!arguments->names) {
         counts_print(older, newer, counts, count);
+        effects_print(effects);
     }
+    effects_destroy(effects);
     json_decref(names);
     json_decref(categories);
     free(counts);
