@@ -12,6 +12,7 @@ enum {
     WHEEL = 1024, /* ticks: 8 s, longer than any exchange lives */
     FAILURES = 4096,
     LATER_PATIENCE_MS = 800,
+    PROBE_PATIENCE_MS = 30, /* for a dead server that is tried again, where others live */
     TCP_PATIENCE_MS = 2000,
     PLAIN_MS = 60000, /* how long a server that answered only without EDNS is asked without it */
 };
@@ -222,14 +223,17 @@ bool exchange_has_zone(const struct exchanges *exchanges, const uint8_t *name)
     return zone_of(exchanges, name) != NULL;
 }
 
-bool exchanges_are_dead(const struct exchanges *exchanges, const uint8_t *name)
+static bool any_lives(const struct exchanges *exchanges, uint32_t servers)
 {
-    uint32_t servers = servers_for(exchanges, name);
-
     for (size_t i = 0; i < exchanges->upstreams.count; i++)
         if (servers & 1u << i && !upstream_is_dead(&exchanges->upstreams.items[i]))
-            return false;
-    return true;
+            return true;
+    return false;
+}
+
+bool exchanges_are_dead(const struct exchanges *exchanges, const uint8_t *name)
+{
+    return !any_lives(exchanges, servers_for(exchanges, name));
 }
 
 const struct upstreams *exchanges_upstreams(const struct exchanges *exchanges)
@@ -520,7 +524,7 @@ static void start_try(struct exchanges *exchanges, struct exchange *exchange, un
                                  .id = exchange->id,
                                  .server = (uint8_t)server,
                                  .transport = (uint8_t)transport};
-    upstream->sent++;
+    upstream_asked(upstream, now_ms);
     if (!upstream->cookie_len)
         choose_cookie(upstream, random);
     write_packet(exchange, upstream);
@@ -560,7 +564,9 @@ bool exchange_try_next(struct exchanges *exchanges, struct exchange *exchange, b
     exchange->without_edns =
         upstream->plain_until_ms > now_ms || exchange->try_count == EXCHANGE_TRIES - 1;
     patience_ms = upstream_patience_ms(upstream, exchanges->patience_limit_ms);
-    if (exchange->try_count == 1)
+    if (upstream_is_dead(upstream) && any_lives(exchanges, servers))
+        patience_ms = PROBE_PATIENCE_MS;
+    else if (exchange->try_count == 1)
         patience_ms = LATER_PATIENCE_MS;
     transport = upstream->transport;
     if (exchange->truncated && transport == TRANSPORT_UDP) {

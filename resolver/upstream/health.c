@@ -8,6 +8,7 @@ enum {
     FAILURES_BEFORE_ASIDE = 3,
     ASIDE_FIRST_MS = 1000,
     ASIDE_MOST_MS = 10000,
+    PROBE_MS = 1000, /* how long the others keep away from a dead server that is tried */
     EXPLORE_ONE_IN = 32,
     UNKNOWN_LATENCY_US = 20000, /* a new server is tried before one known to be slow */
 };
@@ -115,21 +116,28 @@ static int best_of(const struct upstreams *upstreams, uint32_t among, int64_t no
 int upstream_choose(const struct upstreams *upstreams, uint32_t among, uint32_t tried,
                     int64_t now_ms, struct random_pool *random)
 {
-    int best;
+    int best = best_of(upstreams, among & ~tried, now_ms);
 
     if (upstreams->count > 1 && !tried && random_below(random, EXPLORE_ONE_IN) == 0) {
-        uint32_t other = random_below(random, (uint32_t)upstreams->count);
+        uint32_t other = random_below(random, (uint32_t)upstreams->count - 1);
+        other += best >= 0 && other >= (uint32_t)best; /* any but the best */
         if (among & 1u << other && !upstreams->items[other].unknown &&
             upstreams->items[other].aside_until_ms <= now_ms)
             return (int)other;
     }
-    best = best_of(upstreams, among & ~tried, now_ms);
     return best >= 0 ? best : best_of(upstreams, among, now_ms);
 }
 
 bool upstream_is_dead(const struct upstream *upstream)
 {
     return upstream->unknown || upstream->failed_in_row >= FAILURES_BEFORE_ASIDE;
+}
+
+void upstream_asked(struct upstream *upstream, int64_t now_ms)
+{
+    upstream->sent++;
+    if (upstream_is_dead(upstream) && upstream->aside_until_ms <= now_ms)
+        upstream->aside_until_ms = now_ms + PROBE_MS;
 }
 
 void upstream_answered(struct upstream *upstream, int64_t took_ms)
@@ -139,9 +147,14 @@ void upstream_answered(struct upstream *upstream, int64_t took_ms)
     upstream->answered++;
     upstream->failed_in_row = 0;
     upstream->aside_until_ms = 0;
-    /* RFC 6298's smoothing: an eighth of the new value. */
-    upstream->latency_us =
-        upstream->latency_us ? (upstream->latency_us * 7 + took_us) / 8 : took_us;
+    /* RFC 6298's smoothing, an eighth of the new value; but half of a better one, since a server
+     * that was slow once is asked seldom, and would be thought slow for long. */
+    if (!upstream->latency_us)
+        upstream->latency_us = took_us;
+    else if (took_us < upstream->latency_us)
+        upstream->latency_us = (upstream->latency_us + took_us) / 2;
+    else
+        upstream->latency_us = (upstream->latency_us * 7 + took_us) / 8;
 }
 
 void upstream_failed(struct upstream *upstream, int64_t now_ms)
@@ -155,8 +168,9 @@ void upstream_failed(struct upstream *upstream, int64_t now_ms)
         return;
     beyond = upstream->failed_in_row - FAILURES_BEFORE_ASIDE;
     aside_ms = beyond >= 4 ? ASIDE_MOST_MS : aside_ms << beyond;
-    /* Failures of tries that were under way together count as one step. */
-    if (upstream->aside_until_ms <= now_ms)
+    /* Failures of tries that were under way together count as one step, and so does that of the one
+     * which tried it again. */
+    if (upstream->aside_until_ms <= now_ms + PROBE_MS)
         upstream->aside_until_ms = now_ms + aside_ms;
     else
         upstream->failed_in_row--;

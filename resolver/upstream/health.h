@@ -2,9 +2,9 @@
  *
  * The fastest of those that answer is asked; one question in 32 goes to another one, so that a
  * server that became faster is found. Three tries in a row without an answer put a server aside for
- * a second, then two, four, up to ten; after that a client's question tries it again. When all are
- * aside the one that has waited longest is asked all the same: we never stop trying, so recovery
- * needs no signal.
+ * a second, then two, four, up to ten; after that one client's question tries it again, and is not
+ * kept waiting for it. When all are aside the one that has waited longest is asked all the same: we
+ * never stop trying, so recovery needs no signal.
  *
  * Threads: a struct upstreams belongs to one worker; `status` reads the numbers with relaxed loads.
  */
@@ -66,6 +66,10 @@ int upstream_choose(const struct upstreams *upstreams, uint32_t among, uint32_t 
  * address.
  */
 bool upstream_is_dead(const struct upstream *upstream);
+
+/* A question goes to it: where that tells whether a dead one lives again, it is the only one that
+ * does for a while. */
+void upstream_asked(struct upstream *upstream, int64_t now_ms);
 
 void upstream_answered(struct upstream *upstream, int64_t took_ms);
 void upstream_failed(struct upstream *upstream, int64_t now_ms);

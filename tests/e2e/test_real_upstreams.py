@@ -184,24 +184,30 @@ def p99(rows):
     return times[int(len(times) * 0.99)] if times else 0
 
 
+def is_asked_most(one, others):
+    """Within the last second."""
+    begun = time.monotonic() - 1
+    count = lambda up: sum(seen.time > begun for seen in list(up.seen))
+    return count(one) > 20 and count(one) > 2 * max(map(count, others))
+
+
 def test_first_of_three_dies_under_load(at):
     with Upstream() as first, Upstream(delay=0.02) as second, Upstream(delay=0.03) as third:
         ground(at, [f"127.0.0.1:{one.port}" for one in (first, second, third)])
         resolver = at.resolver()
         with Load(resolver, lambda n: f"name{n}.example") as load:
-            time.sleep(3)
-            holds(len(first.seen) > len(second.seen), "the fastest is asked most")
+            # A server that was slow once, as on a loaded machine, is found to be fast again by exploring.
+            wait_for("the fastest is asked most", lambda: is_asked_most(first, (second, third)), 20, 0.5)
+            time.sleep(2)
             died = time.monotonic()
             first.down = True
             time.sleep(4)
-        before = [row for row in load.rows if row[0] < died - 0.5]
+        before = [row for row in load.rows if died - 2 < row[0] < died - 0.5]
         after = [row for row in load.rows if row[0] > died + 1]
         same([row for row in load.rows if row[2] != "NOERROR"], [], "answers other than NOERROR")
         holds(len(after) > 50, f"{len(after)} answers after the second in which it died")
         normal = max(p99(before), 0.04)  # what the servers that are left take
-        # One question in 32 goes exploring, and the dead one is tried again now and then.
-        slow = [row for row in after if row[1] > 2 * normal]
-        holds(len(slow) <= len(after) * 0.05, f"{len(slow)} of {len(after)} slower than {2 * normal:.3f} s")
+        holds(p99(after) <= 2 * normal, f"p99 {p99(after):.3f} s after it, {normal:.3f} s before")
 
 
 def test_all_dead_for_a_while(at):

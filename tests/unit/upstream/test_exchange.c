@@ -295,6 +295,38 @@ static void test_servers_are_chosen_by_how_they_do(void **state)
     assert_int_equal(upstreams.items[1].failed_in_row, 0);
 }
 
+/* A server that has died is tried again by one question at a time, which does not wait long for it.
+ */
+static void test_one_question_tries_a_dead_server(void **state)
+{
+    struct lab *lab = *state;
+    struct upstreams *upstreams =
+        (struct upstreams *)(uintptr_t)exchanges_upstreams(lab->exchanges);
+    unsigned tried = 0;
+    int channel;
+
+    upstream_answered(&upstreams->items[0], 1);
+    upstream_answered(&upstreams->items[1], 20);
+    for (int i = 0; i < 3; i++)
+        upstream_failed(&upstreams->items[0], 1000);
+    for (int i = 0; i < 10; i++) {
+        char name[] = "\2a?\4test";
+        struct exchange *exchange;
+        name[2] = (char)('a' + i);
+        exchange = begin(lab, name, 2100 + i);
+        exchange_sent(lab->exchanges, exchange, &channel);
+        tried += exchange->server == 0;
+        if (exchange->server == 0)
+            assert_in_range(exchange->deadline_ms, 2100, 2100 + i + 50);
+    }
+    assert_int_equal(tried, 1);
+    /* In vain: twice as long now. */
+    upstream_failed(&upstreams->items[0], 2140);
+    assert_int_equal(upstreams->items[0].aside_until_ms, 2140 + 2000);
+    upstream_answered(&upstreams->items[0], 1);
+    assert_int_equal(upstream_choose(upstreams, 1, 0, 2200, &lab->random), 0);
+}
+
 int main(void)
 {
 #define LAB_TEST(name) cmocka_unit_test_setup_teardown(name, lab_open, lab_close)
@@ -308,6 +340,7 @@ int main(void)
         LAB_TEST(test_zones_have_their_own_servers),
         LAB_TEST(test_failures_are_remembered),
         LAB_TEST(test_servers_are_chosen_by_how_they_do),
+        LAB_TEST(test_one_question_tries_a_dead_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
