@@ -45,7 +45,9 @@ static char *help_verbs(int key, const char *text, void *input)
     for (const struct verb *const *verb = verbs; *verb; verb++)
         fprintf(memory, "  %-14s %s\n", (*verb)->name, (*verb)->summary);
     fputs("\n'chalkgate VERB --help' tells more of each. Exit codes: 0 done, 1 failed, 2 usage or "
-          "configuration, 3 refused by policy or role, 4 nothing found.",
+          "configuration, 3 refused by policy or role, 4 nothing found. A chalkgated that does not "
+          "answer within a minute is taken to hang; $CHALKGATE_PATIENCE is another number of "
+          "seconds.",
           memory);
     if (fclose(memory) != 0)
         return NULL;

@@ -43,7 +43,11 @@ file(INSTALL "${source}/tools/systemd/tmpfiles.conf" DESTINATION "${prefix}/lib/
 
 # Manual pages come from what the programs say with --help. Not in the build folder, which often belongs to
 # somebody else than the root who installs.
-execute_process(COMMAND "${source}/tools/manual.sh" "${programs}" "${stage}/man" "${version}" COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND "${source}/tools/manual.sh" "${programs}" "${stage}/man" "${version}" RESULT_VARIABLE failed)
+if(failed)
+  file(REMOVE_RECURSE "${stage}")
+  message(FATAL_ERROR "The manual pages could not be made from the programs in ${programs}; are they built?")
+endif()
 file(GLOB pages "${stage}/man/*.8")
 file(INSTALL ${pages} DESTINATION "${prefix}/share/man/man8")
 file(GLOB pages "${stage}/man/*.5")
