@@ -76,6 +76,8 @@ struct report {
     struct most_asked asked;  /* and answered; none for the governors */
     struct report_following { /* what people did; NULL: not to be known */
         json_t *incidents, *faults, *changes, *grants;
+        json_t *exports;   /* how far collectors came */
+        json_t *made_safe; /* what the filter did beside refusing: denials/daily.h */
     } following;
     char **warnings;
     size_t warning_count;

@@ -1,7 +1,9 @@
 /* What people did, in a report: incidents, faults of the filter, changes and exceptions. */
 #include <string.h>
 
+#include "resolver/denials/daily.h"
 #include "resolver/policy/incidents.h"
+#include "resolver/query/tally.h"
 #include "tools/act_here.h"
 #include "tools/denial_show.h"
 #include "tools/incident.h"
@@ -54,12 +56,37 @@ static json_t *ask(struct command *command, const char *verb, act_function *func
     return list;
 }
 
+/* What each collector has, as its carrier noted it; not for those who may not read that. */
+static json_t *exports_read(struct command *command)
+{
+    const struct config *config = command->config;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < config->export_count; i++) {
+        char path[4200];
+        snprintf(path, sizeof(path), "%s/export/%s.json", command_state(command),
+                 config->exports[i].name);
+        json_t *item = json_load_file(path, 0, NULL);
+        if (!json_is_object(item)) {
+            json_decref(item);
+            continue;
+        }
+        json_object_del(item, "days");
+        json_object_set_new(item, "name", json_string(config->exports[i].name));
+        json_array_append_new(list, item);
+    }
+    return list;
+}
+
 void report_follow(struct command *command, struct report *report)
 {
     struct report_following *following = &report->following;
 
+    following->made_safe = daily_sum(command_state(command), report->since_ms, report->until_ms);
     if (command->config == NULL) /* with --state alone there is nobody to ask */
         return;
+    if (command->config->export_count > 0)
+        following->exports = exports_read(command);
     json_t *incidents =
         ask(command, "incidents", act_incidents, json_pack("{sb}", "all", 1), "incidents");
     json_t *faults = ask(command, "faults", act_faults, json_pack("{sb}", "all", 1), "faults");
@@ -169,7 +196,51 @@ static json_t *changes_of_people(const struct report *report)
     return list;
 }
 
-enum { SECTIONS = 4 };
+/* What is no engine has a word of its own. */
+static const char *made_safe_words(const char *what)
+{
+    static const char *const words[][2] = {
+        {TALLY_REBINDING, "public names with addresses inside the school: held back"},
+        {TALLY_HELLO, "keys that would hide a site's name: taken out"},
+        {TALLY_CANARY, "browsers and phones told not to go round the filter"},
+    };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(what, words[i][0]) == 0)
+            return words[i][1];
+    return NULL;
+}
+
+static void made_safe_row(const struct report *report, const json_t *count, char cells[][CELL_MAX])
+{
+    const char *what = text_of(count, "what"), *words = made_safe_words(what);
+    char grouped[32];
+    (void)report;
+
+    cell(cells[0],
+         show_count((uint64_t)json_integer_value(json_object_get(count, "count")), grouped));
+    cell(cells[1], text_of(count, "group"));
+    if (words != NULL)
+        cell(cells[2], words);
+    else
+        snprintf(cells[2], CELL_MAX, "%.100s: the search was made safe", what);
+    cells[3][0] = cells[4][0] = '\0';
+}
+
+static void export_row(const struct report *report, const json_t *export, char cells[][CELL_MAX])
+{
+    static const char *const keys[] = {"sent", "waiting", "skipped"};
+    char grouped[32];
+    (void)report;
+
+    cell(cells[0], text_of(export, "name"));
+    for (int i = 0; i < 3; i++)
+        cell(cells[1 + i],
+             show_count((uint64_t)json_integer_value(json_object_get(export, keys[i])), grouped));
+    cell(cells[4], text_of(export, "last_error"));
+}
+
+enum { SECTIONS = 6 };
 
 static void sections_make(const struct report *report, struct section sections[SECTIONS])
 {
@@ -178,8 +249,15 @@ static void sections_make(const struct report *report, struct section sections[S
     static const char *const fault_columns[] = {"No", "Reported", "Name", "State", "What", NULL};
     static const char *const grant_columns[] = {"No", "Exception", "For", "Until", "Reason", NULL};
     static const char *const change_columns[] = {"No", "When", "Who", "What", "Reason", NULL};
+    static const char *const made_safe_columns[] = {"Times", "Group", "What", NULL};
     const struct report_following *following = &report->following;
 
+    static const char *const export_columns[] = {"Name",    "Sent",    "Waiting",
+                                                 "Skipped", "Trouble", NULL};
+    sections[5] = (struct section){"Denials sent to collectors", "None.", export_columns,
+                                   export_row, json_incref(following->exports)};
+    sections[4] = (struct section){"Made safe", "Nothing had to be.", made_safe_columns,
+                                   made_safe_row, json_incref(following->made_safe)};
     sections[0] = (struct section){"Incidents", "No incident was open.", incident_columns,
                                    incident_row, json_incref(following->incidents)};
     sections[1] = (struct section){"Faults of the filter", "No fault was reported.", fault_columns,
@@ -225,7 +303,7 @@ static void section_text(const struct report *report, const struct section *sect
         if (index >= ROWS_MOST)
             break;
         section->row(report, record, cells);
-        for (int i = 0; i < COLUMNS_MAX; i++)
+        for (int i = 0; section->columns[i] != NULL; i++)
             table_cell(table, "%s", cells[i]);
     }
     table_print(table, out);
@@ -254,7 +332,7 @@ static void section_html(const struct report *report, const struct section *sect
             break;
         section->row(report, record, cells);
         fputs("<tr>", out);
-        for (int i = 0; i < COLUMNS_MAX; i++) {
+        for (int i = 0; section->columns[i] != NULL; i++) {
             fputs(i > 1 ? "<td class=\"name\">" : "<td>", out);
             show_html(out, cells[i]);
             fputs("</td>", out);
@@ -302,6 +380,10 @@ void report_following_json(const struct report *report, json_t *object)
 {
     const struct report_following *following = &report->following;
 
+    if (following->exports != NULL)
+        json_object_set(object, "exports", following->exports);
+    if (following->made_safe != NULL)
+        json_object_set(object, "made-safe", following->made_safe);
     if (report->audience == REPORT_GOVERNORS)
         return;
     /* Incidents hold devices; the head's report tells of them in words. */

@@ -164,6 +164,29 @@ static void show_upstreams(const json_t *status)
     table_print(table, stdout);
 }
 
+static void show_tallies(const json_t *status)
+{
+    const json_t *list = json_object_get(status, "tallies"), *item;
+    struct table *table;
+    char a[32];
+    size_t index;
+
+    if (!json_array_size(list))
+        return;
+    table = table_create();
+    table_column(table, "Made safe", TABLE_LEFT);
+    table_column(table, "Group", TABLE_LEFT);
+    table_column(table, "Times", TABLE_RIGHT);
+    json_array_foreach(list, index, item)
+    {
+        table_cell(table, "%s", text(item, "what"));
+        table_cell(table, "%s", text(item, "group"));
+        table_cell(table, "%s", grouped(number(item, "count"), a));
+    }
+    putchar('\n');
+    table_print(table, stdout);
+}
+
 static void show_exports(const json_t *status)
 {
     const json_t *list = json_object_get(status, "exports"), *item;
@@ -267,6 +290,7 @@ static enum exit_code run_status(struct command *command, int argc, char **argv)
         show_process(status);
         show_queries(status);
         show_upstreams(status);
+        show_tallies(status);
         show_exports(status);
         show_radar(status);
         show_categories(status);

@@ -96,6 +96,70 @@ static void write_upstreams(FILE *out, const json_t *upstreams)
     }
 }
 
+static void write_head(FILE *out, const char *name, const char *kind, const char *help)
+{
+    fprintf(out, "# HELP chalkgate_%s %s\n# TYPE chalkgate_%s %s\n", name, help, name, kind);
+}
+
+static void write_tallies(FILE *out, const json_t *tallies)
+{
+    json_t *tally;
+    size_t i;
+
+    write_head(out, "made_safe_total", "counter",
+               "search engines made safe, and other things done beside denying");
+    json_array_foreach(tallies, i, tally)
+    {
+        fputs("chalkgate_made_safe_total{group=\"", out);
+        write_label(out, json_string_value(json_object_get(tally, "group")));
+        fputs("\",what=\"", out);
+        write_label(out, json_string_value(json_object_get(tally, "what")));
+        fprintf(out, "\"} %lld\n", number(tally, "count"));
+    }
+}
+
+static void write_exports(FILE *out, const json_t *exports)
+{
+    static const struct {
+        const char *key, *name, *kind, *help;
+    } rows[] = {
+        {"sent", "export_sent_total", "counter", "denials that a collector has"},
+        {"changes", "export_changes_total", "counter", "changes that a collector has"},
+        {"failures", "export_failures_total", "counter", "tries that a collector did not take"},
+        {"skipped", "export_skipped_total", "counter", "denials too old to be sent any more"},
+        {"waiting", "export_waiting", "gauge", "denials that wait for a collector"},
+    };
+    json_t *item;
+    size_t i;
+
+    for (size_t row = 0; row < sizeof rows / sizeof *rows; row++) {
+        write_head(out, rows[row].name, rows[row].kind, rows[row].help);
+        json_array_foreach(exports, i, item)
+        {
+            fprintf(out, "chalkgate_%s{export=\"", rows[row].name);
+            write_label(out, json_string_value(json_object_get(item, "name")));
+            fprintf(out, "\"} %lld\n", number(item, rows[row].key));
+        }
+    }
+}
+
+static void write_records(FILE *out, const json_t *denials, const json_t *alerts)
+{
+    write_single(out, "records_total", "counter", "denials moved into the day's segment",
+                 number(denials, "recorded"));
+    write_single(out, "records_counted_total", "counter", "denials counted, but not itemised",
+                 number(denials, "counted"));
+    write_single(out, "journal_waiting_bytes", "gauge", "octets of journals not yet moved",
+                 number(denials, "pending"));
+    write_single(out, "journal_files", "gauge", "journal files in use", number(denials, "files"));
+    write_single(out, "alerts_delivered_total", "counter", "alerts handed over",
+                 number(alerts, "delivered"));
+    write_single(out, "alerts_failed_total", "counter", "tries of the alerts' command that failed",
+                 number(alerts, "failed_tries"));
+    write_single(out, "alerts_waiting", "gauge", "alerts that wait to be handed over",
+                 number(alerts, "waiting"));
+}
+
 char *metrics_text(const json_t *status)
 {
     const json_t *cache = json_object_get(status, "cache");
@@ -122,6 +186,11 @@ char *metrics_text(const json_t *status)
     write_counters(out, json_object_get(status, "queries"));
     write_categories(out, json_object_get(status, "categories"));
     write_upstreams(out, json_object_get(status, "upstreams"));
+    write_records(out, json_object_get(status, "denials"), json_object_get(status, "alerts"));
+    write_tallies(out, json_object_get(status, "tallies"));
+    write_exports(out, json_object_get(status, "exports"));
+    write_single(out, "lists_imported_time_seconds", "gauge", "when the newest list was read",
+                 number(status, "imported"));
     if (fclose(out) != 0) {
         free(text);
         return NULL;

@@ -18,6 +18,7 @@
 #include "resolver/export/carrier.h"
 #include "resolver/net/server.h"
 #include "resolver/query/radar.h"
+#include "resolver/query/tally.h"
 
 /* What the workers tell, each in its own place. */
 struct worker_view {
@@ -198,6 +199,21 @@ static json_t *describe_queries(const struct counters *counters)
     COUNTERS(COUNTER_SET)
 #undef COUNTER_SET
     return item;
+}
+
+static json_t *describe_tallies(const struct daemon *daemon)
+{
+    struct tallies *sum = calloc(1, sizeof *sum);
+    json_t *list = json_array();
+
+    if (sum)
+        server_tallies(daemon->server, sum);
+    for (unsigned i = 0; sum && i < sum->count; i++)
+        json_array_append_new(list, json_pack("{ss,ss,sI}", "group", sum->places[i].group, "what",
+                                              sum->places[i].what, "count",
+                                              (json_int_t)sum->places[i].count));
+    free(sum);
+    return list;
 }
 
 static json_t *describe_denials(struct daemon *daemon, json_t *warnings)
@@ -404,6 +420,7 @@ int status_describe(struct daemon *daemon, bool tells_devices, json_t *out, stru
     json_object_set_new(out, "upstreams", describe_upstreams(views, workers, warnings));
     json_object_set_new(out, "cache", describe_cache(views, workers));
     json_object_set_new(out, "queries", describe_queries(&counters));
+    json_object_set_new(out, "tallies", describe_tallies(daemon));
     json_object_set_new(out, "denials", describe_denials(daemon, warnings));
     json_object_set_new(out, "devices", watch_describe(daemon->watch, warnings));
     json_object_set_new(out, "alerts", describe_alerts(daemon, world->config, warnings));

@@ -17,11 +17,14 @@
 #include "resolver/control/rules.h"
 #include "resolver/control/timekeeper.h"
 #include "resolver/denials/alert.h"
+#include "resolver/denials/daily.h"
 #include "resolver/denials/writer.h"
+#include "resolver/net/server.h"
 #include "resolver/policy/incidents.h"
 
 enum { LOOK_S = 2, FIRST_RETENTION_MS = 60000, HELD_MAX = 1000 };
 enum { LISTS_LOOK_S = 3600 };
+enum { TELL_MS = 10000 }; /* between two times that counts are written */
 enum { LEAP_MS = 3600 * 1000, LEAP_GRACE_MS = 24 * 3600 * 1000 };
 
 struct upkeep {
@@ -34,6 +37,8 @@ struct upkeep {
     int64_t lists_looked_s, lists_due_s; /* wall time: when the lists' age was and will be judged */
     int64_t lists_configured_ms;         /* of which configuration */
     uint64_t lists_generation;           /* and of which lists */
+    struct tallies tallies, told;        /* of the workers: now, and what the day's counts have */
+    int64_t told_ms;                     /* monotonic */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -83,6 +88,34 @@ static void receipt_tell(struct upkeep *upkeep, const char *what,
                "part, %s to %s",
                what, (unsigned long long)receipt->denials, receipt->dropped, receipt->rewritten,
                receipt->first, receipt->last);
+}
+
+/* What the workers counted since the last time goes to the day's counts. */
+static void tallies_tell(struct upkeep *upkeep, bool now)
+{
+    struct moment moment = clock_read();
+    struct tallies *sum = &upkeep->tallies, *told = &upkeep->told;
+    struct bl_error error = {""};
+    json_t *list;
+    struct day day;
+
+    if (!now && moment.mono_ms - upkeep->told_ms < TELL_MS)
+        return;
+    upkeep->told_ms = moment.mono_ms;
+    server_tallies(upkeep->daemon->server, sum);
+    list = json_array();
+    for (unsigned i = 0; i < sum->count; i++) {
+        uint64_t before = tally_get(told, sum->places[i].group, sum->places[i].what);
+        if (sum->places[i].count > before)
+            json_array_append_new(list, json_pack("{ss,ss,sI}", "group", sum->places[i].group,
+                                                  "what", sum->places[i].what, "count",
+                                                  (json_int_t)(sum->places[i].count - before)));
+    }
+    day_of(moment.wall_ms, &day);
+    /* What a full disk refuses is told the next time. */
+    if (json_array_size(list) > 0 && daily_add(upkeep->daemon->state, &day, list, &error) == 0)
+        *told = *sum;
+    json_decref(list);
 }
 
 /* Days of open incidents. */
@@ -148,6 +181,7 @@ static void retain(struct upkeep *upkeep, const struct config *config, int64_t w
         if (config->categories[i].keep_s > 0)
             rules[count++] = (struct retention_rule){config->categories[i].name,
                                                      (int64_t)config->categories[i].keep_s * 1000};
+    daily_drop(upkeep->daemon->state, wall_ms - (int64_t)config->retention.denials_s * 1000);
     const struct retention retention = {.keep_ms = (int64_t)config->retention.denials_s * 1000,
                                         .rules = rules,
                                         .rule_count = count,
@@ -251,6 +285,7 @@ static void look(struct upkeep *upkeep)
         retain(upkeep, world->config, now.wall_ms);
     }
     world_unref(world);
+    tallies_tell(upkeep, false);
 }
 
 static void *upkeep_run(void *user)
@@ -270,6 +305,7 @@ static void *upkeep_run(void *user)
         }
     }
     pthread_mutex_unlock(&upkeep->lock);
+    tallies_tell(upkeep, true);
     return NULL;
 }
 

@@ -4,6 +4,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/asked_file.c
   ${CMAKE_CURRENT_LIST_DIR}/asked_sums.c
   ${CMAKE_CURRENT_LIST_DIR}/case.c
+  ${CMAKE_CURRENT_LIST_DIR}/daily.c
   ${CMAKE_CURRENT_LIST_DIR}/day.c
   ${CMAKE_CURRENT_LIST_DIR}/days.c
   ${CMAKE_CURRENT_LIST_DIR}/describe.c

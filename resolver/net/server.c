@@ -13,6 +13,7 @@ struct server {
     unsigned count, running;
     struct worker **workers;
     struct counters *counters; /* one for each worker */
+    struct tallies *tallies;   /* likewise */
     pthread_mutex_t lock;      /* guards `stopped`; held while something is handed to all workers */
     bool stopped;
 };
@@ -51,11 +52,13 @@ int server_create(struct listeners *listeners, struct world *world,
         server->workers = calloc(workers, sizeof(struct worker *));
         server->counters =
             aligned_alloc(_Alignof(struct counters), workers * sizeof(struct counters));
+        server->tallies = aligned_alloc(_Alignof(struct tallies), workers * sizeof(struct tallies));
     }
-    if (!server || !server->workers || !server->counters) {
+    if (!server || !server->workers || !server->counters || !server->tallies) {
         bl_error_set(error, code, "out of memory for %u workers", workers);
     } else {
         memset(server->counters, 0, workers * sizeof(struct counters));
+        memset(server->tallies, 0, workers * sizeof(struct tallies));
         code = 0;
         for (unsigned i = 0; i < workers && code == 0; i++) {
             struct pipeline_options options = {
@@ -64,6 +67,7 @@ int server_create(struct listeners *listeners, struct world *world,
                 .asked = records->asked ? records->asked[i] : NULL,
                 .questions = records->questions ? &records->questions[i] : NULL,
                 .counters = &server->counters[i],
+                .tallies = &server->tallies[i],
                 .has_radar = true,
                 .cookie_seed = seed};
             code = worker_create(server, i, listeners, &options, &server->workers[i], error);
@@ -179,6 +183,7 @@ void server_destroy(struct server *server)
         worker_destroy(server->workers[i]);
     free(server->workers);
     free(server->counters);
+    free(server->tallies);
     pthread_mutex_destroy(&server->lock);
     free(server);
 }
@@ -204,4 +209,11 @@ void server_counters(const struct server *server, struct counters *out_sum)
 #undef COUNTER_ADD
     }
     *out_sum = sum;
+}
+
+void server_tallies(const struct server *server, struct tallies *out_sum)
+{
+    memset(out_sum, 0, sizeof *out_sum);
+    for (unsigned i = 0; i < server->count; i++)
+        tallies_sum(out_sum, &server->tallies[i]);
 }

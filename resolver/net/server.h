@@ -22,6 +22,7 @@
 #include "blocklists/error.h"
 #include "resolver/net/listen.h"
 #include "resolver/query/query.h"
+#include "resolver/query/tally.h"
 
 struct server;
 
@@ -56,5 +57,6 @@ unsigned server_workers(const struct server *server);
 uint64_t server_turns(const struct server *server, unsigned worker);
 /* The sum over the workers, each number read once. Any thread. */
 void server_counters(const struct server *server, struct counters *out_sum);
+void server_tallies(const struct server *server, struct tallies *out_sum); /* likewise */
 
 #endif

@@ -6,6 +6,7 @@
 #include "resolver/query/allowed.h"
 #include "resolver/query/recompose.h"
 #include "resolver/query/rewrite.h"
+#include "resolver/query/tally.h"
 
 enum { OPTIONS_REPLIED_MAX = 4 + COOKIE_WHOLE + 6 };
 
@@ -167,9 +168,13 @@ static enum query_next answer_recomposed(struct pipeline *pipeline, struct query
             return answer_error(pipeline, query, DNS_SERVFAIL, DNS_EDE_OTHER,
                                 "The safe form of this search engine cannot be found.");
         COUNT(pipeline->counters, rewritten);
+        rewrite_tally(pipeline, query);
         how.alias = query->sought->name;
         how.alias_len = query->sought->asked_len;
     }
+    if (source->has_ech && how.without_ech)
+        tally_add(pipeline->tallies, policy_group_name(pipeline->world->policy, query->group),
+                  TALLY_HELLO);
     answer_start(query, &writer, rcode);
     if (recompose_records(&writer, &how) < 0)
         return answer_error(pipeline, query, DNS_SERVFAIL, -1, NULL);

@@ -2,6 +2,7 @@
 
 #include "resolver/query/answer.h"
 #include "resolver/query/radar.h"
+#include "resolver/query/tally.h"
 
 static uint64_t record(struct pipeline *pipeline, const struct query *query, struct ruling ruling,
                        const struct denial_match *match, bool observed)
@@ -203,6 +204,9 @@ enum query_next answer_denied(struct pipeline *pipeline, struct query *query, st
     COUNT(pipeline->counters, denied);
     if (match->via != VIA_QUESTION && match->via != VIA_RULE)
         COUNT(pipeline->counters, denied_answers);
+    if (ruling.rule == RULE_REBINDING)
+        tally_add(pipeline->tallies, policy_group_name(pipeline->world->policy, query->group),
+                  TALLY_REBINDING);
     radar_denied(pipeline, query, ruling);
     number = record(pipeline, query, ruling, match, false);
     if (query->question.has_edns)

@@ -8,11 +8,13 @@
 #include "resolver/base/hash.h"
 #include "resolver/query/answer.h"
 #include "resolver/query/query.h"
+#include "resolver/query/tally.h"
 
 enum { LOCAL_TTL_S = 300, ARPA_TEXT_MAX = 80 };
 
 enum local_kind {
     LOCAL_NXDOMAIN,      /* the name and all below it do not exist */
+    LOCAL_CANARY,        /* the same, to have a program not go round the filter */
     LOCAL_NODATA,        /* exist, without records */
     LOCAL_LOOPBACK,      /* 127.0.0.1 and ::1 */
     LOCAL_NXDOMAIN_ZONE, /* like NXDOMAIN, unless a forward-zone covers the name */
@@ -39,17 +41,16 @@ static const struct {
     const char *name;
     enum local_kind kind;
 } SPECIAL_NAMES[] = {
-    {"localhost", LOCAL_LOOPBACK},      /* RFC 6761 section 6.3 */
-    {"invalid", LOCAL_NXDOMAIN},        /* RFC 6761 section 6.4 */
-    {"onion", LOCAL_NXDOMAIN},          /* RFC 7686 */
-    {"local", LOCAL_NXDOMAIN_ZONE},     /* RFC 6762; schools with an old domain forward it */
-    {"home.arpa", LOCAL_NXDOMAIN_ZONE}, /* RFC 8375 */
-    {"ipv4only.arpa", LOCAL_IPV4ONLY},  /* RFC 8880 */
-    {"resolver.arpa", LOCAL_NODATA},    /* RFC 9462 section 6.4: no way round by discovery */
-    {"use-application-dns.net",
-     LOCAL_NXDOMAIN},                    /* Firefox asks before it turns on DNS over HTTPS */
-    {"mask.icloud.com", LOCAL_NXDOMAIN}, /* Apple's private relay */
-    {"mask-h2.icloud.com", LOCAL_NXDOMAIN},
+    {"localhost", LOCAL_LOOPBACK},             /* RFC 6761 section 6.3 */
+    {"invalid", LOCAL_NXDOMAIN},               /* RFC 6761 section 6.4 */
+    {"onion", LOCAL_NXDOMAIN},                 /* RFC 7686 */
+    {"local", LOCAL_NXDOMAIN_ZONE},            /* RFC 6762; schools with an old domain forward it */
+    {"home.arpa", LOCAL_NXDOMAIN_ZONE},        /* RFC 8375 */
+    {"ipv4only.arpa", LOCAL_IPV4ONLY},         /* RFC 8880 */
+    {"resolver.arpa", LOCAL_NODATA},           /* RFC 9462 section 6.4: no way round by discovery */
+    {"use-application-dns.net", LOCAL_CANARY}, /* Firefox asks before it turns on DNS over HTTPS */
+    {"mask.icloud.com", LOCAL_CANARY},         /* Apple's private relay */
+    {"mask-h2.icloud.com", LOCAL_CANARY},
     /* RFC 6303 and RFC 7793: reverse zones that mean something only inside. */
     {"10.in-addr.arpa", LOCAL_NXDOMAIN_ZONE},
     {"168.192.in-addr.arpa", LOCAL_NXDOMAIN_ZONE},
@@ -216,7 +217,8 @@ static void answer_any(struct pipeline *pipeline, struct query *query)
 static void answer_local(struct pipeline *pipeline, struct query *query,
                          const struct local_name *item)
 {
-    bool is_missing = item->kind == LOCAL_NXDOMAIN || item->kind == LOCAL_NXDOMAIN_ZONE;
+    bool is_missing = item->kind == LOCAL_NXDOMAIN || item->kind == LOCAL_CANARY ||
+                      item->kind == LOCAL_NXDOMAIN_ZONE;
     unsigned rcode = is_missing ? DNS_NXDOMAIN : DNS_NOERROR;
     struct dns_writer writer;
     size_t empty;
@@ -255,6 +257,9 @@ bool local_answer(struct pipeline *pipeline, struct query *query)
             exchange_has_zone(pipeline->exchanges, question->name))
             break;
         COUNT(pipeline->counters, local);
+        if (item->kind == LOCAL_CANARY)
+            tally_add(pipeline->tallies, policy_group_name(pipeline->world->policy, query->group),
+                      TALLY_CANARY);
         answer_local(pipeline, query, item);
         return true;
     }

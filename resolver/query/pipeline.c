@@ -110,6 +110,7 @@ int pipeline_create(const struct pipeline_options *options, struct moment moment
     pipeline->asked_given = options->asked;
     pipeline->questions_given = options->questions;
     pipeline->counters = options->counters;
+    pipeline->tallies = options->tallies;
     pipeline->pool_size = most;
     random_init(&pipeline->random);
     pipeline->client_salt = random_64(&pipeline->random);

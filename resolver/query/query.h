@@ -122,6 +122,7 @@ enum {
 
 struct radar;
 struct reply;
+struct tallies;
 
 struct pipeline {
     struct world *world;   /* the one this batch is judged by */
@@ -133,6 +134,7 @@ struct pipeline {
     struct asked *asked;     /* NULL: allowed questions are not counted (`recording`, self-test) */
     struct journal *questions; /* NULL: allowed questions are not recorded one by one */
     struct counters *counters;
+    struct tallies *tallies;    /* NULL: off (self-test, `why`) */
     struct dns_question sought; /* scratch: stage rewrite's */
     struct reply *reply;        /* scratch: the reply at hand, until its waiters are finished */
     struct exchange *refreshes[PIPELINE_REFRESHES]; /* begun, not sent yet */
@@ -158,6 +160,7 @@ struct pipeline_options {
     struct journal *const *questions; /* borrowed: where the journal of allowed questions is found
                                          when a world wants it; atomic; may be NULL */
     struct counters *counters; /* borrowed: shared with status, written by this worker only */
+    struct tallies *tallies;   /* borrowed, likewise; may be NULL */
     size_t max_queries;        /* in flight; 0 for PIPELINE_QUERIES */
     bool has_radar;
     const uint8_t *cookie_seed; /* SIPHASH_KEY octets, the same for all workers; NULL: one's own */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "resolver/query/safe_search.h"
+#include "resolver/query/tally.h"
 
 /* The types that lead a browser to a server. Others of these names (mail, keys, proofs of
  * ownership) are answered as they are. */
@@ -23,6 +24,20 @@ static void seek(struct pipeline *pipeline, struct query *query, const struct bl
     sought->asked_len = host->len;
     memcpy(sought->name, host->wire, host->len);
     query->sought = sought;
+}
+
+void rewrite_tally(struct pipeline *pipeline, const struct query *query)
+{
+    const struct world *world = pipeline->world;
+    const struct config_group *group =
+        &world->config->groups[policy_group_base(world->policy, query->group)];
+    struct safe_form form;
+
+    /* A world that came since may know the engine no more. */
+    if (group->safe_search != SAFE_SEARCH_OFF &&
+        safe_search_find(world->safe_search, query->question.name, query->question.asked_len,
+                         (enum config_safe_search)group->safe_search, &form))
+        tally_add(pipeline->tallies, group->name, form.engine);
 }
 
 enum rewrite rewrite_question(struct pipeline *pipeline, struct query *query)

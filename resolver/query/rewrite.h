@@ -25,4 +25,7 @@ static inline bool rewrite_is_on(const struct query *query)
     return query->sought != &query->question;
 }
 
+/* Counts a question that was answered with an alias, by group and engine. */
+void rewrite_tally(struct pipeline *pipeline, const struct query *query);
+
 #endif

@@ -1,10 +1,40 @@
 """The file of figures: well formed whatever the configuration's words are, and true."""
 import re
 
+import json
+import time
+
 import lab
 from lab import holds, same, wait_for
+from test_answers import opened
+from upstream import Upstream
 
 LINE = re.compile(r'^(#.*|[a-z_:]+(\{[a-z]+="([^"\\]|\\.)*"(,[a-z]+="([^"\\]|\\.)*")*\})? -?\d+)$')
+
+
+def well_formed(text):
+    """What promtool checks: help and type once, before the samples, which stand together; counters end in _total; no
+    sample twice. Gives {name: {labels: value}}."""
+    same([line for line in text.splitlines() if not LINE.match(line)], [], "lines that are not well formed")
+    holds(text.endswith("\n"), "the last line has its end")
+    families, kinds, now = {}, {}, None
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            now = line.split()[2]
+            holds(now not in families, f"{now} is there twice")
+            families[now] = {}
+        elif line.startswith("# TYPE "):
+            same(line.split()[2], now, "help and type")
+            kinds[now] = line.split()[3]
+        else:
+            name, value = re.match(r"[a-z_:]+", line)[0], line.rsplit(" ", 1)[1]
+            same(name, now, "a sample among others'")
+            labels = line[len(name):].rsplit(" ", 1)[0]
+            holds(labels not in families[now], f"{line} is there twice")
+            families[now][labels] = int(value)
+    same(set(kinds), set(families))
+    same([name for name, kind in kinds.items() if (kind == "counter") != name.endswith("_total")], [], "names of counters")
+    return families
 
 
 def test_figures(place):
@@ -21,7 +51,7 @@ def test_figures(place):
         return found and int(found[1]) == 4
     wait_for("four denials counted", denied)
     text = file.read_text()
-    same([line for line in text.splitlines() if not LINE.match(line)], [], "lines that are not well formed")
+    well_formed(text)
     holds('chalkgate_listed_names{category="ads"} 1\n' in text, "the category's names")
     holds("tracker" not in text, "a name that somebody asked for")
 
@@ -32,6 +62,46 @@ def test_unwritable_file_is_told_once(place):
     resolver = place.resolver()
     wait_for("the log says so", lambda: "metrics: cannot write" in resolver.log())
     same(resolver.ask("tracker.example").rcode, "NXDOMAIN", "answers go on")
+
+
+def test_what_was_made_safe_is_counted(place):
+    """By group and engine: in the status, the figures and the reports, over a restart too."""
+    up = place.enter(Upstream())
+    file = place.folder / "chalkgate.prom"
+    opened(place, up.port, f"metrics: {{file: '{file}', every: 1s}}\nexport: {{lines: {{form: json, file: lines.json}}}}\n",
+           workers=2)
+    resolver = place.resolver()
+    for _ in range(3):
+        holds(resolver.ask("www.google.com").answers, "an alias")
+    resolver.ask("www.youtube.com")
+    resolver.ask("use-application-dns.net")
+    resolver.ask("inside.private.example")
+    resolver.ask("x.svchint.example", "HTTPS")
+    expected = {"Google": 3, "YouTube": 1, "canary": 1, "inside address": 1, "encrypted hello": 1}
+
+    def counted():
+        return {one["what"]: one["count"] for one in place.json("status")["tallies"] if one["group"] == "pupils"}
+    same(counted(), expected)
+    wait_for("the figures are written", lambda: file.exists() and "made_safe_total{" in file.read_text())
+    time.sleep(1.5)
+    figures = well_formed(file.read_text())
+    same(figures["chalkgate_made_safe_total"]['{group="pupils",what="Google"}'], 3)
+    for name in ("records_total", "journal_waiting_bytes", "alerts_waiting", "export_waiting", "upstream_failed_total",
+                 "lists_imported_time_seconds", "cache_entries", "denied_total"):
+        holds(f"chalkgate_{name}" in figures, f"no {name} among the figures")
+    resolver.stop()
+    resolver = place.resolver()
+    resolver.ask("www.google.com")
+    resolver.stop()
+    expected["Google"] = 4
+    for audience in ("dsl", "head", "governors"):
+        told = json.loads(place.command("report", "--audience", audience, "--format", "json").stdout)
+        same({one["what"]: one["count"] for one in told["made-safe"]}, expected, audience)
+    for form in ("text", "html"):
+        told = place.command("report", "--audience", "head", "--format", form).stdout
+        holds("Denials sent to collectors" in told and "lines" in told, told)
+        holds("Made safe" in told and "Google: the search was made safe" in told, told)
+    holds("www.google" not in json.dumps(told), "a name that somebody asked for")
 
 
 if __name__ == "__main__":
