@@ -159,6 +159,10 @@ def test_addresses(place):
             refused(resolver.ask(name, kind), f"a listed address by {kind}, {what}")
         same(resolver.ask(name, kind, source="127.0.0.2").rcode, "NOERROR", f"{kind} for staff")
     same(resolver.ask("x.at-77.example").rcode, "NOERROR", "an address beside the range")
+    # A listed name that the school allows covers no address that is listed by the same category.
+    place.command("allow", LISTED, "--group", "pupils", "--for", "10m", "--reason", "x")
+    same(resolver.ask("tracker-_-example.cloaked.example").rcode, "NOERROR", "an alias to an allowed name")
+    refused(resolver.ask("x.aliasat-5.example"), "with a listed address")
     same({one["via"] for one in place.denials("--client", "127.0.0.1")}, {"address"}, "how they were found")
     answer = resolver.ask("x.svchint-77.example", "HTTPS")
     same(answer.rcode, "NOERROR", "a hint beside the range")
@@ -211,17 +215,18 @@ def test_ut1_by_kdig(place):
     need("kdig")
     ut1 = shared("ut1")
     names = (ut1 / "gambling" / "domains").read_text().split("\n")
-    names = [name for name in names if name and name[0].isalnum() and name.isascii()][:400:40]
+    names = [name for name in names if name and name[0].isalnum() and name.isascii()][:400:50]
     upstream = place.enter(Upstream())
     place.configure(upstreams=[f"127.0.0.1:{upstream.port}"])
     place.command("lists", "import", "--category", "gambling", "--reason", "x", ut1 / "gambling" / "domains")
     place.resolver()
-    forms = [[], ["+tcp"], ["AAAA"], ["HTTPS"], ["TXT"], ["ANY"], ["TYPE65280"], ["+nordflag"], ["+cdflag"], ["+dnssec"],
+    forms = [[], ["+tcp"], ["AAAA"], ["HTTPS"], ["SVCB"], ["CNAME"], ["NULL"], ["TXT"], ["ANY"], ["TYPE65280"], ["CH", "TXT"],
+             ["+nordflag"], ["+cdflag"], ["+dnssec"],
              ["+subnet=192.0.2.0/24"], ["+noedns"], ["+bufsize=512"], ["+cookie=0102030405060708"], ["+padding=64"]]
     asked = 0
     for name in names:
         for form in forms:
-            for spelled in (name, name.upper(), "www." + name):
+            for spelled in (name, name.upper() + ".", "_443._tcp." + name):
                 done = place.run("kdig", "@127.0.0.1", "-p", place.port, "+timeout=6", "+retry=0", spelled, *form)
                 holds("status: NXDOMAIN" in done.stdout, f"kdig {spelled} {form}: {done.stdout}{done.stderr}")
                 asked += 1

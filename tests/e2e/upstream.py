@@ -250,6 +250,12 @@ class Faults:
                 + dns.record(alias, 1, 300, dns.address_data(address_of(alias))))
         return [Reply(header(message, answers=3) + self.question(message) + rows)]
 
+    def fault_aliasat(self, message, number, tcp):
+        """An alias to below tracker.example, at the address 11.66.0.N."""
+        rows = (dns.record(b"\xc0\x0c", 5, 300, dns.name_wire("www.tracker.example"))
+                + dns.record("www.tracker.example", 1, 300, bytes([11, 66, 0, number or 1])))
+        return [Reply(header(message, answers=2) + self.question(message) + rows)]
+
     def fault_barealias(self, message, number, tcp):
         """An alias without anything behind it, as for types that the target does not have."""
         return self._chain(message, [message.name.split(".")[0].replace("-_-", ".")], end=False)
