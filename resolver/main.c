@@ -275,7 +275,8 @@ static int start_unprivileged(struct run *run, struct bl_error *error)
                                                  .journals = run->journals,
                                                  .journal_count = run->journal_count,
                                                  .observers = &run->observer,
-                                                 .observer_count = 1};
+                                                 .observer_count = 1,
+                                                 .namer = watch_namer(daemon)};
         code = denials_writer_start(&options, &daemon->writer, error);
     }
     if (code == 0)

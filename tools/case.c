@@ -63,6 +63,12 @@ void case_print(const json_t *denial)
     line("When", text_of(denial, "time"));
     snprintf(text, sizeof(text), "%s (%s)", text_of(denial, "device"), text_of(denial, "group"));
     line("Device", text);
+    line("Its name", text_of(denial, "device_name"));
+    snprintf(text, sizeof(text), "%s%s", text_of(denial, "mac"),
+             json_is_true(json_object_get(denial, "mac_private"))
+                 ? ", made up by the device for this network"
+                 : "");
+    line("Its MAC", text);
     snprintf(text, sizeof(text), "%s, type %s", text_of(denial, "name"),
              show_type((uint16_t)json_integer_value(json_object_get(denial, "type")), type));
     if (count > 1)

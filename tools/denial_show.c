@@ -133,7 +133,7 @@ void show_html(FILE *out, const char *text)
 void denial_csv_head(FILE *out)
 {
     fputs("time,case,group,category,severity,client,name,type,matched,via,transport,observed,count,"
-          "rule,policy-version,generation\r\n",
+          "rule,policy-version,generation,device,mac\r\n",
           out);
 }
 
@@ -141,6 +141,7 @@ void denial_csv(FILE *out, const struct denial_record *record)
 {
     char time[SHOW_TIME_MAX], code[CASE_TEXT_MAX], client[ADDRESS_TEXT_MAX];
     char name[BL_NAME_TEXT_MAX], match[BL_NAME_TEXT_MAX], type[SHOW_TYPE_MAX];
+    char mac[MAC_TEXT_MAX];
 
     bl_name_text(record->qname, name);
     const char *cells[] = {show_time(record->wall_ms, time),
@@ -158,13 +159,25 @@ void denial_csv(FILE *out, const struct denial_record *record)
         show_csv_cell(out, cells[i]);
         fputc(',', out);
     }
-    fprintf(out, "%s,%" PRIu32 ",%s,%" PRIu32 ",%" PRIu64 "\r\n", record->observed ? "yes" : "no",
+    fprintf(out, "%s,%" PRIu32 ",%s,%" PRIu32 ",%" PRIu64 ",", record->observed ? "yes" : "no",
             record->count, show_rule(record->rule), record->policy_version, record->generation);
+    show_csv_cell(out, record->device->name);
+    fprintf(out, ",%s\r\n", record->device->has_mac ? mac_text(record->device->mac, mac) : "");
 }
 
 json_t *denial_json(const struct denial_record *record)
 {
     return denial_record_json(record, show_rule(record->rule));
+}
+
+/* In a column: the name where there is one. */
+static const char *device_of(const struct denial_record *record, char out[DENIAL_DEVICE_MAX])
+{
+    if (record->device->name[0] != '\0')
+        text_safe(record->device->name, out, DENIAL_DEVICE_MAX);
+    else
+        address_text(&record->client, out);
+    return out;
 }
 
 enum { GROUP_MAX = 12, CATEGORY_MAX = 16, CLIENT_MAX = 25, CASE_WIDTH = 8, NAME_MIN = 20 };
@@ -186,12 +199,12 @@ static void width_see(int *width, size_t len, int most)
 
 void denial_widths_see(struct denial_widths *widths, const struct denial_record *record)
 {
-    char client[ADDRESS_TEXT_MAX];
+    char device[DENIAL_DEVICE_MAX];
 
     width_see(&widths->group, strlen(record->group), GROUP_MAX);
     width_see(&widths->category, strlen(record->category) + (record->observed ? 1 : 0),
               CATEGORY_MAX);
-    width_see(&widths->client, strlen(address_text(&record->client, client)), CLIENT_MAX);
+    width_see(&widths->client, strlen(device_of(record, device)), CLIENT_MAX);
 }
 
 /* `text` in `width` columns, its beginning left out where it is too long (the end of a name says
@@ -228,7 +241,7 @@ void denial_line_head(FILE *out, const struct denial_widths *widths)
 
 void denial_line(FILE *out, const struct denial_widths *widths, const struct denial_record *record)
 {
-    char client[ADDRESS_TEXT_MAX], code[CASE_TEXT_MAX], word[256], text[256];
+    char device[DENIAL_DEVICE_MAX], code[CASE_TEXT_MAX], word[256], text[256];
     char name[BL_NAME_TEXT_MAX + 64], match[BL_NAME_TEXT_MAX];
     struct tm local;
 
@@ -238,7 +251,7 @@ void denial_line(FILE *out, const struct denial_widths *widths, const struct den
     snprintf(text, sizeof(text), "%s%s", record->observed ? "~" : "",
              text_safe(record->category, word, sizeof(word)));
     cell(out, text, widths->category, false);
-    cell(out, address_text(&record->client, client), widths->client, false);
+    cell(out, device_of(record, device), widths->client, false);
     size_t len = bl_name_text(record->qname, name);
     if (record->via != VIA_QUESTION && denial_match_text(record, match)[0] != '\0')
         len += (size_t)snprintf(name + len, sizeof(name) - len, " > %s", match);

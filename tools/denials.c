@@ -72,6 +72,9 @@ static error_t options_parse(int key, char *value, struct argp_state *state)
             argp_error(state, "\"%s\" is no address or subnet", value);
         options->filter.client = &options->client;
         return 0;
+    case 'd':
+        options->filter.device = value;
+        return 0;
     case 'n': {
         enum bl_name_fault fault = bl_name_parse(value, strlen(value), &options->name);
         if (fault != BL_NAME_FINE)
@@ -99,6 +102,8 @@ static const struct argp_option options_table[] = {
     {"group", 'g', "GROUP", 0, "of this group only", 0},
     {"category", 'c', "CATEGORY", 0, "of this category only", 0},
     {"client", 'a', "ADDRESS", 0, "of this device, or of a subnet such as 10.1.4.0/24", 0},
+    {"device", 'd', "DEVICE", 0, "of this device, by its name or MAC address, on all its addresses",
+     0},
     {"name", 'n', "NAME", 0, "for this name and all below it, asked or matched", 0},
     {"follow", 'f', NULL, 0, "go on showing new ones until Ctrl-C", 0},
     {"format", 'F', "FORMAT", 0, "text (the default), csv or json", 0},

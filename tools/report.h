@@ -26,6 +26,7 @@ enum report_audience { REPORT_DSL, REPORT_HEAD, REPORT_GOVERNORS };
 /* A word with its count: a group, category, registrable domain or device. */
 struct report_sum {
     char *name;
+    char *key;                          /* of a device: the same over all its addresses */
     char *title;                        /* of a category; "" elsewhere */
     uint8_t severity;                   /* of a category; of a name or device the highest met */
     uint64_t denied, observed, counted; /* counted: not itemised, not among denied */

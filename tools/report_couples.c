@@ -107,8 +107,11 @@ struct places {
 
 static void places_make(struct tally_words *words, const struct report_sums *sums)
 {
-    for (size_t i = 0; i < sums->count; i++)
-        tally_word(words, sums->items[i].name, strlen(sums->items[i].name));
+    for (size_t i = 0; i < sums->count; i++) {
+        const struct report_sum *sum = &sums->items[i];
+        const char *word = sum->key != NULL ? sum->key : sum->name;
+        tally_word(words, word, strlen(word));
+    }
 }
 
 static uint32_t place(struct tally_words *words, const char *name, const char *fallback)

@@ -41,6 +41,7 @@ struct pair {
 /* What a device asked last, whatever it was; and what it asked last of each category. */
 struct device {
     struct address client;
+    char key[DENIAL_DEVICE_MAX], text[DENIAL_DEVICE_MAX];
     struct {
         int64_t at_ms;
         uint32_t domain;
@@ -194,9 +195,11 @@ static unsigned name_kinds(struct findings *findings, const struct denial_record
     return kinds;
 }
 
-static uint32_t device_number(struct findings *findings, const struct address *client)
+static uint32_t device_number(struct findings *findings, const struct denial_record *record)
 {
-    uint32_t number = tally_word(&findings->devices, client->bytes, 16);
+    char key[DENIAL_DEVICE_MAX];
+    denial_device_key(record->device, &record->client, key);
+    uint32_t number = tally_word(&findings->devices, key, strlen(key));
 
     if (number >= findings->device_room) {
         size_t room = (size_t)number * 2 + 64;
@@ -206,17 +209,22 @@ static uint32_t device_number(struct findings *findings, const struct address *c
                (room - findings->device_room) * sizeof(*findings->device_list));
         findings->device_room = room;
     }
-    findings->device_list[number].client = *client;
+    struct device *device = &findings->device_list[number];
+    if (device->text[0] == '\0' || record->device->name[0] != '\0') {
+        denial_device_text(record->device, &record->client, device->text);
+        memcpy(device->key, key, sizeof(key));
+        device->client = record->client;
+    }
     return number;
 }
 
 static uint32_t device_of(struct findings *findings, const struct denial_record *record)
 {
     if (record->client_id == TALLY_NO_ID)
-        return device_number(findings, &record->client);
+        return device_number(findings, record);
     uint32_t *met = tally_id_at(&findings->met.devices, record->client_id);
     if (*met == TALLY_NO_ID)
-        *met = device_number(findings, &record->client);
+        *met = device_number(findings, record);
     return *met;
 }
 
@@ -619,7 +627,9 @@ void findings_seen_before(struct findings *findings, const struct denial_met *me
     if (known != NULL && *known != TALLY_NO_ID) {
         device = *known;
     } else {
-        device = tally_word_find(&findings->devices, met->client->bytes, 16);
+        char key[DENIAL_DEVICE_MAX];
+        denial_device_key(met->device, met->client, key);
+        device = tally_word_find(&findings->devices, key, strlen(key));
         device = device == TALLY_NO_ID ? NEVER : device;
         if (known != NULL)
             *known = device;
@@ -631,7 +641,7 @@ void findings_seen_before(struct findings *findings, const struct denial_met *me
         *tally_at(&findings->seen, tally_key(device, number)) = 1;
 }
 
-/* Strings of the findings: names of domains and addresses as text, in place of their bytes. */
+/* Strings of the findings: names of domains as text, in place of their bytes. */
 static void words_to_text(struct findings *findings)
 {
     for (size_t i = 0; i < findings->domains.count; i++) {
@@ -639,12 +649,6 @@ static void words_to_text(struct findings *findings)
         bl_name_text(findings->domains.items[i].bytes, text);
         free(findings->domains.items[i].bytes);
         findings->domains.items[i].bytes = tally_must(strdup(text));
-    }
-    for (size_t i = 0; i < findings->devices.count; i++) {
-        char text[ADDRESS_TEXT_MAX];
-        address_text(&findings->device_list[i].client, text);
-        free(findings->devices.items[i].bytes);
-        findings->devices.items[i].bytes = tally_must(strdup(text));
     }
 }
 
@@ -669,7 +673,7 @@ const struct finding *findings_judge(struct findings *findings, size_t *out_coun
                 }
                 findings->list[findings->list_count++] = (struct finding){
                     .client = findings->device_list[pair->device].client,
-                    .device = (const char *)findings->devices.items[pair->device].bytes,
+                    .device = findings->device_list[pair->device].text,
                     .group = (const char *)findings->groups.items[pair->group].bytes,
                     .category = (const char *)findings->categories.items[pair->category].bytes,
                     .title = (const char *)findings->titles.items[pair->category].bytes,
@@ -701,7 +705,7 @@ void findings_pairs(const struct findings *findings,
     for (size_t i = 0; i < findings->pair_count; i++) {
         const struct pair *pair = &findings->pairs[i];
         const struct finding_pair told = {
-            .device = (const char *)findings->devices.items[pair->device].bytes,
+            .device = findings->device_list[pair->device].key,
             .domain = (const char *)findings->domains.items[pair->domain].bytes,
             .group = (const char *)findings->groups.items[pair->group].bytes,
             .category = (const char *)findings->categories.items[pair->category].bytes,

@@ -44,7 +44,7 @@ struct finding_site {
 /* What one device did in one category, of one kind. */
 struct finding {
     struct address client;
-    const char *device; /* its address, as text */
+    const char *device; /* its name, MAC address or address, as text */
     const char *group, *category, *title;
     uint8_t severity;
     enum finding_kind kind;
@@ -76,7 +76,8 @@ const struct finding *findings_judge(struct findings *findings, size_t *out_coun
 
 /* What each device asked of each site: after findings_judge(), by device. */
 struct finding_pair {
-    const char *device, *domain, *group, *category;
+    const char *device; /* as report_sum.key */
+    const char *domain, *group, *category;
     uint32_t domain_number, group_number, category_number; /* small ones, for arrays */
     uint64_t count;
 };

@@ -114,15 +114,20 @@ static uint32_t name_number(struct making *making, const struct denial_sum *sum)
 static uint32_t device_number(struct making *making, const struct denial_sum *sum)
 {
     uint32_t *met = met_at(&making->devices_met, sum->client_id);
-    char text[ADDRESS_TEXT_MAX];
+    char key[DENIAL_DEVICE_MAX], text[DENIAL_DEVICE_MAX];
 
     if (met != NULL && *met != TALLY_NO_ID)
         return *met;
-    address_text(sum->client, text);
-    uint32_t number = tally_word(&making->devices, text, strlen(text));
+    denial_device_key(sum->device, sum->client, key);
+    uint32_t number = tally_word(&making->devices, key, strlen(key));
     struct report_sum *to = sum_at(making, &making->report->devices, 3, number);
-    if (to->name == NULL)
-        to->name = copy(text);
+    if (to->key == NULL)
+        to->key = copy(key);
+    /* One device over all its addresses; the name may have become known later than the device. */
+    if (to->name == NULL || sum->device->name[0] != '\0') {
+        free(to->name);
+        to->name = copy(denial_device_text(sum->device, sum->client, text));
+    }
     if (met != NULL)
         *met = number;
     return number;
@@ -182,6 +187,7 @@ static int record_sum(void *user, const struct denial_record *record)
                              .observed = record->observed,
                              .domain = record->domain,
                              .client = &record->client,
+                             .device = record->device,
                              .itemised = true,
                              .count = record->count,
                              .domain_id = TALLY_NO_ID,
@@ -318,6 +324,7 @@ static void sums_free(struct report_sums *sums)
 {
     for (size_t i = 0; i < sums->count; i++) {
         free(sums->items[i].name);
+        free(sums->items[i].key);
         free(sums->items[i].title);
     }
     free(sums->items);

@@ -27,4 +27,5 @@ target_sources(chalkgated PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/verbs_selftest.c
   ${CMAKE_CURRENT_LIST_DIR}/watch.c
   ${CMAKE_CURRENT_LIST_DIR}/watch_leases.c
+  ${CMAKE_CURRENT_LIST_DIR}/watch_names.c
   ${CMAKE_CURRENT_LIST_DIR}/watch_neighbours.c)

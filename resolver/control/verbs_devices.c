@@ -77,7 +77,8 @@ static void device_finish(struct listing *listing, json_t *device)
 /* The name in the configuration stands above the one that the device gives itself. */
 static void name_tell(const struct listing *listing, const struct device *first, json_t *device)
 {
-    const struct config_device *fixed = policy_device(listing->world->policy, &first->address);
+    const struct config_device *fixed =
+        policy_device(listing->world->policy, &first->address, NULL);
 
     if (fixed)
         json_object_set_new(device, "name", json_string(fixed->name));

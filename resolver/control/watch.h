@@ -21,6 +21,7 @@
 
 #include "blocklists/error.h"
 #include "resolver/config/config.h"
+#include "resolver/denials/drain.h"
 
 struct daemon;
 struct watch;
@@ -30,6 +31,9 @@ int watch_open(struct daemon *daemon, const struct config *config, struct bl_err
 int watch_start(struct watch *watch, struct bl_error *error);
 void watch_stop(struct watch *watch);  /* NULL is fine, and one that was not started */
 void watch_close(struct watch *watch); /* NULL is fine; daemon->devices goes, too */
+
+/* Names devices for the record, by what is known of them now. */
+struct denials_namer watch_namer(struct daemon *daemon);
 
 /* {"neighbours", "leases", "dropped", "netlink": "" or what is wrong, "files": [{"path", "format",
  * "leases", "fault"}]}; what is wrong is added to `warnings`, too. */

@@ -16,6 +16,7 @@
 #include "blocklists/name.h"
 #include "resolver/denials/dictionary.h"
 #include "resolver/denials/journal.h"
+#include "resolver/denials/words.h"
 
 enum { WORD_MAX = 64, TABLE_SIZE = 2 * ALERTS_DEVICES_MAX, PROBES = 16 };
 
@@ -106,10 +107,12 @@ int alerts_configure(struct alerts *alerts, const struct alert_settings *setting
 
 /* The place of a device and a category; when all around are taken, that which asked longest ago
  * goes. */
-static struct watched *watched_at(struct alerts *alerts, const struct address *client,
+static struct watched *watched_at(struct alerts *alerts, const struct journal_item *item,
                                   const char *category)
 {
-    uint64_t hash = dictionary_hash(0x5eed, client->bytes, 16);
+    char key[DENIAL_DEVICE_MAX];
+    denial_device_key(&item->device, &item->denial.client, key);
+    uint64_t hash = dictionary_hash(0x5eed, key, strlen(key));
     hash = dictionary_hash(hash, category, strlen(category)) | 1;
     struct watched *oldest = NULL;
 
@@ -185,22 +188,23 @@ static char *alert_text(const struct journal_item *item, const struct legend_nam
     static const char *const severities[] = {"low", "medium", "high", "urgent"};
     const struct denial *denial = &item->denial;
     char name[BL_NAME_TEXT_MAX], client[ADDRESS_TEXT_MAX], code[CASE_TEXT_MAX], time[40];
-    char sentence[1024];
+    char sentence[1024], device[DENIAL_DEVICE_MAX];
 
     const char *group = denial->group < legend->group_count ? legend->groups[denial->group] : "";
     const char *category = legend->categories[denial->category];
     const char *title = legend->titles[denial->category];
     bl_name_text(denial->qname, name);
     address_text(&denial->client, client);
+    denial_device_text(&item->device, &denial->client, device);
     if (threshold != NULL)
         snprintf(sentence, sizeof(sentence),
                  "%s (%.60s) was refused %u look-ups of %.120s within %" PRId64
                  " minutes, the last of %.255s",
-                 client, group, threshold->count, title, (threshold->within_ms + 59999) / 60000,
+                 device, group, threshold->count, title, (threshold->within_ms + 59999) / 60000,
                  name);
     else
         snprintf(sentence, sizeof(sentence), "%s (%.60s) looked up %.255s, which %s as %.120s",
-                 client, group, name, denial->observed ? "would have been refused" : "was refused",
+                 device, group, name, denial->observed ? "would have been refused" : "was refused",
                  title);
     json_t *object = json_pack(
         "{ss,ss,so,so,so,so,ss,ss,sb,ss,sI,sI}", "time", moment_text(denial->wall_ms, time),
@@ -209,6 +213,7 @@ static char *alert_text(const struct journal_item *item, const struct legend_nam
         severities[legend->severities[denial->category] & 3], "observed", (int)denial->observed,
         "case", denials_case_text(item->case_number, code), "policy-version",
         (json_int_t)denial->policy_version, "generation", (json_int_t)denial->generation);
+    denial_device_tell(&item->device, object);
     if (object != NULL && threshold != NULL)
         json_object_set_new(object, "threshold",
                             json_pack("{sI,sI}", "count", (json_int_t)threshold->count, "seconds",
@@ -297,7 +302,7 @@ void alerts_meet(void *user, const struct journal_item *item, const struct legen
     /* Journals of a machine that was off for days hold what nobody can act on at once any more. */
     bool old = (int64_t)now.tv_sec * 1000 - denial->wall_ms > ALERTS_OLD_MS;
     if ((severe || threshold != NULL) && !old) {
-        struct watched *watched = watched_at(alerts, &denial->client, category);
+        struct watched *watched = watched_at(alerts, item, category);
         bool reached = threshold != NULL && threshold_reached(watched, threshold, denial->wall_ms);
         bool quiet = watched->alerted_ms != 0 && denial->wall_ms >= watched->alerted_ms &&
                      denial->wall_ms - watched->alerted_ms < alerts->quiet_ms;

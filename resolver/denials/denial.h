@@ -40,6 +40,7 @@ struct denial {
     const uint8_t
         *matched; /* wire name that matched; inside qname where it is a suffix of it; or NULL */
     const uint8_t *address; /* 16 octets (IPv4 mapped) that matched, or NULL */
+    const uint8_t *mac;     /* MAC_LEN octets, as a trusted forwarder told; or NULL */
 };
 
 #endif

@@ -28,7 +28,7 @@ json_t *denial_record_describe(const struct denial_record *record)
     char time[40], client[ADDRESS_TEXT_MAX], name[BL_NAME_TEXT_MAX], match[BL_NAME_TEXT_MAX];
 
     bl_name_text(record->qname, name);
-    return json_pack(
+    json_t *object = json_pack(
         "{sI,ss,ss,so,so,so,ss,ss,si,ss,ss,sb,sI,sI,sI}", "wall_ms", (json_int_t)record->wall_ms,
         "time", moment_text(record->wall_ms, time), "device", address_text(&record->client, client),
         "group", denial_word_json(record->group), "category", denial_word_json(record->category),
@@ -37,6 +37,8 @@ json_t *denial_record_describe(const struct denial_record *record)
         denial_match_text(record, match), "via", denial_via_text(record->via), "observed",
         (int)record->observed, "count", (json_int_t)record->count, "policy_version",
         (json_int_t)record->policy_version, "generation", (json_int_t)record->generation);
+    denial_device_tell(record->device, object);
+    return object;
 }
 
 static int record_take(void *user, const struct denial_record *record)

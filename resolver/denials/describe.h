@@ -1,7 +1,8 @@
 /* One denial by its case number, as JSON: for `case`, incidents and whoever else needs it whole.
  *
  *   {"case", "wall_ms", "time", "device", "group", "category", "title", "severity", "name", "type",
- * "matched", "via", "observed", "count", "policy_version", "generation"}
+ * "matched", "via", "observed", "count", "policy_version", "generation"}, and
+ * denial_device_tell()'s
  *
  * Threads, access and damage: as with denials_search() of records.h.
  */

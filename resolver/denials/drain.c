@@ -120,6 +120,27 @@ static void observers_tell(struct drain *drain, struct journal_file *file,
     file->observed = item->offset + 1;
 }
 
+/* Whose it is, as far as is known now: a moment after it was written. */
+static void device_find(struct drain *drain, struct journal_item *item)
+{
+    const struct denial *denial = &item->denial;
+
+    if (denial->mac != NULL) {
+        memcpy(item->device.mac, denial->mac, MAC_LEN);
+        item->device.has_mac = 1;
+    }
+    if (drain->namer.name == NULL)
+        return;
+    if (denial->mac != NULL || !drain->last.known ||
+        !address_equal_host(&drain->last.client, &denial->client)) {
+        drain->namer.name(drain->namer.user, denial, &item->device);
+        drain->last.client = denial->client;
+        drain->last.device = item->device;
+        drain->last.known = denial->mac == NULL;
+    }
+    item->device = drain->last.device;
+}
+
 /* An item that was read ahead of its turn. */
 struct drain_ahead {
     struct journal_item item;
@@ -130,9 +151,9 @@ struct drain_ahead {
 
 /* DRAIN_MORE: not taken, commit first. */
 static enum drain_result item_take(struct drain *drain, struct journal_file *file,
-                                   const struct drain_ahead *ahead, struct bl_error *error)
+                                   struct drain_ahead *ahead, struct bl_error *error)
 {
-    const struct journal_item *item = &ahead->item;
+    struct journal_item *item = &ahead->item;
     struct segment_item added = {.item = item,
                                  .keys = ahead->keys,
                                  .sequence = file->sequence,
@@ -149,6 +170,7 @@ static enum drain_result item_take(struct drain *drain, struct journal_file *fil
         return DRAIN_FAILED;
     if (item->offset < drained)
         return DRAIN_DONE;
+    device_find(drain, item);
     if (segment != ahead->expected)
         added.keys = segment_expect(segment, item);
     if (segment_add(segment, &added, error) < 0)
@@ -193,6 +215,7 @@ enum drain_result drain_file(struct drain *drain, struct journal_file *file, str
     enum drain_result result = DRAIN_DONE;
     size_t read = 0, taken = 0;
 
+    drain->last.known = false;
     limit_refresh(file);
     if (file->scan.offset >= file->scan.limit)
         return DRAIN_DONE;

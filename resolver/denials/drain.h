@@ -29,6 +29,13 @@ struct denials_observer {
     void *user;
 };
 
+/* Asked what is known of the device behind a record, as it is moved: leaves what it does not know
+ * zero. */
+struct denials_namer {
+    void (*name)(void *user, const struct denial *denial, struct denial_device *out_device);
+    void *user;
+};
+
 struct drain_count {
     struct journal_file *file;
     struct segment *segment;
@@ -40,6 +47,12 @@ struct drain {
     char state[PATH_MAX];
     const struct denials_observer *observers;
     size_t observer_count;
+    struct denials_namer namer; /* `name` NULL: nothing is known */
+    struct {
+        struct address client;
+        struct denial_device device;
+        bool known;
+    } last;                                   /* of this batch: denials come in runs of the same */
     struct segment *segments[DRAIN_SEGMENTS]; /* the one used last first */
     bool touched[DRAIN_SEGMENTS];
     struct {

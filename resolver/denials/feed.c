@@ -39,7 +39,7 @@ static void names_read(struct segment_reader *reader, const struct segment_recor
         return;
     if (!(record->match & SEGMENT_MATCH_ADDRESS))
         out->matched = segment_reader_name(reader, record->match, &other);
-    else if (segment_reader_client(reader, record->match & ~SEGMENT_MATCH_ADDRESS, match))
+    else if (segment_reader_client(reader, record->match & ~SEGMENT_MATCH_ADDRESS, match, NULL))
         out->address = match->address;
 }
 
@@ -48,15 +48,17 @@ static int record_tell(struct feed *feed, const struct segment_record *record)
     struct segment_word group = {.name = ""}, category = {.name = "", .title = ""};
     struct segment_rule rule = {.group = UINT16_MAX, .category = UINT16_MAX};
     struct segment_client client = {.scope = 0}, match;
+    struct denial_device device = {.has_mac = 0};
     struct denial_record out = {.wall_ms = feed->reader->day.start_ms + record->at_ms,
                                 .case_number = record->case_number,
+                                .device = &device,
                                 .qtype = record->qtype,
                                 .count = record->count};
 
     segment_reader_rule(feed->reader, record->rule, &rule);
     segment_reader_word(feed->reader, rule.group, &group);
     segment_reader_word(feed->reader, rule.category, &category);
-    segment_reader_client(feed->reader, record->client, &client);
+    segment_reader_client(feed->reader, record->client, &client, &device);
     out.group = group.name;
     out.category = category.name;
     out.title = category.title;

@@ -214,6 +214,11 @@ static void record_fill(struct journal_denial *record, const struct denial *deni
     if (denial->address != NULL) {
         record->head.flags |= JOURNAL_MATCH_ADDRESS;
         memcpy(at, denial->address, 16);
+        at += 16;
+    }
+    if (denial->mac != NULL) {
+        record->head.flags |= JOURNAL_MAC;
+        memcpy(at, denial->mac, MAC_LEN);
     }
 }
 
@@ -231,7 +236,7 @@ uint64_t journal_append(struct journal *journal, const struct denial *denial)
             return count_only(journal, denial);
     }
     size_t len = (JOURNAL_DENIAL_FIXED + qname_len + matched_len +
-                  (denial->address != NULL ? 16u : 0u) + 7) &
+                  (denial->address != NULL ? 16u : 0u) + (denial->mac != NULL ? MAC_LEN : 0u) + 7) &
                  ~(size_t)7;
     if (!journal_has_room(journal, len))
         return count_only(journal, denial);

@@ -18,6 +18,7 @@
 
 #include "blocklists/name.h"
 #include "resolver/denials/denial.h"
+#include "resolver/denials/device.h"
 
 enum {
     JOURNAL_FORMAT = 1,
@@ -66,7 +67,12 @@ struct journal_header {
 };
 
 enum journal_record_type { JOURNAL_LEGEND = 1, JOURNAL_DENIAL = 2 };
-enum { JOURNAL_MATCH_SUFFIX = 1, JOURNAL_MATCH_NAME = 2, JOURNAL_MATCH_ADDRESS = 4 };
+enum {
+    JOURNAL_MATCH_SUFFIX = 1,
+    JOURNAL_MATCH_NAME = 2,
+    JOURNAL_MATCH_ADDRESS = 4,
+    JOURNAL_MAC = 8
+};
 
 struct journal_record_head {
     uint16_t words; /* length in units of eight octets, this head included */
@@ -87,7 +93,8 @@ struct journal_denial {
     uint64_t generation;
     uint8_t qname_len;
     uint8_t matched; /* offset in the name asked (suffix), or octets of the name that follows it */
-    uint8_t names[]; /* the name asked; the name that matched; the address that matched; zeroes */
+    uint8_t names[]; /* the name asked; the name that matched; the address that matched; the
+                         device's MAC address; zeroes */
 };
 
 struct journal_legend {
@@ -129,6 +136,7 @@ struct journal_item {
     uint64_t case_number;
     uint16_t legend;
     struct denial denial;
+    struct denial_device device; /* what the writer knows beside: the scan leaves it empty */
     uint8_t qname_len;
     uint8_t matched_len;
 };

@@ -97,6 +97,8 @@ static bool denial_is_sound(const struct journal_denial *record, size_t len)
         need += record->matched;
     if (flags & JOURNAL_MATCH_ADDRESS)
         need += 16;
+    if (flags & JOURNAL_MAC)
+        need += MAC_LEN;
     if (need > len || !name_is_whole(names, record->qname_len))
         return false;
     if (flags & JOURNAL_MATCH_NAME)
@@ -161,8 +163,12 @@ static void item_read(const struct journal_scan *scan, const struct journal_deni
         out->denial.matched = names + record->matched;
         out->matched_len = (uint8_t)(record->qname_len - record->matched);
     }
-    if (flags & JOURNAL_MATCH_ADDRESS)
+    if (flags & JOURNAL_MATCH_ADDRESS) {
         out->denial.address = after;
+        after += 16;
+    }
+    if (flags & JOURNAL_MAC)
+        out->denial.mac = after;
 }
 
 int journal_scan_next(struct journal_scan *scan, struct journal_item *out_item,

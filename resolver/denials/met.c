@@ -21,9 +21,11 @@ static int client_tell(const struct meeting *meeting, uint32_t client_id, uint32
     struct segment_client client = {.scope = 0};
     struct segment_word category = {.name = ""};
     struct address address = {.port = 0};
-    struct denial_met met = {.day = meeting->now->day, .client = &address, .client_id = client_id};
+    struct denial_device device;
+    struct denial_met met = {
+        .day = meeting->now->day, .client = &address, .device = &device, .client_id = client_id};
 
-    if (!segment_reader_client(reader, client_id, &client))
+    if (!segment_reader_client(reader, client_id, &client, &device))
         return -EBADMSG;
     segment_reader_word(reader, word_id, &category);
     memcpy(address.bytes, client.address, sizeof(client.address));
@@ -47,8 +49,10 @@ static int rollup_meet(void *user, const struct segment_rollup *rollup)
 
 static int waiting_meet(const struct meeting *meeting, const struct pending_item *item)
 {
-    struct denial_met met = {
-        .day = meeting->now->day, .client = &item->item.denial.client, .client_id = SEGMENT_NO_ID};
+    struct denial_met met = {.day = meeting->now->day,
+                             .client = &item->item.denial.client,
+                             .device = &item->item.device,
+                             .client_id = SEGMENT_NO_ID};
     const char *title;
     uint8_t severity;
 

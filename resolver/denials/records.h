@@ -21,14 +21,16 @@
 #include "blocklists/error.h"
 #include "resolver/base/address.h"
 #include "resolver/denials/day.h"
+#include "resolver/denials/device.h"
 
 /* Borrowed for the call it is handed to. */
 struct denial_record {
     int64_t wall_ms;
     uint64_t case_number;
     struct address client;
-    const char *group;    /* "" where not known */
-    const char *category; /* "" where none decided */
+    const struct denial_device *device; /* whose address that was; never NULL */
+    const char *group;                  /* "" where not known */
+    const char *category;               /* "" where none decided */
     const char *title;
     uint8_t severity; /* enum config_severity */
     uint16_t qtype;
@@ -52,12 +54,14 @@ struct denials_filter {
     const char *group;                   /* NULL: all */
     const char *category;                /* NULL: all */
     const struct address_prefix *client; /* NULL: all */
+    const char *device;                  /* name or MAC address; NULL: all */
     const uint8_t *name;                 /* wire: it or below it was asked, or matched; NULL: all */
     uint64_t case_number;                /* 0: all; also finds one that was folded */
     bool denied_only;                    /* without those only observed */
-    bool by_client;                      /* within a day by client, each by time; what waits in
-                                            journals still, and a client that a segment's dictionary
-                                            holds twice, comes in parts */
+    bool by_client;                      /* within a day by client, those of one device together,
+                                            each by time; what waits in journals still, and a client
+                                            without MAC address that a segment's dictionary holds
+                                            twice, comes in parts */
     bool copy;
     void (*warn)(void *user, const char *sentence); /* may be NULL */
     void *warn_user;
@@ -75,8 +79,9 @@ struct denial_sum {
     unsigned hour; /* since the day's start, see day_hour_shown() */
     const char *group, *category, *title;
     uint8_t severity, observed;
-    const uint8_t *domain;        /* NULL for what was counted but not itemised */
-    const struct address *client; /* NULL likewise */
+    const uint8_t *domain;              /* NULL for what was counted but not itemised */
+    const struct address *client;       /* NULL likewise */
+    const struct denial_device *device; /* NULL likewise */
     bool itemised;
     uint64_t count;
     /* Small numbers that stand for the strings within one day: for summing up in arrays. */
@@ -94,6 +99,7 @@ int denials_sums(const char *state, const struct denials_filter *filter,
 struct denial_met {
     const struct day *day;
     const struct address *client;
+    const struct denial_device *device;
     const char *category;
     uint32_t client_id; /* as in a record */
 };

@@ -113,13 +113,14 @@ static int record_put(struct rewriting *rewriting, const struct segment_record *
                                   .policy_version = rule->policy_version,
                                   .generation = rule->generation};
     item.denial.qname = segment_reader_name(reader, record->name, &other);
-    if (item.denial.qname == NULL || !segment_reader_client(reader, record->client, &client))
+    if (item.denial.qname == NULL ||
+        !segment_reader_client(reader, record->client, &client, &item.device))
         return -EBADMSG;
     item.qname_len = (uint8_t)bl_name_length(item.denial.qname);
     memcpy(item.denial.client.bytes, client.address, 16);
     item.denial.client.scope = client.scope;
     if (record->match != SEGMENT_NO_ID && record->match & SEGMENT_MATCH_ADDRESS) {
-        if (segment_reader_client(reader, record->match & ~SEGMENT_MATCH_ADDRESS, &address))
+        if (segment_reader_client(reader, record->match & ~SEGMENT_MATCH_ADDRESS, &address, NULL))
             item.denial.address = address.address;
     } else if (record->match != SEGMENT_NO_ID) {
         item.denial.matched = segment_reader_name(reader, record->match, &other);

@@ -42,6 +42,11 @@ struct search {
     struct found *found;
     size_t found_count, found_room;
     struct rule_met *rules_met; /* by number; NULL: too many to keep */
+    struct {
+        struct segment_client client;
+        struct denial_device device;
+        uint32_t id; /* SEGMENT_NO_ID: none yet of this day */
+    } last;          /* records come in runs of the same client */
     struct scanning scanning;
 };
 
@@ -58,10 +63,13 @@ static bool name_is_below(const uint8_t *name, size_t len, const uint8_t *parent
     return false;
 }
 
-static bool client_passes(const struct denials_filter *filter, const uint8_t bytes[16])
+static bool client_passes(const struct denials_filter *filter, const uint8_t bytes[16],
+                          const struct denial_device *device)
 {
     struct address address = {0};
 
+    if (filter->device != NULL && !denial_device_is(device, filter->device))
+        return false;
     if (filter->client == NULL)
         return true;
     memcpy(address.bytes, bytes, 16);
@@ -111,13 +119,16 @@ static int rule_mark(void *user, const MDB_val *key, const MDB_val *value)
 
 static int client_mark(void *user, const MDB_val *key, const MDB_val *value)
 {
+    enum { FIXED = sizeof(struct segment_value) + sizeof(struct segment_client) };
     struct marking *marking = user;
+    const uint8_t *bytes = value->mv_data;
+    struct denial_device device;
 
-    if (value->mv_size != sizeof(struct segment_value) + sizeof(struct segment_client))
+    if (value->mv_size < FIXED ||
+        !denial_device_read(bytes + FIXED, value->mv_size - FIXED, &device))
         return -EBADMSG;
     mark(marking, key,
-         client_passes(marking->now->filter,
-                       (const uint8_t *)value->mv_data + sizeof(struct segment_value)));
+         client_passes(marking->now->filter, bytes + sizeof(struct segment_value), &device));
     return 0;
 }
 
@@ -157,7 +168,7 @@ static int marks_make(struct search *search, const struct days_now *now)
 {
     int code = dictionary_mark(now, SEGMENT_RULES, rule_mark, &search->rules, &search->rule_count);
 
-    if (code == 1 && now->filter->client != NULL)
+    if (code == 1 && (now->filter->client != NULL || now->filter->device != NULL))
         code = dictionary_mark(now, SEGMENT_CLIENTS, client_mark, &search->clients,
                                &search->client_count);
     if (code == 1 && now->filter->name != NULL)
@@ -281,7 +292,8 @@ static bool waiting_passes(const struct denials_filter *filter, const struct pen
     uint8_t severity;
 
     if (denial->wall_ms < filter->since_ms || denial->wall_ms >= filter->until_ms ||
-        (filter->denied_only && denial->observed) || !client_passes(filter, denial->client.bytes) ||
+        (filter->denied_only && denial->observed) ||
+        !client_passes(filter, denial->client.bytes, &item->item.device) ||
         (filter->case_number != 0 && filter->case_number != item->item.case_number))
         return false;
     if (filter->group != NULL &&
@@ -330,6 +342,7 @@ static void record_of_waiting(const struct pending_item *waiting, struct denial_
                                   .word_group = SEGMENT_NO_ID,
                                   .word_category = SEGMENT_NO_ID,
                                   .client = denial->client,
+                                  .device = &waiting->item.device,
                                   .group = days_group(waiting->legend, denial->group),
                                   .qtype = denial->qtype,
                                   .rule = denial->rule,
@@ -370,19 +383,29 @@ static const struct rule_met *rule_of(struct search *search, struct segment_read
     return met;
 }
 
+static void client_read(struct search *search, struct segment_reader *reader, uint32_t id)
+{
+    if (search->last.id == id)
+        return;
+    search->last.client = (struct segment_client){.scope = 0};
+    search->last.device = (struct denial_device){.has_mac = 0};
+    segment_reader_client(reader, id, &search->last.client, &search->last.device);
+    search->last.id = id;
+}
+
 static void record_of_segment(struct search *search, struct segment_reader *reader,
                               const struct day *day, const struct segment_record *record,
                               struct denial_record *out, struct segment_client *match)
 {
-    struct segment_client client = {.scope = 0};
     struct rule_met room;
     const struct rule_met *met = rule_of(search, reader, record->rule, &room);
     const struct segment_rule *rule = &met->rule;
     uint32_t domain = SEGMENT_NO_ID, other;
 
-    segment_reader_client(reader, record->client, &client);
+    client_read(search, reader, record->client);
     *out = (struct denial_record){.wall_ms = day->start_ms + record->at_ms,
                                   .case_number = record->case_number,
+                                  .device = &search->last.device,
                                   .group = met->group.name,
                                   .category = met->category.name,
                                   .title = met->category.title,
@@ -399,8 +422,8 @@ static void record_of_segment(struct search *search, struct segment_reader *read
                                   .client_id = record->client,
                                   .word_group = rule->group,
                                   .word_category = rule->category};
-    memcpy(out->client.bytes, client.address, 16);
-    out->client.scope = client.scope;
+    memcpy(out->client.bytes, search->last.client.address, 16);
+    out->client.scope = search->last.client.scope;
     out->qname = segment_reader_name(reader, record->name, &domain);
     if (out->qname == NULL)
         out->qname = out->domain = root;
@@ -410,7 +433,7 @@ static void record_of_segment(struct search *search, struct segment_reader *read
         out->domain = out->qname;
     out->domain_id = out->domain == out->qname ? record->name : domain;
     if (record->match != SEGMENT_NO_ID && record->match & SEGMENT_MATCH_ADDRESS) {
-        if (segment_reader_client(reader, record->match & ~SEGMENT_MATCH_ADDRESS, match))
+        if (segment_reader_client(reader, record->match & ~SEGMENT_MATCH_ADDRESS, match, NULL))
             out->address = match->address;
     } else if (record->match != SEGMENT_NO_ID) {
         out->matched = segment_reader_name(reader, record->match, &other);
@@ -450,37 +473,43 @@ static void time_sort(struct found *found, size_t count)
         }
 }
 
-/* The found by client: counted, then moved to where each client's stand, which fills whole lines of
- * the processor's cache where an index would jump for each record. What waits comes last. */
+/* The found by client, the clients of one device together: counted, then moved to where each
+ * client's stand, which fills whole lines of the processor's cache where an index would jump for
+ * each record. What waits comes last. */
 static int order_by_client(struct search *search, const struct days_now *now)
 {
     enum { CLIENTS_MOST = 1 << 26 }; /* a damaged file may say anything */
     uint32_t known = now->reader != NULL ? now->reader->meta.next[SEGMENT_CLIENTS] : 0,
              clients = known < CLIENTS_MOST ? known : CLIENTS_MOST;
     size_t *ends = calloc((size_t)clients + 2, sizeof(*ends)), room, from = 0;
+    uint32_t *same = malloc(((size_t)clients + 1) * sizeof(*same));
     struct found *ordered = found_room(search->found_count + 1, &room);
 
-    if (ordered == NULL || ends == NULL) {
+    if (ordered == NULL || ends == NULL || same == NULL ||
+        segment_reader_same(now->reader, clients, same) < 0) {
         free(ordered);
         free(ends);
+        free(same);
         return -ENOMEM;
     }
+    same[clients] = clients;
     for (size_t i = 0; i < search->found_count; i++) {
         struct segment_record *record = &search->found[i].record;
-        if (record->count == 0 || record->client >= clients)
+        if (record->count == 0 || record->client > clients)
             record->client = clients;
-        ends[record->client + 1]++;
+        ends[same[record->client] + 1]++;
     }
     for (size_t c = 1; c <= clients; c++)
         ends[c] += ends[c - 1];
     for (size_t i = 0; i < search->found_count; i++)
-        ordered[ends[search->found[i].record.client]++] = search->found[i];
+        ordered[ends[same[search->found[i].record.client]]++] = search->found[i];
     for (uint32_t c = 0; c < clients; from = ends[c++])
         time_sort(ordered + from, ends[c] - from);
     if (ends[clients] > from)
         qsort_r(ordered + from, ends[clients] - from, sizeof(*ordered), waiting_compare,
                 now->pending->items);
     free(ends);
+    free(same);
     free(search->found);
     search->found = ordered;
     search->found_room = room;
@@ -505,6 +534,7 @@ static int found_tell(struct search *search, const struct days_now *now)
     enum { RULES_MET_MOST = 65536 };
     int result = 0;
 
+    search->last.id = SEGMENT_NO_ID;
     free(search->rules_met);
     search->rules_met = NULL;
     if (search->found_count > 0 && search->rule_count <= RULES_MET_MOST)

@@ -47,18 +47,32 @@ static int intern_address(struct segment *segment, const uint8_t *bytes, uint32_
     return intern(segment, SEGMENT_CLIENTS, &client, sizeof(client), out_id);
 }
 
-static int intern_client(struct segment *segment, const struct address *address, uint32_t *out_id)
+/* An address and whose it was: with another device behind it, it is another client. */
+static int client_add(struct segment *segment, const struct segment_client *client,
+                      const struct denial_device *device, uint32_t *out_id)
 {
-    struct segment_client *last = &segment->last.client;
+    uint8_t bytes[sizeof(*client) + DENIAL_DEVICE_OCTETS];
 
-    if (segment->last.client_id == SEGMENT_NO_ID || last->scope != address->scope ||
-        memcmp(last->address, address->bytes, sizeof(last->address)) != 0) {
+    memcpy(bytes, client, sizeof(*client));
+    return intern(segment, SEGMENT_CLIENTS, bytes,
+                  sizeof(*client) + denial_device_write(device, bytes + sizeof(*client)), out_id);
+}
+
+static int intern_client(struct segment *segment, const struct address *address,
+                         const struct denial_device *device, uint32_t *out_id)
+{
+    struct segment_client client = {.scope = address->scope};
+
+    memcpy(client.address, address->bytes, sizeof(client.address));
+    if (segment->last.client_id == SEGMENT_NO_ID ||
+        memcmp(&segment->last.client, &client, sizeof(client)) != 0 ||
+        memcmp(&segment->last.device, device, sizeof(*device)) != 0) {
         segment->last.client_id = SEGMENT_NO_ID;
-        int rc = intern_address(segment, address->bytes, address->scope, &segment->last.client_id);
+        int rc = client_add(segment, &client, device, &segment->last.client_id);
         if (rc != 0)
             return rc;
-        memcpy(last->address, address->bytes, sizeof(last->address));
-        last->scope = address->scope;
+        segment->last.client = client;
+        segment->last.device = *device;
     }
     *out_id = segment->last.client_id;
     return 0;
@@ -158,7 +172,7 @@ static int record_make(struct segment *segment, const struct segment_item *added
         rc = intern_name(segment, added->keys.name, denial->qname, item->qname_len, &record->name,
                          &rollup->domain);
     if (rc == 0)
-        rc = intern_client(segment, &denial->client, &record->client);
+        rc = intern_client(segment, &denial->client, &item->device, &record->client);
     record->match = SEGMENT_NO_ID;
     if (rc == 0 && denial->address != NULL) {
         rc = intern_address(segment, denial->address, 0, &record->match);

@@ -49,6 +49,7 @@ struct segment {
     struct {
         struct segment_rule rule;
         struct segment_client client;
+        struct denial_device device;
         uint32_t rule_id, client_id;           /* SEGMENT_NO_ID: none yet */
     } last;                                    /* denials come in runs of the same */
     uint64_t drained_sequence, drained_offset; /* what was asked for last */

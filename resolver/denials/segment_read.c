@@ -298,16 +298,20 @@ const uint8_t *segment_reader_name(struct segment_reader *reader, uint32_t id, u
 }
 
 bool segment_reader_client(struct segment_reader *reader, uint32_t id,
-                           struct segment_client *out_client)
+                           struct segment_client *out_client, struct denial_device *out_device)
 {
+    struct denial_device device;
     const uint8_t *bytes;
     uint32_t attribute;
     size_t len;
 
     if (!segment_reader_string(reader, SEGMENT_CLIENTS, id, &bytes, &len, &attribute) ||
-        len != sizeof(*out_client))
+        len < sizeof(*out_client) ||
+        !denial_device_read(bytes + sizeof(*out_client), len - sizeof(*out_client), &device))
         return false;
-    memcpy(out_client, bytes, len);
+    memcpy(out_client, bytes, sizeof(*out_client));
+    if (out_device != NULL)
+        *out_device = device;
     return true;
 }
 

@@ -48,8 +48,13 @@ bool segment_reader_string(struct segment_reader *reader, enum segment_dictionar
 /* A name by its number: a whole wire name, or NULL. */
 const uint8_t *segment_reader_name(struct segment_reader *reader, uint32_t id,
                                    uint32_t *out_domain);
+/* `out_device` may be NULL. */
 bool segment_reader_client(struct segment_reader *reader, uint32_t id,
-                           struct segment_client *out_client);
+                           struct segment_client *out_client, struct denial_device *out_device);
+
+/* For each of the first `count` clients the first one that is the same device by its MAC address,
+ * or itself. 0 or -ENOMEM. `reader` may be NULL where `count` is 0. */
+int segment_reader_same(struct segment_reader *reader, uint32_t count, uint32_t *out_same);
 
 struct segment_word {
     char kind;

@@ -8,6 +8,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/day.c
   ${CMAKE_CURRENT_LIST_DIR}/days.c
   ${CMAKE_CURRENT_LIST_DIR}/describe.c
+  ${CMAKE_CURRENT_LIST_DIR}/device.c
   ${CMAKE_CURRENT_LIST_DIR}/dictionary.c
   ${CMAKE_CURRENT_LIST_DIR}/domain.c
   ${CMAKE_CURRENT_LIST_DIR}/drain.c
@@ -25,6 +26,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/segment.c
   ${CMAKE_CURRENT_LIST_DIR}/segment_add.c
   ${CMAKE_CURRENT_LIST_DIR}/segment_read.c
+  ${CMAKE_CURRENT_LIST_DIR}/segment_same.c
   ${CMAKE_CURRENT_LIST_DIR}/segment_rollup.c
   ${CMAKE_CURRENT_LIST_DIR}/segment_sums.c
   ${CMAKE_CURRENT_LIST_DIR}/segments.c

@@ -51,6 +51,7 @@ static int rollup_tell(void *user, const struct segment_rollup *rollup)
     const struct days_now *now = sums->now;
     struct segment_client client = {.scope = 0};
     struct address address = {.port = 0};
+    struct denial_device device;
     uint32_t other;
 
     if (!hour_passes(now, rollup->hour) || (rollup->observed && now->filter->denied_only))
@@ -59,13 +60,14 @@ static int rollup_tell(void *user, const struct segment_rollup *rollup)
                              .hour = rollup->hour,
                              .observed = rollup->observed,
                              .client = &address,
+                             .device = &device,
                              .itemised = true,
                              .count = rollup->count,
                              .domain_id = rollup->domain,
                              .client_id = rollup->client};
     words_read(sums, rollup->group, rollup->category, &sum);
     sum.domain = segment_reader_name(now->reader, rollup->domain, &other);
-    if (sum.domain == NULL || !segment_reader_client(now->reader, rollup->client, &client))
+    if (sum.domain == NULL || !segment_reader_client(now->reader, rollup->client, &client, &device))
         return -EBADMSG;
     memcpy(address.bytes, client.address, 16);
     address.scope = client.scope;
@@ -103,6 +105,7 @@ static int waiting_tell(const struct sums *sums, const struct pending_item *item
                              .group = days_group(item->legend, denial->group),
                              .domain = denial->qname + domain_offset(denial->qname),
                              .client = &denial->client,
+                             .device = &item->item.device,
                              .itemised = true,
                              .count = 1,
                              .domain_id = SEGMENT_NO_ID,

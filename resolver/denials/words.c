@@ -79,13 +79,27 @@ json_t *denial_word_json(const char *word)
     return string != NULL ? string : json_string("(unreadable)");
 }
 
+void denial_device_tell(const struct denial_device *device, json_t *object)
+{
+    char mac[MAC_TEXT_MAX];
+
+    if (object == NULL)
+        return;
+    if (device->name[0] != '\0')
+        json_object_set_new(object, "device_name", denial_word_json(device->name));
+    if (device->has_mac) {
+        json_object_set_new(object, "mac", json_string(mac_text(device->mac, mac)));
+        json_object_set_new(object, "mac_private", json_boolean(mac_is_private(device->mac)));
+    }
+}
+
 json_t *denial_record_json(const struct denial_record *record, const char *rule)
 {
     char time[DENIAL_TIME_MAX], code[CASE_TEXT_MAX], client[ADDRESS_TEXT_MAX];
     char name[BL_NAME_TEXT_MAX], match[BL_NAME_TEXT_MAX], type[DENIAL_TYPE_MAX];
 
     bl_name_text(record->qname, name);
-    return json_pack(
+    json_t *object = json_pack(
         "{ss,ss,so,so,so,ss,ss,ss,ss,ss,ss,ss,sb,sI,ss,sI,sI}", "time",
         denial_time_text(record->wall_ms, time), "case",
         denials_case_text(record->case_number, code), "group", denial_word_json(record->group),
@@ -97,4 +111,6 @@ json_t *denial_record_json(const struct denial_record *record, const char *rule)
         "observed", (int)record->observed, "count", (json_int_t)record->count, "rule", rule,
         "policy-version", (json_int_t)record->policy_version, "generation",
         (json_int_t)record->generation);
+    denial_device_tell(record->device, object);
+    return object;
 }

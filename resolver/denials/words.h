@@ -30,9 +30,13 @@ const char *denial_severity_text(uint8_t severity);
 /* Words of a legend may be anything a journal held; jansson wants UTF-8. */
 json_t *denial_word_json(const char *word);
 
+/* Adds what is known of a device to an object that has its address: "device_name", "mac",
+ * "mac_private". */
+void denial_device_tell(const struct denial_device *device, json_t *object);
+
 /* {"time", "case", "group", "category", "title", "severity", "client", "name", "type", "matched",
- * "via", "transport", "observed", "count", "rule", "policy-version", "generation"}; `rule` is the
- * rule's word. A new reference; NULL: no memory. */
+ * "via", "transport", "observed", "count", "rule", "policy-version", "generation"} and what
+ * denial_device_tell() adds; `rule` is the rule's word. A new reference; NULL: no memory. */
 json_t *denial_record_json(const struct denial_record *record, const char *rule);
 
 #endif

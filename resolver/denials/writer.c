@@ -435,6 +435,7 @@ int denials_writer_start(const struct denials_writer_options *options,
     drain_init(&writer->drain, options->state);
     writer->drain.observers = options->observers;
     writer->drain.observer_count = options->observer_count;
+    writer->drain.namer = options->namer;
     pthread_mutex_init(&writer->drain_lock, NULL);
     pthread_mutex_init(&writer->list_lock, NULL);
     pthread_mutex_init(&writer->lock, NULL);

@@ -35,7 +35,8 @@ struct denials_writer_options {
     size_t journal_count;
     const struct denials_observer *observers; /* borrowed until stop; called by the writer */
     size_t observer_count;
-    unsigned interval_ms; /* between two moves; 0: one second */
+    struct denials_namer namer; /* called by the writer's threads, one at a time */
+    unsigned interval_ms;       /* between two moves; 0: one second */
 };
 
 int denials_writer_start(const struct denials_writer_options *options,

@@ -113,9 +113,11 @@ const uint8_t *client_mac(const struct policy *policy, const struct address *add
     return device && device->mac.set ? device->mac.bytes : NULL;
 }
 
-const struct config_device *policy_device(const struct policy *policy, const struct address *client)
+const struct config_device *policy_device(const struct policy *policy, const struct address *client,
+                                          const uint8_t *mac)
 {
-    return client_device(policy, client, client_mac(policy, client, NULL));
+    return mac ? client_device(policy, NULL, mac)
+               : client_device(policy, client, client_mac(policy, client, NULL));
 }
 
 /* The grants, denials and blocks for this device, and the sessions at it. */
@@ -369,6 +371,12 @@ static bool is_forwarder(const struct config *config, const struct address *clie
     return false;
 }
 
+const uint8_t *policy_told_mac(const struct policy *policy, const struct address *client,
+                               const uint8_t *mac, size_t mac_len)
+{
+    return mac && mac_len == MAC_LEN && is_forwarder(policy->config, client) ? mac : NULL;
+}
+
 uint16_t policy_client_group(const struct policy_now *now, const struct address *client,
                              const uint8_t *mac, size_t mac_len)
 {
@@ -382,8 +390,7 @@ uint16_t policy_client_group(const struct policy_now *now, const struct address 
         return group->group;
     }
     /* What a client claims of itself counts for nothing: it could claim another's group. */
-    if (mac && mac_len == MAC_LEN && policy->clients.mac_count &&
-        is_forwarder(policy->config, client))
+    if (policy->clients.mac_count && policy_told_mac(policy, client, mac, mac_len))
         return mac_group(&policy->clients, mac, policy_group_of(policy, client));
     return policy_group_of(policy, client);
 }

@@ -253,17 +253,26 @@ int act_incidents(struct act *act, const json_t *request, json_t *reply, struct 
     return records_show(act, TABLE_INCIDENTS, "incident", "incidents", request, reply, error);
 }
 
+/* By MAC address where both cases have one, since a device has many addresses. */
+static bool same_device(const json_t *a, const json_t *b)
+{
+    const json_t *mac = json_object_get(a, "mac"), *other = json_object_get(b, "mac");
+
+    return mac && other ? json_equal(mac, other)
+                        : json_equal(json_object_get(a, "device"), json_object_get(b, "device"));
+}
+
 /* Leaves out what is about another device than the first case's. */
 static json_t *extract_make(const struct act *act, const json_t *incident)
 {
     json_t *cases = json_object_get(incident, "cases"), *mine = json_array(), *item;
-    const json_t *device = json_object_get(json_array_get(cases, 0), "device");
+    const json_t *first = json_array_get(cases, 0);
     json_int_t left_out = 0;
     size_t index;
 
     json_array_foreach(cases, index, item)
     {
-        if (json_equal(json_object_get(item, "device"), device))
+        if (same_device(item, first))
             json_array_append(mine, item);
         else
             left_out++;

@@ -227,9 +227,14 @@ struct policy_found_by {
     const struct address_prefix *subnet;
 };
 
-/* The device of the configuration that an address belongs to; NULL for none. */
-const struct config_device *policy_device(const struct policy *policy,
-                                          const struct address *client);
+/* The device of the configuration that an address belongs to, or, where a forwarder told it, a MAC
+ * address; NULL for none. */
+const struct config_device *policy_device(const struct policy *policy, const struct address *client,
+                                          const uint8_t *mac);
+
+/* `mac`, where it is one and the client is a forwarder that is believed; else NULL. */
+const uint8_t *policy_told_mac(const struct policy *policy, const struct address *client,
+                               const uint8_t *mac, size_t mac_len);
 
 struct policy_found_by policy_found_by(const struct policy *policy, const struct address *client,
                                        uint16_t group, int64_t wall_ms);

@@ -26,6 +26,8 @@ static uint64_t record(struct pipeline *pipeline, const struct query *query, str
         .qname = query->question.name,
         .matched = match->name,
         .address = match->address,
+        .mac = policy_told_mac(pipeline->world->policy, &query->client, query->question.device,
+                               query->question.device_len),
     };
     return journal_append(pipeline->journal, &denial);
 }

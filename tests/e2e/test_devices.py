@@ -99,6 +99,19 @@ def mac_of(device):
     return device.run("ip", "-o", "link", "show", "dev", "eth0").stdout.split("link/ether ")[1].split()[0]
 
 
+def told_of(net, addresses, mac):
+    """Its refusals are on record with its name, and are one device's in the report."""
+    def records():
+        found = net.place.denials("--device", "tablet-7")
+        return found if {one["client"] for one in found} >= set(addresses) else None
+    found = wait_for("the refusals are on record by name", records, pause=0.2)
+    same({(one["device_name"], one["mac"]) for one in found}, {("tablet-7", mac)}, "the records' device")
+    report = net.place.json("report", "--since", "today")
+    same([one["name"] for one in report["devices"]], [f"tablet-7 ({mac})"], "the report's devices")
+    case = net.place.command("case", found[0]["case"]).stdout
+    holds("tablet-7" in case and mac in case, case)
+
+
 def test_one_device_is_one_device(place):
     net = Net(place)
     dnsmasq(net)
@@ -119,6 +132,7 @@ def test_one_device_is_one_device(place):
     place.command("block-device", "tablet-7", "--for", "1h", "--reason", "security time-out")
     same(net.statuses(tablet, of_tablet), {one: "NXDOMAIN" for one in of_tablet}, "the blocked device")
     same(net.statuses(laptop, of_laptop), {one: "NOERROR" for one in of_laptop}, "the other device")
+    told_of(net, of_tablet, mac_of(tablet))
     # A new privacy address: the kernel learns whose it is with the first answer to it.
     tablet.run("ip", "-6", "address", "add", f"{PREFIX6}a:beef/64", "dev", "eth0", "nodad")
     wait_for("the new address is blocked", lambda: net.status(tablet, SERVER6, f"{PREFIX6}a:beef") == "NXDOMAIN", pause=0.2)

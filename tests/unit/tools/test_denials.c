@@ -151,7 +151,7 @@ static void denials_are_listed(void **state)
 
     text = verb_run(&verb_denials, EXIT_DONE, OPTIONS("--format", "csv"));
     text_is_safe(text, false);
-    csv_is_sound(text, 16);
+    csv_is_sound(text, 18);
     assert_int_equal(lines_of(text), 11);
     free(text);
 
