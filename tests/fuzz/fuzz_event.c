@@ -159,7 +159,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 8)
         return 0;
-    struct denial_record record = {.wall_ms = 1795487409502 + data[0],
+    static const struct denial_device nobody;
+    struct denial_record record = {.device = &nobody,
+                                   .wall_ms = 1795487409502 + data[0],
                                    .case_number = 77,
                                    .severity = data[1],
                                    .qtype = (uint16_t)(data[2] << 8 | data[3]),

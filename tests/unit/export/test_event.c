@@ -15,7 +15,9 @@ static const struct event_syslog school = {.facility = 10, .host = "school", .pi
 
 static struct denial_record record_make(void)
 {
-    struct denial_record record = {.wall_ms = 1763985602123,
+    static const struct denial_device nobody;
+    struct denial_record record = {.device = &nobody,
+                                   .wall_ms = 1763985602123,
                                    .case_number = 77,
                                    .group = "pupils",
                                    .category = "gambling",
