@@ -225,6 +225,7 @@ static int world_open(struct run *run, struct bl_error *error)
         return code;
     daemon_init(&run->daemon, world);
     run->has_world = true;
+    rules_find_lists(&run->daemon, bl_store_generation(world->store));
     return 0;
 }
 

@@ -81,14 +81,12 @@ static int change_here(struct act_here *here, const char *folder, bool writing,
                         &here->act.change, error);
 }
 
-int act_here_open(struct command *command, bool writing, struct act_here *out_here,
-                  struct bl_error *error)
+int act_here_begin(struct command *command, bool writing, struct act_here *out_here,
+                   struct bl_error *error)
 {
     struct act_here here = {.lock_fd = -1};
     const struct config *config = command_config(command);
     const char *folder = command_state(command);
-    char path[BL_PATH_MAX];
-    uint64_t generation;
     int code = config && folder ? 0 : bl_error_set(error, -EINVAL, "there is no configuration");
 
     if (code == 0 && writing) {
@@ -99,10 +97,28 @@ int act_here_open(struct command *command, bool writing, struct act_here *out_he
         code = calendar_create(&config->calendar, &here.calendar, error);
     if (code == 0)
         code = change_here(&here, folder, writing, error);
-    if (code == 0 && bl_lists_current(folder, &generation, path, NULL) == 0)
-        code = bl_store_open(path, &here.store, error);
     here.act.config = config;
     here.act.calendar = here.calendar;
+    if (code < 0) {
+        act_here_close(&here);
+        return code;
+    }
+    *out_here = here;
+    return 0;
+}
+
+int act_here_open(struct command *command, bool writing, struct act_here *out_here,
+                  struct bl_error *error)
+{
+    struct act_here here;
+    char path[BL_PATH_MAX];
+    uint64_t generation;
+    int code = act_here_begin(command, writing, &here, error);
+
+    if (code < 0)
+        return code;
+    if (bl_lists_current(command_state(command), &generation, path, NULL) == 0)
+        code = bl_store_open(path, &here.store, error);
     here.act.store = here.store;
     if (code < 0) {
         act_here_close(&here);

@@ -20,6 +20,10 @@ struct act_here {
  * calendar. */
 int act_here_open(struct command *command, bool writing, struct act_here *out_here,
                   struct bl_error *error);
+
+/* The same without the lists, which may be what is to be mended. */
+int act_here_begin(struct command *command, bool writing, struct act_here *out_here,
+                   struct bl_error *error);
 void act_here_close(struct act_here *here); /* what was not committed is gone */
 
 /* Who sits at this terminal, for the change log. */

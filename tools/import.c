@@ -381,11 +381,14 @@ static enum exit_code adopt(struct import *import, struct bl_error *error)
     enum exit_code code =
         ask_daemon(import->command, "lists-adopt", arguments, import->fd, &reply, error);
 
-    if (code == EXIT_NO_DAEMON)
-        return lists_adopt_here(import->command, import->fd, import->options.reason,
-                                &import->generation, error) == 0
-                   ? EXIT_DONE
-                   : EXIT_FAILED;
+    if (code == EXIT_NO_DAEMON) {
+        const struct lists_set set = {.fd = import->fd,
+                                      .allow_shrink = import->options.allow_shrink,
+                                      .reason = import->options.reason};
+        int rc = lists_set_here(import->command, &set, &import->generation, error);
+
+        return rc == 0 ? EXIT_DONE : rc == -EPERM ? EXIT_NOT_ALLOWED : EXIT_FAILED;
+    }
     if (code == EXIT_DONE) {
         import->generation = (uint64_t)json_integer_value(json_object_get(reply, "generation"));
         json_decref(reply);

@@ -238,21 +238,13 @@ static const struct argp rollback_argp = {
         "sealed category stays as it is: if it would lose names, nothing is changed.",
 };
 
-static enum exit_code rollback_here(struct command *command, const struct diff_arguments *arguments,
-                                    uint64_t wanted, uint64_t *out_generation,
-                                    struct bl_error *error)
+/* Nobody else answers for the state folder: then this command does. */
+static enum exit_code rollback_here(struct command *command, uint64_t wanted, const char *reason,
+                                    uint64_t *out_generation, struct bl_error *error)
 {
-    const struct config *config = command_config(command);
-    struct bl_guard guard;
-    int rc;
+    const struct lists_set set = {.fd = -1, .wanted = wanted, .reason = reason};
+    int rc = lists_set_here(command, &set, out_generation, error);
 
-    if (!config)
-        return EXIT_USAGE;
-    if (config_guard(config, true, &guard) < 0)
-        exit((int)command_fail(EXIT_FAILED, "there is not enough memory"));
-    /* Sealed categories are not loosened by going back, either. */
-    rc = lists_rollback_here(command, wanted, &guard, arguments->reason, out_generation, error);
-    free(guard.sealed);
     if (rc == 0)
         return EXIT_DONE;
     return rc == -EPERM ? EXIT_NOT_ALLOWED : rc == -ENOENT ? EXIT_NOTHING : EXIT_FAILED;
@@ -292,7 +284,7 @@ enum exit_code lists_rollback_run(struct command *command, int argc, char **argv
         json_pack("{s:I, s:s*}", "generation", (json_int_t)wanted, "reason", arguments.reason), -1,
         &reply, &error);
     if (code == EXIT_NO_DAEMON)
-        code = rollback_here(command, &arguments, wanted, &generation, &error);
+        code = rollback_here(command, wanted, arguments.reason, &generation, &error);
     else if (code == EXIT_DONE)
         generation = (uint64_t)json_integer_value(json_object_get(reply, "generation"));
     json_decref(reply);

@@ -1,99 +1,66 @@
+/* Other lists in force while no daemon runs: done here, under the lock of the state folder, and in
+ * the change log as the daemon would put it there. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "blocklists/diff.h"
+#include "blocklists/lists.h"
+#include "tools/act_here.h"
 #include "tools/lists_here.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <unistd.h>
-
-#include "blocklists/lists.h"
-#include "resolver/base/clock.h"
-#include "tools/act_here.h"
-
-struct here {
-    const char *state;
-    int lock_fd;
-    uint64_t before; /* the generation in force; 0: none */
-};
-
-static int here_begin(struct command *command, struct here *here, struct bl_error *error)
+/* Adopts what is staged, or goes back. */
+static int generation_set(struct act_here *here, const char *state, const struct lists_set *set,
+                          uint64_t *out_generation, struct bl_error *error)
 {
+    struct bl_guard guard;
+    int code = config_guard(here->act.config, set->fd < 0 || set->allow_shrink, &guard);
+
+    if (code < 0)
+        return bl_error_set(error, code, "there is not enough memory");
+    if (set->fd >= 0)
+        code = bl_lists_adopt_guarded(state, set->fd, here->act.config->keep_generations, &guard,
+                                      out_generation, error);
+    else
+        code = bl_lists_rollback_guarded(state, set->wanted, &guard, out_generation, error);
+    free(guard.sealed);
+    return code;
+}
+
+static int generation_note(struct act_here *here, const struct lists_set *set, uint64_t before,
+                           uint64_t generation, struct bl_error *error)
+{
+    int code = act_lists(here->act.change, set->fd < 0 ? "lists-rollback" : "lists-adopt", before,
+                         generation, set->reason, error);
+
+    if (code < 0)
+        return code;
+    code = change_commit(here->act.change, error);
+    here->act.change = NULL;
+    return code;
+}
+
+int lists_set_here(struct command *command, const struct lists_set *set, uint64_t *out_generation,
+                   struct bl_error *error)
+{
+    const char *state = command_state(command);
     char path[BL_PATH_MAX];
-    int code;
+    uint64_t before = 0, generation = 0, ignored;
+    struct act_here here;
+    int code = act_here_begin(command, true, &here, error);
 
-    here->state = command_state(command);
-    act_owner_enter(here->state);
-    code = bl_lists_lock(here->state, &here->lock_fd, error);
-    if (code < 0) {
-        act_owner_leave();
+    if (code < 0)
         return code;
-    }
-    if (bl_lists_current(here->state, &here->before, path, NULL) < 0)
-        here->before = 0;
-    return 0;
-}
-
-static int note_write(const struct here *here, const char *action, uint64_t now, const char *reason,
-                      struct bl_error *error)
-{
-    struct actor actor = act_actor();
-    struct state *state = NULL;
-    struct change *change;
-    json_t *before = json_pack("{s:I}", "generation", (json_int_t)here->before);
-    json_t *after = json_pack("{s:I}", "generation", (json_int_t)now);
-    char target[32];
-    int code = state_open(here->state, true, &state, error);
-
-    snprintf(target, sizeof target, "generation %" PRIu64, now);
+    (void)bl_lists_current(state, &before, path, NULL);
+    code = act_configuration(&here.act, error);
     if (code == 0)
-        code = change_begin(state, &actor, clock_read().wall_ms, &change, error);
+        code = generation_set(&here, state, set, &generation, error);
     if (code == 0) {
-        code = change_log(change, action, target, before, after, reason, error);
-        if (code == 0)
-            code = change_commit(change, error);
-        else
-            change_abort(change);
+        code = generation_note(&here, set, before, generation, error);
+        if (code < 0 && before) /* what cannot be noted is not to be in force, either */
+            (void)bl_lists_rollback(state, before, &ignored, NULL);
     }
-    state_close(state);
-    json_decref(before);
-    json_decref(after);
-    return code;
-}
-
-static void here_end(const struct here *here, int code, const char *action, uint64_t now,
-                     const char *reason)
-{
-    struct bl_error error = {""};
-
-    if (code == 0 && note_write(here, action, now, reason, &error) < 0)
-        command_fail(EXIT_FAILED,
-                     "the lists are in force, but the change log has no entry of it: %s",
-                     error.text);
-    close(here->lock_fd);
-    act_owner_leave();
-}
-
-int lists_adopt_here(struct command *command, int staged_fd, const char *reason,
-                     uint64_t *out_generation, struct bl_error *error)
-{
-    struct here here;
-    int code = here_begin(command, &here, error);
-
-    if (code < 0)
-        return code;
-    code = bl_lists_adopt(here.state, staged_fd, command_config(command)->keep_generations,
-                          out_generation, error);
-    here_end(&here, code, "lists-adopt", *out_generation, reason);
-    return code;
-}
-
-int lists_rollback_here(struct command *command, uint64_t wanted, const struct bl_guard *guard,
-                        const char *reason, uint64_t *out_generation, struct bl_error *error)
-{
-    struct here here;
-    int code = here_begin(command, &here, error);
-
-    if (code < 0)
-        return code;
-    code = bl_lists_rollback_guarded(here.state, wanted, guard, out_generation, error);
-    here_end(&here, code, "lists-rollback", *out_generation, reason);
+    act_here_close(&here);
+    if (code == 0)
+        *out_generation = generation;
     return code;
 }

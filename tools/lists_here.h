@@ -8,13 +8,17 @@
 
 #include "tools/verb.h"
 
-struct bl_guard;
+/* Other lists, put in force by this command while no daemon runs: those staged at `fd`, or (−1) the
+ * generation `wanted`. 0; -EPERM where the guard or a seal refuses, or another negative errno; then
+ * nothing has changed. */
+struct lists_set {
+    int fd;
+    uint64_t wanted;
+    bool allow_shrink;
+    const char *reason;
+};
 
-/* 0 and the generation now in force, or what bl_lists_adopt() and bl_lists_rollback_guarded()
- * return. An entry that cannot be written is told on standard error. `reason` may be NULL. */
-int lists_adopt_here(struct command *command, int staged_fd, const char *reason,
-                     uint64_t *out_generation, struct bl_error *error);
-int lists_rollback_here(struct command *command, uint64_t wanted, const struct bl_guard *guard,
-                        const char *reason, uint64_t *out_generation, struct bl_error *error);
+int lists_set_here(struct command *command, const struct lists_set *set, uint64_t *out_generation,
+                   struct bl_error *error);
 
 #endif

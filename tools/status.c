@@ -230,7 +230,8 @@ static void show_categories(const json_t *status)
     json_array_foreach(json_object_get(status, "categories"), index, item)
     {
         table_cell(table, "%s", text(item, "name"));
-        table_cell(table, "%s", text(item, "title"));
+        table_cell(table, "%s%s", text(item, "title"),
+                   json_is_true(json_object_get(item, "sealed")) ? " (sealed, in force)" : "");
         table_cell(table, "%s", grouped(number(item, "names"), a));
     }
     putchar('\n');

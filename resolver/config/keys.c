@@ -88,7 +88,7 @@ static const struct key category_keys[] = {
      .fallback = "medium", .meaning = "how serious a look-up is; urgent ones alert at once"},
     {"sealed", KEY_BOOL, AT(config_category, sealed), .fallback = "false",
      .meaning = "denied to everyone for good: no rule, grant or list can loosen it, and nothing "
-                "starts without its lists"},
+                "starts without its lists; for good: it cannot be taken off again"},
     {"circumvention", KEY_BOOL, AT(config_category, circumvention), .fallback = "false",
      .meaning = "proxies, VPNs and the like: devices that try them again and again are told of"},
     {"exempts-all", KEY_BOOL, AT(config_category, exempts_all), .fallback = "false",

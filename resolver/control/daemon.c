@@ -126,6 +126,7 @@ int daemon_reload(struct daemon *daemon, const struct actor *actor, const char *
     if (code < 0)
         return reload_refuse(daemon, code, error);
     world_replace(daemon, world, true);
+    rules_find_lists(daemon, bl_store_generation(world->store));
     log_notice("reloaded: list generation %llu",
                (unsigned long long)bl_store_generation(world->store));
     return 0;

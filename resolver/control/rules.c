@@ -325,6 +325,47 @@ void rules_note(struct daemon *daemon, const struct actor *actor, const char *ac
     json_decref(after);
 }
 
+void rules_note_lists(struct daemon *daemon, const struct actor *actor, const char *action,
+                      uint64_t before, uint64_t now, const char *reason)
+{
+    struct bl_error error = {0};
+    struct change *change;
+    int code;
+
+    if (!daemon->rules)
+        return;
+    code = change_begin(daemon->rules, actor, clock_read().wall_ms, &change, &error);
+    if (code == 0) {
+        code = act_lists(change, action, before, now, reason, &error);
+        if (code == 0)
+            code = change_commit(change, &error);
+        else
+            change_abort(change);
+    }
+    if (code < 0)
+        log_error("the change log has no entry for \"%s generation %llu\": %s", action,
+                  (unsigned long long)now, error.text);
+}
+
+void rules_find_lists(struct daemon *daemon, uint64_t generation)
+{
+    struct actor actor = rules_actor_system(NULL);
+    struct change *change;
+    uint64_t noted = 0;
+    bool is_noted;
+
+    if (!daemon->rules ||
+        change_begin(daemon->rules, NULL, clock_read().wall_ms, &change, NULL) < 0)
+        return;
+    is_noted = act_lists_are_noted(change, generation, &noted);
+    change_abort(change);
+    if (!is_noted)
+        rules_note_lists(
+            daemon, &actor, "lists-found", noted, generation,
+            "in force, though no entry says how it came; `lists show` has who imported "
+            "what");
+}
+
 /* The same refusal rests a while, so that refusals cannot fill the disk. `verb` is of the tables of
  * verbs, so that its address stands for it. */
 static bool refusal_is_new(struct daemon *daemon, uid_t uid, const char *verb, int64_t now_ms)

@@ -44,6 +44,11 @@ int rules_read(struct daemon *daemon, rules_function *function, const json_t *re
 void rules_note(struct daemon *daemon, const struct actor *actor, const char *action,
                 const char *target, json_t *before, json_t *after, const char *reason);
 
+/* The same for other lists; and for those that are in force without anybody having noted it. */
+void rules_note_lists(struct daemon *daemon, const struct actor *actor, const char *action,
+                      uint64_t before, uint64_t now, const char *reason);
+void rules_find_lists(struct daemon *daemon, uint64_t generation);
+
 /* Somebody asked for what they may not: recorded, the same verb of the same user once in ten
  * minutes. `verb` is of the tables of verbs. */
 void rules_note_refusal(struct daemon *daemon, const struct caller *caller, const char *verb);

@@ -70,6 +70,7 @@ static json_t *describe_categories(const struct world *world)
         json_object_set_new(item, "title", json_string(category->title));
         set_number(item, "names", stored ? stored->names : 0);
         set_number(item, "addresses", stored ? stored->addresses : 0);
+        json_object_set_new(item, "sealed", json_boolean(category->sealed));
         json_array_append_new(list, item);
     }
     return list;

@@ -152,12 +152,8 @@ static void generation_note(struct daemon *daemon, const struct caller *caller, 
                             uint64_t before, const char *reason)
 {
     struct actor actor = rules_actor(caller);
-    uint64_t now = generation_now(daemon);
-    char target[32];
 
-    snprintf(target, sizeof target, "generation %llu", (unsigned long long)now);
-    rules_note(daemon, &actor, action, target, json_pack("{s:I}", "generation", (json_int_t)before),
-               json_pack("{s:I}", "generation", (json_int_t)now), reason);
+    rules_note_lists(daemon, &actor, action, before, generation_now(daemon), reason);
 }
 
 /* The new generation is on the disk: lets the workers have it, or puts the one before back. */

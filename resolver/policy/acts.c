@@ -58,6 +58,29 @@ int act_note(struct act *act, const char *action, const char *target, const json
     return code < 0 ? code : change_log(act->change, action, target, before, after, reason, error);
 }
 
+int act_lists(struct change *change, const char *action, uint64_t before, uint64_t now,
+              const char *reason, struct bl_error *error)
+{
+    json_t *older = json_pack("{s:I}", "generation", (json_int_t)before);
+    json_t *newer = json_pack("{s:I}", "generation", (json_int_t)now);
+    char target[40];
+    int code;
+
+    snprintf(target, sizeof target, "generation %llu", (unsigned long long)now);
+    code = change_log(change, action, target, older, newer, reason, error);
+    if (code == 0)
+        code = change_number_set(change, "generation", (uint32_t)now, error);
+    json_decref(older);
+    json_decref(newer);
+    return code;
+}
+
+bool act_lists_are_noted(struct change *change, uint64_t generation, uint64_t *out_noted)
+{
+    *out_noted = change_number(change, "generation");
+    return *out_noted == (uint32_t)generation;
+}
+
 static int act_record(struct act *act, const char *action, const char *target, const json_t *before,
                       const json_t *after, const char *reason, struct bl_error *error)
 {

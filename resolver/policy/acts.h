@@ -74,4 +74,11 @@ int act_configuration(struct act *act, struct bl_error *error);
 int act_note(struct act *act, const char *action, const char *target, const json_t *before,
              const json_t *after, const char *reason, struct bl_error *error);
 
+/* Other lists are in force: an entry, and their number, so that those nobody has noted are found
+ * out
+ * (`action` "lists-found": a crash right after adoption, say). */
+int act_lists(struct change *change, const char *action, uint64_t before, uint64_t now,
+              const char *reason, struct bl_error *error);
+bool act_lists_are_noted(struct change *change, uint64_t generation, uint64_t *out_noted);
+
 #endif

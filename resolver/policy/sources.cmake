@@ -17,6 +17,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/profiles.c
   ${CMAKE_CURRENT_LIST_DIR}/rows.c
   ${CMAKE_CURRENT_LIST_DIR}/rules.c
+  ${CMAKE_CURRENT_LIST_DIR}/seals.c
   ${CMAKE_CURRENT_LIST_DIR}/state.c
   ${CMAKE_CURRENT_LIST_DIR}/state_check.c
   ${CMAKE_CURRENT_LIST_DIR}/story.c

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "resolver/policy/grants.h"
+#include "resolver/policy/seals.h"
 
 enum { KEY_ROOM = 500, PREFIX_MOST = KEY_ROOM - 4 };
 
@@ -416,8 +417,10 @@ int version_update(struct change *change, const struct config *config,
     struct rows rows = {.config = config, .calendar = calendar};
     struct difference difference = {0};
     uint32_t version = change_number(change, "version");
-    int code = rows_make(change, &rows, error);
+    int code = seals_keep(change, config, error);
 
+    if (code == 0)
+        code = rows_make(change, &rows, error);
     if (code == 0)
         code = rows_compare(change, &rows, version, &difference, error);
     for (size_t i = 0; code == 0 && i < difference.count; i++)

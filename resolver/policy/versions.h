@@ -20,9 +20,9 @@
 #include "resolver/policy/calendar.h"
 #include "resolver/policy/state.h"
 
-/* Compares the rules that follow from the configuration and the grants in the change with those of
- * the last version; where they differ, the next version begins, told as `description` by the
- * change's actor. */
+/* Refuses (-EPERM) a configuration that takes a seal off (seals.h). Compares the rules that follow
+ * from the configuration and the grants in the change with those of the last version; where they
+ * differ, the next version begins, told as `description` by the change's actor. */
 int version_update(struct change *change, const struct config *config,
                    const struct calendar *calendar, const char *description, bool *out_changed,
                    struct bl_error *error);
