@@ -20,6 +20,8 @@ struct bl_compile {
     char **categories;         /* by source: its category's name */
     bool *dropped;             /* by source */
     unsigned count, room, base_count;
+    unsigned firsts[BL_CATEGORY_MAX]; /* the first source of each category met */
+    unsigned category_count;
 };
 
 static void source_free(struct bl_source *source)
@@ -36,14 +38,26 @@ static int no_memory(struct bl_error *error)
     return bl_error_set(error, -ENOMEM, "not enough memory to compile the lists");
 }
 
+static bool is_category_met(const struct bl_compile *compile, const char *category)
+{
+    for (unsigned i = 0; i < compile->category_count; i++)
+        if (strcmp(compile->categories[compile->firsts[i]], category) == 0)
+            return true;
+    return false;
+}
+
 /* Adds a copy of the source; its strings may be NULL for "". */
 static int source_add(struct bl_compile *compile, const struct bl_source *from,
                       const char *category, struct bl_error *error)
 {
+    bool is_met = is_category_met(compile, category);
     struct bl_source *source;
 
     if (compile->count == BL_SOURCES_MAX)
         return bl_error_set(error, -E2BIG, "more than %d sources", BL_SOURCES_MAX);
+    /* Those dropped meanwhile count as well: a thousand are far more than a school has. */
+    if (!is_met && compile->category_count == BL_CATEGORY_MAX)
+        return bl_error_set(error, -E2BIG, "more than %d categories", BL_CATEGORY_MAX);
     if (compile->count == compile->room) {
         unsigned room = compile->room ? 2 * compile->room : 64;
         void *sources = realloc(compile->sources, room * sizeof *compile->sources);
@@ -71,6 +85,8 @@ static int source_add(struct bl_compile *compile, const struct bl_source *from,
         free(compile->categories[compile->count]);
         return no_memory(error);
     }
+    if (!is_met)
+        compile->firsts[compile->category_count++] = compile->count;
     compile->dropped[compile->count++] = false;
     return 0;
 }

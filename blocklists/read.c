@@ -19,12 +19,18 @@ enum { BUFFER_SIZE = 256 * 1024, HEAD_SIZE = 64 * 1024, LICENCE_LINES = 64 };
 /* Fifty times the largest list that anybody publishes. */
 static const uint64_t BL_STREAM_MAX = (uint64_t)4 << 30;
 
+/* What is no list at all is not read to its end: so many malformed lines and hardly another, a
+ * million lines and hardly a name, or one line without an end. */
+enum { HOPELESS_LINES = 50000, HOPELESS_SHARE = 20, HOPELESS_LINE = 64 << 20 };
+enum { USELESS_LINES = 1000000, USELESS_SHARE = 1000 };
+
 struct stream {
     const struct bl_input *input;
     EVP_MD_CTX *hash;
     char *buffer; /* BUFFER_SIZE */
     size_t begin, end;
     bool ended, skipping; /* skipping: inside a line that is too long */
+    size_t skipped;       /* of it */
 };
 
 static void stream_fini(struct stream *stream)
@@ -89,6 +95,10 @@ static int stream_line(struct stream *stream, struct reader *reader, struct slic
 
             stream->begin += newline ? len + 1 : len;
             stream->skipping = !newline && !stream->ended;
+            stream->skipped = was_skipping ? stream->skipped + len : 0;
+            if (stream->skipped > HOPELESS_LINE)
+                return bl_error_set(reader->error, -EILSEQ,
+                                    "this is no list: it has a line of more than 64 MB");
             if (was_skipping)
                 continue;
             *out_too_long = len > BL_LINE_MAX;
@@ -273,7 +283,7 @@ static const char *content_fault(struct slice head)
         if (head.len >= kinds[i].len && memcmp(head.at, kinds[i].magic, kinds[i].len) == 0)
             return kinds[i].what;
     for (size_t i = 0; i < looked; i++)
-        control += (unsigned char)head.at[i] < ' ' && !strchr("\t\n\r", head.at[i]);
+        control += (unsigned char)head.at[i] < ' ' && !memchr("\t\n\r", head.at[i], 3);
     if (looked >= 64 && control > looked / 4)
         return "no text";
     head = slice_trim(head);
@@ -312,6 +322,22 @@ static int stream_begin(struct stream *stream, struct reader *reader,
     return 0;
 }
 
+static int hopeless_check(const struct reader *reader, const struct format *format)
+{
+    const struct bl_read_report *report = reader->report;
+    bool malformed =
+        report->malformed >= HOPELESS_LINES && report->taken < report->malformed / HOPELESS_SHARE;
+    bool useless = report->read >= USELESS_LINES && report->taken < report->read / USELESS_SHARE;
+
+    if (!malformed && !useless)
+        return 0;
+    return bl_error_set(reader->error, -EILSEQ,
+                        "this is no list, or none in the format \"%s\": of its first %llu lines, "
+                        "%llu are malformed and %llu hold a name",
+                        format->name, (unsigned long long)report->read,
+                        (unsigned long long)report->malformed, (unsigned long long)report->taken);
+}
+
 static int stream_read_lines(struct stream *stream, struct reader *reader,
                              const struct format *format)
 {
@@ -336,6 +362,8 @@ static int stream_read_lines(struct stream *stream, struct reader *reader,
         else
             rc = format->line(reader, line);
         reader->report->read += reader->line_taken || reader->line_malformed || reader->line_unused;
+        if (rc == 0 && !reader->line_taken)
+            rc = hopeless_check(reader, format);
         if (rc < 0)
             return rc;
     }

@@ -12,7 +12,9 @@
  * not used (counted under a reason: "browser-only rule").
  *
  * A line of any length and any bytes is fine input; lines over BL_LINE_MAX octets count as
- * malformed.
+ * malformed. What turns out to be no list at all (fifty thousand malformed lines and hardly
+ * another, a million lines and hardly a name, or one line of 64 MB) is given up with -EILSEQ, so
+ * that nobody waits for the end of /dev/urandom.
  *
  * Threads: any, one at a time for each input. Nothing here logs, locks or touches a store.
  */

@@ -309,6 +309,11 @@ int bl_source_walk(const char *location, const struct bl_source_options *options
         rc = bl_error_set(error, -errno, "%s cannot be opened: %s", location, strerror(errno));
         goto out;
     }
+    /* /dev/zero has no end; "-" may be whatever it is. */
+    if ((S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) && strcmp(location, "-") != 0) {
+        rc = bl_error_set(error, -EINVAL, "%s is a device, and no list", location);
+        goto out;
+    }
     if (S_ISDIR(status.st_mode)) {
         rc = options->sha256
                  ? bl_error_set(error, -EINVAL, "%s is a folder, which has no SHA-256 of its own",

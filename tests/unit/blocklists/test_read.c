@@ -191,6 +191,63 @@ static void test_errors_are_passed_on(void **state)
     assert_string_equal(reading.error.text, "the download was cut off");
 }
 
+/* A list that has no end: `period` octets, again and again. */
+struct endless {
+    const char *text;
+    size_t period, given;
+};
+
+static ssize_t endless_read(void *user, void *buffer, size_t len, struct bl_error *error)
+{
+    struct endless *endless = user;
+
+    (void)error;
+    for (size_t i = 0; i < len; i++)
+        ((char *)buffer)[i] = endless->text[(endless->given + i) % endless->period];
+    endless->given += len;
+    return (ssize_t)len;
+}
+
+static int take_nothing(void *user, const struct bl_entry *entry, struct bl_error *error)
+{
+    (void)user;
+    (void)entry;
+    (void)error;
+    return 0;
+}
+
+/* Whoever imports /dev/urandom, a video or the wrong file is told soon. */
+static void test_what_has_no_end_is_given_up(void **state)
+{
+    static const struct {
+        const char *text, *words;
+        size_t period, most;
+    } rows[] = {
+        {"a b\n", "this is no list, or none in the format", 4, 1 << 20},
+        {"a b\na b\n# x\n\n", "are malformed", 13, 1 << 21},
+        {"a.test##.ad\n", "of its first 1000000 lines, 0 are malformed", 12, 13 << 20},
+        {"\xff\xfe\xfd\x80z\n", "UTF-16", 6, 1 << 20},
+        {"\xf0\x9f z\n", "50000 are malformed and 0 hold", 5, 1 << 20},
+        {"aaaaaaaaaaaaaaaa", "a line of more than 64 MB", 16, 65 << 20},
+        {"\0", "no text", 1, 1 << 20},
+    };
+    static struct bl_read_report report;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct endless endless = {rows[i].text, rows[i].period, 0};
+        struct bl_input input = {.read = endless_read, .user = &endless};
+        struct bl_sink sink = {.take = take_nothing};
+        struct bl_read_options options = {0};
+        struct bl_error error = {""};
+
+        assert_int_equal(bl_read(&input, &options, &sink, &report, &error), -EILSEQ);
+        if (!strstr(error.text, rows[i].words))
+            fail_msg("row %zu: %s", i, error.text);
+        assert_in_range(endless.given, 1, rows[i].most);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_long_line),
         cmocka_unit_test(test_recognised),
         cmocka_unit_test(test_errors_are_passed_on),
+        cmocka_unit_test(test_what_has_no_end_is_given_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
