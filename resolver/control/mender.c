@@ -68,9 +68,8 @@ static void mending_tell(struct daemon *daemon, uint64_t damaged, uint64_t gener
                          const char *why)
 {
     struct actor actor = rules_actor_system(NULL);
-    char target[32], text[BL_ERROR_MAX];
+    char text[BL_ERROR_MAX];
 
-    snprintf(target, sizeof target, "generation %" PRIu64, generation);
     snprintf(text, sizeof text,
              "the lists of generation %" PRIu64 " are damaged (%.200s); generation %" PRIu64
              " before it is in force instead. Please import lists anew, and find out who wrote to "
@@ -78,10 +77,8 @@ static void mending_tell(struct daemon *daemon, uint64_t damaged, uint64_t gener
              damaged, why, generation);
     log_error("%s", text);
     fault_set(daemon, generation, text);
-    rules_note(daemon, &actor, "lists-rollback", target,
-               json_pack("{s:I}", "generation", (json_int_t)damaged),
-               json_pack("{s:I}", "generation", (json_int_t)generation),
-               "the lists in force were damaged on the disk");
+    rules_note_lists(daemon, &actor, "lists-rollback", damaged, generation,
+                     "the lists in force were damaged on the disk");
 }
 
 void mender_prepare(struct daemon *daemon)
