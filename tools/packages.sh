@@ -23,6 +23,7 @@ test_packages=(
     fstrm-bin knot-dnsutils bind9-dnsutils ldnsutils dnsperf unbound knot
     dnsmasq-base udhcpc isc-dhcp-client iproute2 procps util-linux
     openssl faketime zip xz-utils zstd bzip2 libcap2-bin valgrind
+    chromium
 )
 
 bench_packages=(

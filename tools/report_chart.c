@@ -6,15 +6,9 @@
 #include "blocklists/name.h"
 #include "tools/denial_show.h"
 
-enum {
-    WIDTH = 640,
-    COLUMNS_HEIGHT = 200,
-    AXIS = 24,
-    LEFT = 66,
-    ROW = 26,
-    LABEL = 210,
-    NUMBER = 70
-};
+/* In pixels; across, everything is a share of the width there is, so that letters keep their size
+ * on a telephone. */
+enum { HEIGHT = 190, TOP = 18, AXIS = 24, ROW = 38 };
 
 static uint64_t most_of(const struct chart_bar *bars, size_t count)
 {
@@ -25,14 +19,16 @@ static uint64_t most_of(const struct chart_bar *bars, size_t count)
     return most;
 }
 
-/* The least round number (1, 2, 5 × 10^n) that is not below. */
+/* The least round number that is not below. */
 static uint64_t round_up(uint64_t value)
 {
-    static const uint64_t steps[] = {1, 2, 5};
+    static const uint64_t steps[] = {10, 15, 20, 30, 40, 50, 60, 80};
     uint64_t ten = 1;
 
+    if (value <= 10)
+        return value > 0 ? value : 1;
     for (;; ten *= 10)
-        for (int i = 0; i < 3; i++)
+        for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
             if (steps[i] * ten >= value)
                 return steps[i] * ten;
 }
@@ -47,9 +43,8 @@ static void open_svg(FILE *out, const char *id, const char *title, int height,
     for (size_t i = 1; i < count; i++)
         top = bars[i].value > bars[top].value ? i : top;
     fprintf(out,
-            "<svg role=\"img\" aria-labelledby=\"%s-t %s-d\" viewBox=\"0 0 %d %d\" "
-            "preserveAspectRatio=\"xMidYMid meet\"><title id=\"%s-t\">",
-            id, id, WIDTH, height, id);
+            "<svg role=\"img\" aria-labelledby=\"%s-t %s-d\" height=\"%d\"><title id=\"%s-t\">", id,
+            id, height, id);
     show_html(out, title);
     fprintf(out, "</title><desc id=\"%s-d\">", id);
     if (count > 0) {
@@ -68,37 +63,45 @@ static const char *shade_class(int shade)
     return classes[shade];
 }
 
+/* The number stands above its line, so that the columns have the whole width. */
+static void scale_put(FILE *out, uint64_t top)
+{
+    int height = HEIGHT - TOP - AXIS;
+    char number[32];
+
+    for (int i = 0; i <= 2; i++) {
+        int y = TOP + height * i / 2;
+        fprintf(out, "<line class=\"grid\" x1=\"0\" x2=\"100%%\" y1=\"%d\" y2=\"%d\"/>", y, y);
+    }
+    fprintf(out, "<text class=\"num\" x=\"0\" y=\"%d\">%s</text>", TOP - 4,
+            show_count(top, number));
+}
+
 void chart_columns(FILE *out, const char *id, const char *title, const struct chart_bar *bars,
                    size_t count, unsigned every)
 {
     uint64_t top = round_up(most_of(bars, count));
-    int height = COLUMNS_HEIGHT - 2 * AXIS;
-    double step = (double)(WIDTH - LEFT) / (double)(count > 0 ? count : 1);
+    int height = HEIGHT - TOP - AXIS;
+    double step = 100.0 / (double)(count > 0 ? count : 1);
     char number[32];
 
-    open_svg(out, id, title, COLUMNS_HEIGHT, bars, count);
-    for (int i = 0; i <= 2; i++) {
-        int y = AXIS + height * i / 2;
-        if (i == 1 && top % 2 != 0)
-            continue;
-        fprintf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", LEFT, WIDTH,
-                y, y);
-        fprintf(out, "<text class=\"num\" x=\"%d\" y=\"%d\">%s</text>", LEFT - 6, y + 5,
-                show_count(top * (uint64_t)(2 - i) / 2, number));
-    }
+    open_svg(out, id, title, HEIGHT, bars, count);
+    scale_put(out, top);
     for (size_t i = 0; i < count; i++) {
-        double x = LEFT + step * (double)i;
+        double x = step * (double)i;
         double tall = top > 0 ? (double)bars[i].value * height / (double)top : 0;
         if (bars[i].value > 0 && tall < 1)
             tall = 1;
-        fprintf(
-            out, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"><title>",
-            shade_class(bars[i].shade), x + step * 0.12, AXIS + height - tall, step * 0.76, tall);
+        fprintf(out,
+                "<rect class=\"%s\" x=\"%.2f%%\" y=\"%.1f\" width=\"%.2f%%\" "
+                "height=\"%.1f\"><title>",
+                shade_class(bars[i].shade), x + step * 0.12, TOP + height - tall, step * 0.76,
+                tall);
         show_html(out, bars[i].label);
         fprintf(out, ": %s</title></rect>", show_count(bars[i].value, number));
         if (i % every == 0) {
-            fprintf(out, "<text class=\"mid\" x=\"%.1f\" y=\"%d\">", x + step / 2,
-                    COLUMNS_HEIGHT - 6);
+            fprintf(out, "<text class=\"%s\" x=\"%.2f%%\" y=\"%d\">", i == 0 ? "num" : "mid num",
+                    i == 0 ? x : x + step / 2, HEIGHT - 6);
             show_html(out, bars[i].label);
             fputs("</text>", out);
         }
@@ -109,7 +112,7 @@ void chart_columns(FILE *out, const char *id, const char *title, const struct ch
 /* A label that fits: long names lose their beginning. */
 static void label_put(FILE *out, const char *label)
 {
-    enum { FITS = 27 };
+    enum { FITS = 36 };
     char text[BL_NAME_TEXT_MAX + 8];
     size_t len = strlen(label);
 
@@ -122,23 +125,25 @@ static void label_put(FILE *out, const char *label)
     show_html(out, text);
 }
 
+/* A label to the left, the number to the right, the bar below both. */
 void chart_rows(FILE *out, const char *id, const char *title, const struct chart_bar *bars,
                 size_t count)
 {
     uint64_t top = most_of(bars, count);
-    double room = WIDTH - LABEL - NUMBER;
     char number[32];
 
-    open_svg(out, id, title, (int)count * ROW + 8, bars, count);
+    open_svg(out, id, title, (int)count * ROW + 4, bars, count);
     for (size_t i = 0; i < count; i++) {
-        int y = (int)i * ROW + 4;
-        double wide = top > 0 ? (double)bars[i].value * room / (double)top : 0;
-        fprintf(out, "<text class=\"end\" x=\"%d\" y=\"%d\">", LABEL - 8, y + 17);
+        int y = (int)i * ROW;
+        double wide = top > 0 ? (double)bars[i].value * 100 / (double)top : 0;
+        fprintf(out, "<text x=\"0\" y=\"%d\">", y + 15);
         label_put(out, bars[i].label);
-        fprintf(out, "</text><rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>",
-                shade_class(bars[i].shade), LABEL, y + 3, wide < 1 ? 1 : wide, ROW - 8);
-        fprintf(out, "<text x=\"%.1f\" y=\"%d\">%s</text>", LABEL + wide + 6, y + 17,
+        fprintf(out, "</text><text class=\"end\" x=\"100%%\" y=\"%d\">%s</text>", y + 15,
                 show_count(bars[i].value, number));
+        fprintf(out,
+                "<rect class=\"grid-bar\" x=\"0\" y=\"%d\" width=\"100%%\" height=\"10\"/>"
+                "<rect class=\"%s\" x=\"0\" y=\"%d\" width=\"%.2f%%\" height=\"10\"/>",
+                y + 21, shade_class(bars[i].shade), y + 21, wide < 0.4 ? 0.4 : wide);
     }
     fputs("</svg>\n", out);
 }

@@ -13,44 +13,71 @@
 enum { ATTENTION_MOST = 15, ISOLATED_MOST = 12, ROWS_MOST = 12, TABLE_MOST = 30 };
 
 static const char style[] =
-    ":root{color-scheme:light}*{box-sizing:border-box}"
-    "body{margin:0;font:1rem/1.5 system-ui,-apple-system,\"Segoe "
-    "UI\",Roboto,sans-serif;color:#1b1f24;"
-    "background:#fff;overflow-wrap:break-word}"
+    ":root{color-scheme:light dark;--ink:#1b1f24;--quiet:#4a5360;--page:#fff;--card:#f7f9fb;"
+    "--line:#c9d1da;--head:#8b97a5;--blue:#1f5fa8;--pale:#7d9cc4;--link:#174a84;--urgent:#a4161a;"
+    "--high:#a34a06;--medium:#8a6d00;--low:#5b6673;--soft-medium:#fff3c4;--on-medium:#5c4a00;"
+    "--soft-low:#e6e9ed;--on-low:#333c46}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e6e9ed;--quiet:#b3bcc7;--page:#14181d;"
+    "--card:#1c2229;--line:#3c4753;--head:#77828f;--blue:#6ea8e8;--pale:#44648c;--link:#8fbdf0;"
+    "--urgent:#f2777a;--high:#e8935a;--medium:#d9b93b;--low:#94a0ad;--soft-medium:#3d3405;"
+    "--on-medium:#f4dd83;--soft-low:#333c46;--on-low:#dde3ea}}"
+    "*{box-sizing:border-box}"
+    "body{margin:0;font:1rem/1.5 system-ui,-apple-system,\"Segoe UI\",Roboto,sans-serif;"
+    "color:var(--ink);background:var(--page);overflow-wrap:break-word}"
     "main,header,footer{max-width:54rem;margin:0 auto;padding:0 1rem}"
     "header{padding-top:1.5rem}h1{font-size:1.6rem;line-height:1.25;margin:0 0 .25rem}"
-    "h2{font-size:1.25rem;margin:2rem 0 .5rem;border-bottom:2px solid #1f5fa8;padding-bottom:.2rem}"
-    "h3{font-size:1.05rem;margin:0}p{margin:.5rem 0}.quiet{color:#4a5360}"
+    "h2{font-size:1.25rem;margin:2rem 0 .5rem;border-bottom:2px solid "
+    "var(--blue);padding-bottom:.2rem}"
+    "h3{font-size:1.05rem;margin:0}p{margin:.5rem 0}.quiet{color:var(--quiet)}"
     ".figures{display:flex;flex-wrap:wrap;gap:.75rem;list-style:none;padding:0;margin:1rem 0}"
-    ".figures li{flex:1 1 8rem;border:1px solid #c9d1da;border-radius:.4rem;padding:.5rem .75rem}"
+    ".figures li{flex:1 1 8rem;border:1px solid var(--line);border-radius:.4rem;padding:.5rem "
+    ".75rem;"
+    "background:var(--card)}"
     ".figures b{display:block;font-size:1.4rem;line-height:1.2}"
     "ol.findings{list-style:none;padding:0;margin:0}"
-    "ol.findings>li{border:1px solid #c9d1da;border-left-width:.45rem;border-radius:.3rem;"
-    "padding:.6rem .8rem;margin:.6rem 0;break-inside:avoid}"
-    "li.urgent{border-left-color:#a4161a!important}li.high{border-left-color:#b4530a!important}"
-    "li.medium{border-left-color:#8a6d00!important}li.low{border-left-color:#5b6673!important}"
+    "ol.findings>li{border:1px solid var(--line);border-left:.45rem solid var(--low);"
+    "border-radius:.3rem;background:var(--card);padding:.6rem .8rem;margin:.6rem "
+    "0;break-inside:avoid}"
+    "ol.findings>li.urgent{border-left-color:var(--urgent)}"
+    "ol.findings>li.high{border-left-color:var(--high)}"
+    "ol.findings>li.medium{border-left-color:var(--medium)}"
     ".badge{display:inline-block;font-size:.8rem;font-weight:700;border-radius:.25rem;"
     "padding:.05rem .45rem;margin-right:.4rem}"
-    ".badge.urgent{background:#a4161a;color:#fff}.badge.high{background:#b4530a;color:#fff}"
-    ".badge.medium{background:#fff3c4;color:#5c4a00}.badge.low{background:#e6e9ed;color:#333c46}"
+    ".badge.urgent{background:var(--urgent);color:var(--page)}"
+    ".badge.high{background:var(--high);color:var(--page)}"
+    ".badge.medium{background:var(--soft-medium);color:var(--on-medium)}"
+    ".badge.low{background:var(--soft-low);color:var(--on-low)}"
     "code{font:.95em ui-monospace,Consolas,monospace;white-space:nowrap}"
     "table{border-collapse:collapse;width:100%;margin:.5rem 0;font-size:.95rem}"
-    "caption{text-align:left;color:#4a5360;padding:.2rem 0}"
-    "th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #dde3ea;vertical-align:top}"
+    "caption{text-align:left;color:var(--quiet);padding:.2rem 0}"
+    "th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid var(--line);"
+    "vertical-align:top}"
     "th.n,td.n{text-align:right;white-space:nowrap}td.name{overflow-wrap:anywhere;min-width:8em}"
-    "thead th{border-bottom:2px solid #8b97a5}"
-    "figure{margin:1rem 0;break-inside:avoid}figcaption{font-weight:600;margin-bottom:.25rem}"
-    "svg{width:100%;height:auto;font:13px system-ui,sans-serif;fill:#1b1f24}"
-    ".bar{fill:#1f5fa8}.pale{fill:#7d9cc4}.strong{fill:#a4161a}.grid{stroke:#c9d1da}"
-    ".num,.end{text-anchor:end}.mid{text-anchor:middle}"
-    "summary{cursor:pointer;color:#174a84}footer{color:#4a5360;font-size:.9rem;padding-bottom:2rem}"
-    "a{color:#174a84}@media(max-width:30rem){th,td{padding:.25rem}h1{font-size:1.35rem}"
-    "svg{font-size:17px}table.stack tr{display:block;border-bottom:1px solid "
-    "#dde3ea;padding:.25rem 0}"
-    "table.stack td{display:inline-block;border:0;padding:0 .6rem 0 0;min-width:0}"
-    "table.stack thead{position:absolute;left:-999rem}}"
-    "@page{size:A4;margin:15mm}@media print{body{font-size:10pt}main,header,footer{max-width:none;"
-    "padding:0}h2{break-after:avoid}tr{break-inside:avoid}details:not([open])>*{display:none}}";
+    "thead th{border-bottom:2px solid var(--head)}"
+    ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));"
+    "gap:0 2rem;align-items:start}.charts>.wide{grid-column:1/-1}"
+    "figure{margin:1rem 0;min-width:0;break-inside:avoid}"
+    "figcaption{font-weight:600;margin-bottom:.25rem}"
+    "svg{display:block;width:100%;font:13px system-ui,sans-serif;fill:var(--ink);overflow:visible}"
+    ".bar{fill:var(--blue)}.pale{fill:var(--pale)}.strong{fill:var(--urgent)}"
+    ".grid{stroke:var(--line)}.grid-bar{fill:var(--soft-low)}.num{fill:var(--quiet)}.end{text-"
+    "anchor:end}.mid{text-anchor:middle}"
+    "summary{cursor:pointer;color:var(--link)}"
+    "footer{color:var(--quiet);font-size:.9rem;padding-bottom:2rem}footer h2{color:var(--ink)}"
+    "a{color:var(--link)}"
+    "@media(max-width:30rem){th,td{padding:.25rem}h1{font-size:1.35rem}"
+    "table.stack tr{display:block;border-bottom:1px solid var(--line);padding:.35rem 0}"
+    "table.stack td{display:inline-block;max-width:100%;min-width:0;border:0;padding:0 .5rem 0 "
+    "0;text-align:left}"
+    "table.stack td:first-child{font-weight:600}table.stack td.block{display:block}"
+    "table.stack thead{position:absolute;left:-999rem}table.stack tbody{display:block}}"
+    "@page{size:A4;margin:15mm}"
+    "@media print{:root{--ink:#1b1f24;--quiet:#4a5360;--page:#fff;--card:#fff;--line:#c9d1da;"
+    "--head:#8b97a5;--blue:#1f5fa8;--pale:#7d9cc4;--link:#174a84;--urgent:#a4161a;--high:#a34a06;"
+    "--medium:#8a6d00;--low:#5b6673;--soft-medium:#fff3c4;--on-medium:#5c4a00;--soft-low:#e6e9ed;"
+    "--on-low:#333c46}body{font-size:10pt}main,header,footer{max-width:none;padding:0}"
+    "svg,.badge,rect{print-color-adjust:exact;-webkit-print-color-adjust:exact}"
+    "h2{break-after:avoid}tr{break-inside:avoid}details{display:none}}";
 
 static void text(FILE *out, const char *words)
 {
@@ -88,11 +115,11 @@ static void head_write(const struct report *report, FILE *out)
             audiences[report->audience], show_time(report->made_ms, made), made + 11);
 }
 
-static void figure(FILE *out, uint64_t value, const char *what)
+static void figure(FILE *out, uint64_t value, const char *one, const char *many)
 {
     char number[32];
 
-    fprintf(out, "<li><b>%s</b>%s</li>", show_count(value, number), what);
+    fprintf(out, "<li><b>%s</b>%s</li>", show_count(value, number), value == 1 ? one : many);
 }
 
 static void summary_write(const struct report *report, FILE *out)
@@ -103,13 +130,13 @@ static void summary_write(const struct report *report, FILE *out)
     paragraph(out, report_summary(report, words));
     paragraph(out, report_compared(report, words));
     fputs("<ul class=\"figures\">", out);
-    figure(out, report->denied + report->counted, "look-ups refused");
-    figure(out, report->devices.count, "devices");
-    figure(out, report->names.count, "sites");
+    figure(out, report->denied + report->counted, "look-up refused", "look-ups refused");
+    figure(out, report->devices.count, "device", "devices");
+    figure(out, report->names.count, "site", "sites");
     if (report->findings_store != NULL)
-        figure(out, report_serious(report), "findings to look at");
+        figure(out, report_serious(report), "finding to look at", "findings to look at");
     if (report->observed > 0)
-        figure(out, report->observed, "only observed");
+        figure(out, report->observed, "only observed", "only observed");
     fputs("</ul>\n", out);
 }
 
@@ -207,18 +234,21 @@ static void background_write(const struct report *report, FILE *out)
         return;
     fputs("<h2>Background, folded away</h2>\n", out);
     paragraph(out, "What devices most likely did by themselves. It was refused all the same.");
-    fputs("<table><caption>Background look-ups by category, most serious first</caption><thead><tr>"
+    fputs("<table class=\"stack\"><caption>Background look-ups by category, most serious "
+          "first</caption><thead><tr>"
           "<th scope=\"col\">Category</th><th scope=\"col\">Devices</th><th scope=\"col\">Why</th>"
-          "<th scope=\"col\" class=\"n\">Look-ups</th></tr></thead><tbody>\n",
+          "<th scope=\"col\" class=\"n\">How many</th></tr></thead><tbody>\n",
           out);
     for (size_t i = 0; i < count; i++) {
         fputs("<tr><td>", out);
         text(out, list[i].title);
         fputs("</td><td>", out);
         text(out, list[i].devices == 1 ? list[i].device : show_count(list[i].devices, devices));
-        fputs("</td><td>", out);
+        fputs(list[i].devices == 1 ? "" : " devices", out);
+        fputs("</td><td class=\"block\">", out);
         text(out, finding_why_text(list[i].why, words, sizeof(words)));
-        fprintf(out, "</td><td class=\"n\">%s</td></tr>\n", show_count(list[i].count, number));
+        fprintf(out, "</td><td class=\"n\">%s look-ups</td></tr>\n",
+                show_count(list[i].count, number));
     }
     fputs("</tbody></table>\n", out);
 }
@@ -250,7 +280,7 @@ static void hours_chart(const struct report *report, FILE *out)
         snprintf(labels[i], sizeof(labels[i]), "%02d", i);
         bars[i] = (struct chart_bar){labels[i], report->hours[i], 0};
     }
-    fputs("<figure><figcaption>By hour of the day</figcaption>", out);
+    fputs("<figure class=\"wide\"><figcaption>By hour of the day</figcaption>", out);
     chart_columns(out, "hours", "Refused look-ups by hour of the day", bars, 24, 3);
     numbers_table(out, "Refused look-ups by hour of the day", "Hour", bars, 24);
     fputs("</figure>\n", out);
@@ -278,12 +308,12 @@ static void sums_chart(const struct report_sums *sums, const char *id, const cha
     fputs("</figure>\n", out);
 }
 
-static void groups_chart(const struct report *report, FILE *out)
+static void groups_table(const struct report *report, FILE *out)
 {
     char number[32], devices[32], each[32];
 
-    sums_chart(&report->groups, "groups", "By group", "Group", out);
-    fputs("<table><caption>Groups compared</caption><thead><tr><th scope=\"col\">Group</th>"
+    fputs("<h2>Groups</h2>\n<table><caption>Groups compared</caption><thead><tr><th "
+          "scope=\"col\">Group</th>"
           "<th scope=\"col\" class=\"n\">Refused</th><th scope=\"col\" class=\"n\">Devices</th>"
           "<th scope=\"col\" class=\"n\">For each device</th></tr></thead><tbody>\n",
           out);
@@ -320,10 +350,12 @@ static void trend_chart(const struct report *report, FILE *out)
         for (size_t d = i; d < i + fold && d < report->trend_count; d++)
             bars[count].value += report->trend[d].denied;
     }
-    fprintf(out, "<figure><figcaption>%s, with the four weeks before (paler)</figcaption>",
-            fold == 1 ? "Day by day" : "Week by week");
+    fprintf(
+        out,
+        "<figure class=\"wide\"><figcaption>%s, with the four weeks before (paler)</figcaption>",
+        fold == 1 ? "Day by day" : "Week by week");
     chart_columns(out, "trend", "Refused look-ups over time", bars, count,
-                  (unsigned)(count / 8 + 1));
+                  (unsigned)(count / 7 + 1));
     numbers_table(out, "Refused look-ups over time", fold == 1 ? "Day" : "Week from", bars, count);
     fputs("</figure>\n", out);
 }
@@ -403,15 +435,17 @@ void report_html(const struct report *report, FILE *out)
         isolated_write(report, out);
         background_write(report, out);
     }
-    fputs("<h2>Charts</h2>\n", out);
+    fputs("<h2>Charts</h2>\n<div class=\"charts\">\n", out);
     hours_chart(report, out);
-    sums_chart(&report->categories, "categories", "By category", "Category", out);
     trend_chart(report, out);
-    groups_chart(report, out);
-    if (details) {
+    sums_chart(&report->categories, "categories", "By category", "Category", out);
+    if (details)
         sums_chart(&report->names, "names", "Sites refused most", "Site", out);
+    sums_chart(&report->groups, "groups", "By group", "Group", out);
+    fputs("</div>\n", out);
+    groups_table(report, out);
+    if (details)
         devices_table(report, out);
-    }
     report_asked_html(report, out);
     report_following_html(report, out);
     lists_write(report, out);

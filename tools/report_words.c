@@ -44,14 +44,28 @@ static size_t moment_put(const struct report *report, int64_t wall_ms, char *out
                     &local);
 }
 
+static void clock_put(int64_t wall_ms, char *out, size_t size)
+{
+    struct tm local;
+
+    local_of(wall_ms, &local);
+    strftime(out, size, "%H:%M", &local);
+}
+
 char *report_when(const struct report *report, const struct finding *finding,
                   char out[REPORT_WORDS_MAX])
 {
     size_t used = moment_put(report, finding->first_ms, out, 64);
 
     if (finding->last_ms - finding->first_ms >= 60000) {
+        struct day first, last;
+        day_of(finding->first_ms, &first);
+        day_of(finding->last_ms, &last);
         used += (size_t)snprintf(out + used, 8, " to ");
-        moment_put(report, finding->last_ms, out + used, 64);
+        if (strcmp(first.text, last.text) == 0)
+            clock_put(finding->last_ms, out + used, 64);
+        else
+            moment_put(report, finding->last_ms, out + used, 64);
     }
     return out;
 }

@@ -1,9 +1,11 @@
-/* make-month STATE [DEVICES [UT1-FOLDER [DAYS]]]: a made month of denials in a state folder, ending
- * today. */
+/* make-month STATE [DEVICES [UT1-FOLDER [DAYS [LAST-DAY]]]]: a made month of denials in a state
+ * folder, ending on that day, or today. Tells what is planted in it, a line each: "incident" or
+ * "noise", the device, the category and what it is, with tabs between. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "resolver/denials/day.h"
 #include "resolver/denials/writer.h"
 #include "tests/support/school_month.h"
 
@@ -17,6 +19,11 @@ static void flush(void *user)
     }
 }
 
+static void plant_tell(const char *what, const struct school_plant *plant)
+{
+    printf("%s\t%s\t%s\t%s\n", what, plant->client, plant->category, plant->what);
+}
+
 int main(int argc, char **argv)
 {
     struct bl_error error = {""};
@@ -24,10 +31,18 @@ int main(int argc, char **argv)
     struct journal *journal;
 
     if (argc < 2)
-        return fprintf(stderr, "usage: make-month STATE [DEVICES [UT1-FOLDER [DAYS]]]\n"), 2;
+        return fprintf(stderr,
+                       "usage: make-month STATE [DEVICES [UT1-FOLDER [DAYS [LAST-DAY]]]]\n"),
+               2;
     unsigned days = argc > 4 ? (unsigned)atoi(argv[4]) : 28;
+    struct day last;
+    if (argc <= 5)
+        day_of((int64_t)time(NULL) * 1000, &last);
+    else if (day_parse(argv[5], &last) < 0)
+        return fprintf(stderr, "make-month: %s is no day\n", argv[5]), 2;
+    /* From noon to noon: a clock that changes in between makes no difference. */
     struct school_month month = {.first_day_ms =
-                                     ((int64_t)time(NULL) - (int64_t)(days - 1) * 86400) * 1000,
+                                     last.start_ms + 43200000 - (int64_t)(days - 1) * 86400000,
                                  .days = days,
                                  .devices = argc > 2 ? (unsigned)atoi(argv[2]) : 200,
                                  .seed = 1,
@@ -44,5 +59,9 @@ int main(int argc, char **argv)
     denials_writer_stop(writer);
     journal_close(journal);
     legend_free(legend);
+    for (size_t i = 0; i < PLANT_COUNT; i++)
+        plant_tell("incident", &school_plants[i]);
+    for (size_t i = 0; i < sizeof(school_noise) / sizeof(school_noise[0]); i++)
+        plant_tell("noise", &school_noise[i]);
     return 0;
 }

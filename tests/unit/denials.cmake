@@ -12,5 +12,5 @@ chalkgate_unit_test(denials-writer test_writer.c)
 # A made month of school traffic, for tests of reports and for looking at them.
 add_library(school-month STATIC ${PROJECT_SOURCE_DIR}/tests/support/school_month.c)
 target_link_libraries(school-month PUBLIC chalkgate-core blocklists)
-add_executable(make-month EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/support/make_month.c)
+add_executable(make-month ${PROJECT_SOURCE_DIR}/tests/support/make_month.c)
 target_link_libraries(make-month PRIVATE school-month)

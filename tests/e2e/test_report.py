@@ -1,0 +1,153 @@
+"""Reports over a made month of school traffic: what was planted comes out on top, the noise does not, in every
+depth and span; and the page is looked at by axe-core in a real browser, light and dark."""
+import base64
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import lab
+from lab import holds, same
+
+LAST, SCHOOL_DAY = "2026-11-15", "2026-11-13"  # a Sunday, and the last school day before it
+CALENDAR = """calendar:
+  time-zone: Europe/London
+  terms:
+    autumn: 2026-09-03..2026-12-18
+"""
+
+
+def month(place, devices=60, days=28, last=LAST, calendar=CALENDAR):
+    """A state folder with the month; gives what is planted as lists of (device, category)."""
+    place.configure(groups={"pupils": (["10.1.0.0/16"], [])}, more=calendar)
+    place.state.mkdir(exist_ok=True)
+    try:
+        lists = str(lab.shared("ut1"))
+    except lab.Skip:
+        lists = ""
+    made = place.run(lab.BUILD / "tests" / "make-month", place.state, devices, lists, days, last, expect=0, env={"TZ": "Europe/London"})
+    planted = {"incident": [], "noise": []}
+    for line in made.stdout.splitlines():
+        kind, device, category, _ = line.split("\t")
+        planted[kind].append((device, category))
+    return planted
+
+
+def findings(report):
+    return [(one["device"], one["category"], one["kind"]) for one in report["findings"]]
+
+
+def test_what_is_planted_comes_out_on_top(place):
+    planted = month(place)
+    spans = {"day": (["--day", SCHOOL_DAY], {"self-harm", "gambling"}),
+             "week": (["--week", SCHOOL_DAY], {category for _, category in planted["incident"]}),
+             "span": (["--since", "2026-10-19", "--until", "2026-11-16T00:00"], {category for _, category in planted["incident"]})}
+    for span, (arguments, expected) in spans.items():
+        told = findings(place.json("report", *arguments))
+        visits = [(device, category) for device, category, kind in told if kind == "looks like visits"]
+        wanted = [one for one in planted["incident"] if one[1] in expected]
+        # An urgent or high one is on top of everything; in a month pupils who play daily come between the rest.
+        top = visits[:len(wanted)] if span != "span" else visits
+        same([one for one in wanted if one not in top], [], f"{span}: planted, and not on top of {visits[:8]}")
+        serious = [one for one in wanted if one[1] in ("self-harm", "extremism", "pornography")]
+        same(sorted(visits[:len(serious)]), sorted(serious), f"{span}: the serious ones come first")
+        for one in planted["noise"]:
+            kinds = {kind for device, category, kind in told if (device, category) == one}
+            same(kinds - {"looks like background"}, set(), f"{span}: noise that is on top: {one}")
+
+
+def test_three_depths(place):
+    month(place)
+    for span in (["--day", SCHOOL_DAY], ["--week", SCHOOL_DAY], ["--term", "autumn"]):
+        whole = place.json("report", *span)
+        same(sum(whole["hours"]), whole["refused"], "denials by hour")
+        same(sum(one["refused"] for one in whole["groups"]), whole["refused"], "denials by group")
+        same(sum(one["refused"] for one in whole["categories"]), whole["refused"], "denials by category")
+        for audience in ("dsl", "head", "governors"):
+            for form in ("text", "html", "csv", "json"):
+                report = place.command("report", *span, "--audience", audience, "--format", form).stdout
+                holds("elf-harm" in report, f"{audience}, {form}: no word of the planted incident")
+                # Above a month there are sums and no findings, so that a quiet device need not be named.
+                holds("10.1." in report if audience == "dsl" else "10.1." not in report, f"{audience}, {form}: devices")
+                holds("10.1.2.17" in report or audience != "dsl" or "--term" in span, f"{form}: the planted device")
+                if form == "text":
+                    same([line for line in report.splitlines() if len(line) > 80], [], f"{audience}: lines above 80 columns")
+            same(place.json("report", *span, "--audience", audience)["refused"], whole["refused"])
+
+
+def test_days_of_25_and_23_hours(place):
+    month(place, devices=20, days=2, last="2026-10-25")
+    report = place.json("report", "--day", "2026-10-25")
+    # The widget of a quarter of an hour asks four times in each of 25 hours.
+    widget = [one for one in report["findings"] if one["category"] == "self-harm"]
+    same(sum(report["hours"]), report["refused"])
+    same(report["until"][:10], "2026-10-26")
+    same((report["since"][-6:], report["until"][-6:]), ("+01:00", "+00:00"), "the clocks go back")
+    same(len(widget), 1)
+    shutil.rmtree(place.state)
+    month(place, devices=20, days=2, last="2026-03-29")
+    report = place.json("report", "--day", "2026-03-29")
+    same((report["since"][-6:], report["until"][-6:]), ("+00:00", "+01:00"), "the clocks go forward")
+    same(report["hours"][1], 0, "the hour that was left out")
+    same(sum(report["hours"]), report["refused"])
+
+
+def test_days_without_data(place):
+    month(place, devices=5, days=1)
+    for day in ("2026-11-01", "2031-01-01"):
+        done = place.command("report", "--day", day, expect=4)
+        same(done.stdout, "")
+        holds("nothing was refused" in done.stderr or "still to come" in done.stderr, done.stderr)
+    holds("still to come" in place.command("report", "--day", "2099-01-01", expect=4).stderr, "a future day")
+
+
+def axe_core(place):
+    """The script of axe-core from npm's registry, kept in the build folder; skips where it cannot be had."""
+    kept = lab.BUILD / "axe" / "package" / "axe.min.js"
+    if kept.exists():
+        return kept
+    lab.need("npm", "tar")
+    kept.parent.parent.mkdir(exist_ok=True)
+    done = subprocess.run(["npm", "pack", "--silent", "axe-core@4"], cwd=kept.parent.parent, capture_output=True, text=True, timeout=120)
+    archives = sorted(kept.parent.parent.glob("axe-core-*.tgz"))
+    if done.returncode != 0 or not archives:
+        raise lab.Skip("axe-core could not be fetched with npm; the accessibility of the page was not checked")
+    subprocess.run(["tar", "xzf", archives[-1].name], cwd=kept.parent.parent, check=True)
+    return kept
+
+
+def axe_run(place, axe, html, name):
+    """What axe-core finds in the page, as a browser shows it."""
+    page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)
+    run = ("<script>%s</script><script>axe.run().then(r => {const p = document.createElement('pre'); p.id = 'axe-result';"
+           "p.textContent = btoa(unescape(encodeURIComponent(JSON.stringify(r.violations.map(v => [v.impact, v.id,"
+           "v.nodes.slice(0, 3).map(n => n.html)])))));document.body.append(p);});</script></body>")
+    path = pathlib.Path(place.write(name, page.replace("</body>", run % axe.read_text())))
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    done = subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={place.folder}/browser",
+                           "--virtual-time-budget=30000", "--dump-dom", f"file://{path.resolve()}"],
+                          capture_output=True, text=True, timeout=120, env={**os.environ, "HOME": str(place.folder)})
+    found = re.search(r'<pre id="axe-result">([^<]*)</pre>', done.stdout)
+    holds(found, f"axe-core did not run: {done.stderr[-500:]}")
+    return json.loads(base64.b64decode(found.group(1)))
+
+
+def test_axe_core_finds_nothing(place):
+    lab.need("chromium")
+    axe = axe_core(place)
+    month(place)
+    html = place.command("report", "--week", SCHOOL_DAY, "--format", "html").stdout
+    holds("prefers-color-scheme:dark" in html, "the page has no dark form")
+    dark = html.replace("prefers-color-scheme:dark", "min-width:1px")
+    for name, page in (("light.html", html), ("dark.html", dark)):
+        bad = axe_run(place, axe, page, name)
+        same([one for one in bad if one[0] in ("serious", "critical")], [], f"{name}: what axe-core finds")
+    # And it would find something: words that are hard to read.
+    bad = axe_run(place, axe, html.replace("--quiet:#4a5360", "--quiet:#cccccc"), "pale.html")
+    holds(any(one[1] == "color-contrast" for one in bad), f"axe-core does not see pale words: {bad}")
+
+
+if __name__ == "__main__":
+    lab.main()
