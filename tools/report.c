@@ -81,7 +81,7 @@ static void span_settle(struct argp_state *state, struct report_arguments *argum
 
 static error_t options_parse(int key, char *value, struct argp_state *state)
 {
-    static const char *const audiences[] = {"dsl", "head", "governors", NULL};
+    static const char *const audiences[] = {"dsl", "head", "governors", "review", NULL};
     static const char *const formats[] = {"text", "html", "csv", "json", NULL};
     struct report_arguments *arguments = state->input;
 
@@ -131,7 +131,8 @@ static const struct argp_option options_table[] = {
     {"term", 't', "NAME", 0, "this term of the calendar, or \"current\"", 0},
     {"since", 's', "TIME", 0, "from then on", 0},
     {"until", 'u', "TIME", 0, "up to then; the end of today where it is not said", 0},
-    {"audience", 'a', "WHO", 0, "dsl (the default), head or governors", 0},
+    {"audience", 'a', "WHO", 0,
+     "dsl (the default), head, governors, or review: the pack for the yearly review", 0},
     {"format", 'F', "FORMAT", 0, "text (the default), html, csv or json", 0},
     {"output", 'o', "FILE", 0, "write to this file, whole or not at all", 0},
     {"nightly", OPTION_NIGHTLY, NULL, 0,

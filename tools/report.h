@@ -21,7 +21,7 @@
 #include "tools/report_findings.h"
 #include "tools/verb.h"
 
-enum report_audience { REPORT_DSL, REPORT_HEAD, REPORT_GOVERNORS };
+enum report_audience { REPORT_DSL, REPORT_HEAD, REPORT_GOVERNORS, REPORT_REVIEW };
 
 /* A word with its count: a group, category, registrable domain or device. */
 struct report_sum {
@@ -70,7 +70,9 @@ struct report {
     struct findings *findings_store;
     const struct finding *findings; /* what matters most first; none for spans above a month */
     size_t finding_count;
-    bool looked_back; /* first times are known */
+    bool looked_back;            /* first times are known */
+    unsigned totals_only;        /* days of the span whose records are kept no more */
+    const struct config *config; /* borrowed; NULL: not known */
     struct report_list *lists;
     size_t list_count;
     uint64_t generation;
@@ -89,11 +91,28 @@ struct report_options {
     const struct config *config; /* for the school's calendar; NULL: Monday to Friday */
     int64_t since_ms, until_ms;
     enum report_audience audience;
+    bool sums_only; /* neither findings nor what was before */
 };
 
 int report_make(const struct report_options *options, struct report **out_report,
                 struct bl_error *error);
 void report_free(struct report *report);
+
+void report_sums_sort(struct report_sums *sums); /* most first */
+
+/* Totals of days, without names and addresses, which outlive the records (report_totals.c): kept in
+ * STATE/denials/totals, one file of JSON a day, by the nightly report. */
+int report_totals_keep(const char *state, const struct config *config, int64_t now_ms,
+                       struct bl_error *error);
+/* Adds the days of the span that have totals and no records any more. */
+void report_totals_add(const struct report_options *options, struct report *report);
+/* The same for days since `since_ms` of the trend. */
+void report_totals_trend(const struct report_options *options, int64_t since_ms,
+                         struct report *report);
+
+/* For the yearly review: paragraphs about self-tests, retention, roles and groups; NULL ends. */
+enum { REVIEW_PARAGRAPHS = 12 };
+size_t report_review(const struct report *report, char *paragraphs[REVIEW_PARAGRAPHS]);
 
 /* Short enough for findings: up to a month. */
 bool report_is_short(const struct report_options *options);
@@ -106,6 +125,7 @@ void report_text(const struct report *report, FILE *out);
 /* What people did in the span, from the daemon or the state folder; a report is made without it,
  * too. */
 void report_follow(struct command *command, struct report *report);
+int64_t report_change_ms(const json_t *change); /* of an entry of the change log */
 void report_following_text(const struct report *report, FILE *out);
 void report_following_html(const struct report *report, FILE *out);
 void report_following_json(const struct report *report, json_t *object);

@@ -9,10 +9,10 @@ static const char *const explanation =
     "Names that several devices of a group asked for and were answered. Which devices is not "
     "recorded.";
 
-/* For the governors no names. */
+/* Names for those who look after single cases only. */
 static bool is_shown(const struct report *report)
 {
-    return report->audience != REPORT_GOVERNORS && report->asked.count > 0;
+    return report->audience <= REPORT_HEAD && report->asked.count > 0;
 }
 
 void report_asked_text(const struct report *report, FILE *out)

@@ -1,6 +1,7 @@
 /* A report for spreadsheets (CSV) and for programs (JSON). */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include <jansson.h>
 
@@ -170,6 +171,18 @@ int report_json(const struct report *report, FILE *out)
     }
     report_asked_json(report, object);
     report_following_json(report, object);
+    if (report->audience == REPORT_REVIEW) {
+        char *paragraphs[REVIEW_PARAGRAPHS];
+        size_t count = report_review(report, paragraphs);
+        json_t *review = json_array();
+        for (size_t i = 0; i < count; i++) {
+            json_array_append_new(review, text_json(paragraphs[i]));
+            free(paragraphs[i]);
+        }
+        json_object_set_new(object, "review", review);
+    }
+    if (report->totals_only > 0)
+        json_object_set_new(object, "days-by-totals", json_integer(report->totals_only));
     int code = json_dumpf(object, out, JSON_INDENT(2) | JSON_ENSURE_ASCII) < 0 ? -EIO : 0;
     fputc('\n', out);
     json_decref(object);

@@ -1,5 +1,6 @@
 /* What people did, in a report: incidents, faults of the filter, changes and exceptions. */
 #include <string.h>
+#include <time.h>
 
 #include "resolver/denials/daily.h"
 #include "resolver/policy/incidents.h"
@@ -178,16 +179,25 @@ static void grant_row(const struct report *report, const json_t *grant, char cel
     cell(cells[4], text_of(grant, "reason"));
 }
 
+int64_t report_change_ms(const json_t *change)
+{
+    struct tm utc = {.tm_sec = 0};
+
+    if (strptime(text_of(change, "time"), "%Y-%m-%dT%H:%M:%S", &utc) == NULL)
+        return 0;
+    return (int64_t)timegm(&utc) * 1000;
+}
+
 /* Starts, reloads and the daily sweeping are for the technician. */
 static json_t *changes_of_people(const struct report *report)
 {
-    static const char *const quiet[] = {"start", "stop", "reload", "configuration"};
+    static const char *const quiet[] = {"start", "stop", "reload", "configuration", "selftest"};
     json_t *list = json_array(), *change;
     size_t index;
 
     json_array_foreach(report->following.changes, index, change)
     {
-        bool skip = false;
+        bool skip = report_change_ms(change) >= report->until_ms;
         for (size_t i = 0; i < sizeof(quiet) / sizeof(quiet[0]); i++)
             skip = skip || strcmp(text_of(change, "action"), quiet[i]) == 0;
         if (!skip)

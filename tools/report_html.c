@@ -2,6 +2,7 @@
  * screen readers (WCAG 2.1 AA: contrasts, headings in order, tables with captions, charts with
  * their numbers). */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -96,7 +97,7 @@ static void paragraph(FILE *out, const char *words)
 static void head_write(const struct report *report, FILE *out)
 {
     static const char *const audiences[] = {"for the safeguarding lead", "for the headteacher",
-                                            "for the governors"};
+                                            "for the governors", "for the yearly review"};
     char made[SHOW_TIME_MAX];
 
     fputs("<!DOCTYPE html>\n<html lang=\"en-GB\"><head><meta charset=\"utf-8\">"
@@ -409,6 +410,18 @@ static void lists_write(const struct report *report, FILE *out)
     paragraph(out, report_stale(report, words));
 }
 
+static void review_write(const struct report *report, FILE *out)
+{
+    char *paragraphs[REVIEW_PARAGRAPHS];
+    size_t count = report_review(report, paragraphs);
+
+    fputs("<h2>How the filter is run</h2>\n", out);
+    for (size_t i = 0; i < count; i++) {
+        paragraph(out, paragraphs[i]);
+        free(paragraphs[i]);
+    }
+}
+
 static void foot_write(const struct report *report, FILE *out)
 {
     fputs("</main>\n<footer><h2>What this report can and cannot say</h2>\n", out);
@@ -448,6 +461,8 @@ void report_html(const struct report *report, FILE *out)
         devices_table(report, out);
     report_asked_html(report, out);
     report_following_html(report, out);
+    if (report->audience == REPORT_REVIEW)
+        review_write(report, out);
     lists_write(report, out);
     foot_write(report, out);
 }

@@ -178,6 +178,7 @@ int report_look_closer(const struct report_options *options, struct report *repo
                                     .until_ms = options->until_ms};
     int code = denials_days(options->state, &filter, day_take, &trend, error);
 
+    report_totals_trend(options, filter.since_ms, report);
     lists_read(options, report);
     if (code == 0)
         code = most_asked_find(options->state, options->since_ms, options->until_ms, NULL,

@@ -222,7 +222,7 @@ static int most_first(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static void sums_sort(struct report_sums *sums)
+void report_sums_sort(struct report_sums *sums)
 {
     if (sums->count > 0)
         qsort(sums->items, sums->count, sizeof(*sums->items), most_first);
@@ -277,8 +277,9 @@ static void making_free(struct making *making)
 static int figures_make(const struct report_options *options, struct report *report,
                         struct bl_error *error)
 {
-    struct making making = {.report = report,
-                            .couples = report_is_short(options) ? NULL : couples_create()};
+    struct making making = {
+        .report = report,
+        .couples = !options->sums_only && report_is_short(options) ? NULL : couples_create()};
     struct denials_filter filter = {.since_ms = options->since_ms,
                                     .until_ms = options->until_ms,
                                     .warn = warning_keep,
@@ -290,10 +291,10 @@ static int figures_make(const struct report_options *options, struct report *rep
     if (making.couples != NULL)
         couples_settle(making.couples, report);
     making_free(&making);
-    sums_sort(&report->groups);
-    sums_sort(&report->categories);
-    sums_sort(&report->names);
-    sums_sort(&report->devices);
+    report_sums_sort(&report->groups);
+    report_sums_sort(&report->categories);
+    report_sums_sort(&report->names);
+    report_sums_sort(&report->devices);
     return code;
 }
 
@@ -306,10 +307,13 @@ int report_make(const struct report_options *options, struct report **out_report
     report->until_ms = options->until_ms;
     report->made_ms = (int64_t)time(NULL) * 1000;
     report->audience = options->audience;
+    report->config = options->config;
     title_make(report);
     int code = figures_make(options, report, error);
-    if (code >= 0)
+    if (code >= 0 && !options->sums_only) {
+        report_totals_add(options, report);
         code = report_look_closer(options, report, error);
+    }
     if (code >= 0 && report->findings_store != NULL)
         couples_of_findings(report);
     if (code < 0) {

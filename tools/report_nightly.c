@@ -102,6 +102,9 @@ enum exit_code report_nightly(struct command *command, int64_t now_s)
     day_of(now_s * 1000, &day);
     for (int back = 0; back < DAYS_BACK; back++)
         day_of(day.start_ms - 1, &day);
+    struct bl_error kept = {""};
+    if (report_totals_keep(command_state(command), config, now_s * 1000, &kept) < 0)
+        command_fail(EXIT_DONE, "the totals of past days could not be kept: %s", kept.text);
     /* On the very first night there is nothing to make up. */
     for (int back = DAYS_BACK; back > 0; back--, day_of(day.end_ms, &day)) {
         struct bl_error error = {""};

@@ -1,5 +1,6 @@
 /* A report for a terminal of 80 columns, and for a mail. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tools/denial_show.h"
@@ -237,6 +238,18 @@ static void lists_write(const struct report *report, FILE *out)
     report_wrap(out, report_stale(report, words), "");
 }
 
+static void review_write(const struct report *report, FILE *out)
+{
+    char *paragraphs[REVIEW_PARAGRAPHS];
+    size_t count = report_review(report, paragraphs);
+
+    heading(out, "How the filter is run");
+    for (size_t i = 0; i < count; i++) {
+        report_wrap(out, paragraphs[i], "");
+        free(paragraphs[i]);
+    }
+}
+
 static void limits_write(const struct report *report, FILE *out)
 {
     heading(out, "What this report can and cannot say");
@@ -254,7 +267,7 @@ static void limits_write(const struct report *report, FILE *out)
 void report_text(const struct report *report, FILE *out)
 {
     static const char *const audiences[] = {"for the safeguarding lead", "for the headteacher",
-                                            "for the governors"};
+                                            "for the governors", "for the yearly review"};
     bool details = report_has_details(report);
     char made[SHOW_TIME_MAX];
 
@@ -276,6 +289,8 @@ void report_text(const struct report *report, FILE *out)
     hours_write(report, out);
     report_asked_text(report, out);
     report_following_text(report, out);
+    if (report->audience == REPORT_REVIEW)
+        review_write(report, out);
     lists_write(report, out);
     limits_write(report, out);
 }

@@ -204,6 +204,12 @@ char *report_summary(const struct report *report, char out[REPORT_WORDS_MAX])
             " %s more %s refused and counted, but not itemised: the record could not be "
             "written at that time (a full disk, for example).",
             show_count(report->counted, other), report->counted == 1 ? "was" : "were");
+    if (report->totals_only > 0)
+        used +=
+            (size_t)snprintf(out + used, REPORT_WORDS_MAX - used,
+                             " Of %u day%s only the totals are kept still: devices and sites are "
+                             "those of the other days.",
+                             report->totals_only, plural(report->totals_only));
     if (report->findings_store == NULL)
         return out;
     unsigned serious = serious_count(report);

@@ -235,6 +235,7 @@ struct config_export {
 
 struct config_retention {
     uint32_t denials_s;   /* then the day's records go */
+    uint32_t totals_s;    /* and then its totals */
     uint32_t questions_s; /* the same for allowed questions, where each is recorded */
     uint32_t counts_s;    /* the same for counts of allowed questions */
 };

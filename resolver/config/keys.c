@@ -16,7 +16,7 @@ static const char *const TIER_WORDS[] = {"school", "regional", "national", NULL}
 static const char *const SAFE_SEARCH_WORDS[] = {"off", "moderate", "strict", NULL};
 static const char *const WHEN_WORDS[] = {"school-days", "other-days", "always", NULL};
 static const char *const SCHOOL_WORDS[] = {"as-usual", "open", "closed", NULL};
-static const char *const AUDIENCE_WORDS[] = {"dsl", "head", "governors", NULL};
+static const char *const AUDIENCE_WORDS[] = {"dsl", "head", "governors", "review", NULL};
 static const char *const EXPORT_WORDS[] = {"syslog", "journal", "json", "dnstap", NULL};
 static const char *const FACILITY_WORDS[] = {
     "kern",   "user",     "mail",   "daemon", "auth",   "syslog", "lpr",   "news",   "uucp",
@@ -278,6 +278,9 @@ static const struct key retention_keys[] = {
     {"denials", KEY_SECONDS, AT(config_retention, denials_s), .least = 86400,
      .most = INT64_C(20) * 366 * 86400, .fallback = "365d",
      .meaning = "how long refused look-ups are kept; a category may have its own `keep`"},
+    {"totals", KEY_SECONDS, AT(config_retention, totals_s), .least = 86400,
+     .most = INT64_C(20) * 366 * 86400, .fallback = "1826d",
+     .meaning = "how long a day's totals are kept, which have no names and no addresses"},
     {"counts", KEY_SECONDS, AT(config_retention, counts_s), .least = 86400,
      .most = INT64_C(20) * 366 * 86400, .fallback = "35d",
      .meaning = "how long the most-asked names of each group and day are kept"},

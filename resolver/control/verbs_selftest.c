@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include "resolver/base/log.h"
 #include "resolver/control/control.h"
 #include "resolver/control/daemon.h"
+#include "resolver/control/rules.h"
 #include "resolver/control/selftest.h"
 
 /* The last result stays in the state folder, for reports and for who asks when the check was made.
@@ -22,6 +24,21 @@ static int result_keep(const char *state, const json_t *result, struct bl_error 
         return bl_error_set(error, -EIO, "cannot keep the result in %s: %s", path, strerror(errno));
     }
     return 0;
+}
+
+/* An entry of the change log: the evidence that checks were made, which nobody can slip in later.
+ */
+static void result_note(struct daemon *daemon, const struct caller *caller, const json_t *result)
+{
+    struct actor actor = rules_actor(caller);
+
+    pthread_mutex_lock(&daemon->change);
+    rules_note(daemon, &actor, "selftest", "filter", NULL,
+               json_pack("{sO,sO,sO}", "passed", json_object_get(result, "passed"), "failed",
+                         json_object_get(result, "failed"), "generation",
+                         json_object_get(result, "generation")),
+               "what each group is refused was asked through the path of its devices");
+    pthread_mutex_unlock(&daemon->change);
 }
 
 static int handle_selftest(struct daemon *daemon, const struct caller *caller, json_t *request,
@@ -45,6 +62,7 @@ static int handle_selftest(struct daemon *daemon, const struct caller *caller, j
         return code;
     if (result_keep(daemon->state, reply, &kept) < 0)
         log_warning("self-test: %s", kept.text);
+    result_note(daemon, caller, reply);
     log_notice("self-test asked for by %s: %lld checks passed, %lld failed", caller->login,
                (long long)json_integer_value(json_object_get(reply, "passed")),
                (long long)json_integer_value(json_object_get(reply, "failed")));

@@ -19,9 +19,9 @@ CALENDAR = """calendar:
 """
 
 
-def month(place, devices=60, days=28, last=LAST, calendar=CALENDAR):
+def month(place, devices=60, days=28, last=LAST, more=""):
     """A state folder with the month; gives what is planted as lists of (device, category)."""
-    place.configure(groups={"pupils": (["10.1.0.0/16"], [])}, more=calendar)
+    place.configure(groups={"pupils": (["10.1.0.0/16"], [])}, more=CALENDAR + more)
     place.state.mkdir(exist_ok=True)
     try:
         lists = str(lab.shared("ut1"))
@@ -101,6 +101,39 @@ def test_days_without_data(place):
         same(done.stdout, "")
         holds("nothing was refused" in done.stderr or "still to come" in done.stderr, done.stderr)
     holds("still to come" in place.command("report", "--day", "2099-01-01", expect=4).stderr, "a future day")
+
+
+def test_totals_outlive_the_records(place):
+    month(place, more="retention: {totals: 7000d}\n")
+    place.command("report", "--nightly")
+    totals = sorted((place.state / "denials" / "totals").glob("*.json"))
+    same(len(totals), 28, "a file for each day")
+    for one in totals:
+        holds(not re.search(r"10[.]1[.]|example", one.read_text()), "totals hold neither addresses nor names")
+    span = ["--since", "2026-10-19", "--until", "2026-11-16T00:00", "--audience", "governors"]
+    before = place.json("report", *span)
+    for path in (place.state / "denials").glob("2026-10-*.mdb*"):
+        path.unlink()
+    after = place.json("report", *span)
+    for key in ("refused", "hours", "days"):
+        same(after[key], before[key], f"{key}, with records of October gone")
+    same([(one["name"], one["refused"]) for one in after["categories"]],
+         [(one["name"], one["refused"]) for one in before["categories"]])
+    same(after["days-by-totals"], 13)
+    # And they go in their turn.
+    path = place.config_path
+    path.write_text(path.read_text().replace("7000d", "1d"))
+    place.command("report", "--nightly")
+    same(len(list((place.state / "denials" / "totals").glob("*.json"))) < 2, True, "totals past their time are gone")
+
+
+def test_the_pack_for_the_yearly_review(place):
+    month(place, more="roles: {manager: [staff-it], requires-approval: true}\n")
+    for form in ("text", "html", "json"):
+        pack = place.command("report", "--since", "2026-10-19", "--until", "2026-11-16T00:00", "--audience", "review", "--format", form).stdout
+        for words in ("Self-tests", "365 days", "staff-it", "second person", "pupils", "cannot" if form != "json" else "review"):
+            holds(words in pack, f"{form}: not a word of {words}")
+        holds("10.1." not in pack and "alone0" not in pack, f"{form}: devices or names")
 
 
 def axe_core(place):

@@ -31,6 +31,9 @@ def test_all_in_order(place):
     same(checks(told, check="through an upstream")[0]["found"], "an answer", "the way through an upstream")
     kept = json.loads((place.state / "selftest.json").read_text())
     same(kept["failed"], 0, "the result that was kept")
+    entries = [one for one in place.json("changes") if one["action"] == "selftest"]
+    same([one["after"]["failed"] for one in entries], [0], "the entry of the change log")
+    place.command("changes", "verify")
     same(place.denials(), [], "records: a self-test is nobody's visit")
     holds("0 failed" in place.command("selftest", "--all").stdout, "the table's last line")
 
