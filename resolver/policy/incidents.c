@@ -1,7 +1,9 @@
 #include "resolver/policy/incidents.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <openssl/sha.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -263,28 +265,92 @@ static bool same_device(const json_t *a, const json_t *b)
 }
 
 /* Leaves out what is about another device than the first case's. */
+static bool is_of_word(char c)
+{
+    return isalnum((unsigned char)c) || c == '.' || c == ':' || c == '-';
+}
+
+/* The text with a mark in place of each whole `word`; a new string, or NULL. */
+static char *word_left_out(const char *text, const char *word)
+{
+    static const char mark[] = "[left out]";
+    size_t len = strlen(word), size;
+    char *out = NULL;
+    FILE *stream = open_memstream(&out, &size);
+
+    if (stream == NULL)
+        return NULL;
+    for (const char *at = text; *at != '\0';) {
+        const char *end = at + len;
+        if (strncmp(at, word, len) == 0 && (at == text || !is_of_word(at[-1])) &&
+            (!is_of_word(*end) || (ispunct((unsigned char)*end) && !is_of_word(end[1])))) {
+            fputs(mark, stream);
+            at = end;
+        } else {
+            fputc(*at++, stream);
+        }
+    }
+    fclose(stream);
+    return out;
+}
+
+/* What people wrote, without what tells of the devices of other cases. What else they wrote of
+ * others in words of their own, a person has to look for. */
+static json_t *text_without(const json_t *text, const json_t *others)
+{
+    static const char *const keys[] = {"device", "case", "mac"};
+    char *now = strdup(json_string_value(text) != NULL ? json_string_value(text) : ""), *next;
+    json_t *other;
+    size_t index;
+
+    json_array_foreach(others, index, other)
+    {
+        for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && now != NULL; i++) {
+            const char *word = json_string_value(json_object_get(other, keys[i]));
+            if (word == NULL || word[0] == '\0')
+                continue;
+            next = word_left_out(now, word);
+            free(now);
+            now = next;
+        }
+    }
+    json_t *result = now == NULL ? NULL : json_string(now);
+    free(now);
+    return result;
+}
+
+static json_t *notes_without(const json_t *notes, const json_t *others)
+{
+    json_t *result = json_deep_copy(notes), *note;
+    size_t index;
+
+    json_array_foreach(result, index, note)
+        json_object_set_new(note, "text", text_without(json_object_get(note, "text"), others));
+    return result;
+}
+
 static json_t *extract_make(const struct act *act, const json_t *incident)
 {
     json_t *cases = json_object_get(incident, "cases"), *mine = json_array(), *item;
     const json_t *first = json_array_get(cases, 0);
-    json_int_t left_out = 0;
+    json_t *others = json_array(), *extract;
     size_t index;
 
     json_array_foreach(cases, index, item)
-    {
-        if (same_device(item, first))
-            json_array_append(mine, item);
-        else
-            left_out++;
-    }
-    return json_pack(
-        "{sO,sO,sO,sO,sO*,so,sO,sO*,sO*,sI,so,so}", "incident", json_object_get(incident, "id"),
-        "title", json_object_get(incident, "title"), "state", json_object_get(incident, "state"),
-        "opened", json_object_get(incident, "opened"), "opened_by",
-        json_object_get(incident, "opened_by"), "cases", mine, "notes",
-        json_object_get(incident, "notes"), "outcome", json_object_get(incident, "outcome"),
-        "closed", json_object_get(incident, "closed"), "cases_of_others_left_out", left_out,
-        "exported", moment_of(act), "exported_by", person_of(act));
+        json_array_append(same_device(item, first) ? mine : others, item);
+    const json_t *outcome = json_object_get(incident, "outcome");
+    extract = json_pack(
+        "{sO,so,sO,sO,sO*,so,so,so*,sO*,sI,so,so}", "incident", json_object_get(incident, "id"),
+        "title", text_without(json_object_get(incident, "title"), others), "state",
+        json_object_get(incident, "state"), "opened", json_object_get(incident, "opened"),
+        "opened_by", json_object_get(incident, "opened_by"), "cases", mine, "notes",
+        notes_without(json_object_get(incident, "notes"), others), "outcome",
+        json_is_string(outcome) ? text_without(outcome, others) : NULL, "closed",
+        json_object_get(incident, "closed"), "cases_of_others_left_out",
+        (json_int_t)json_array_size(others), "exported", moment_of(act), "exported_by",
+        person_of(act));
+    json_decref(others);
+    return extract;
 }
 
 static void hash_text(const char *text, char out[2 * SHA256_DIGEST_LENGTH + 1])

@@ -44,8 +44,9 @@ int act_incident_close(struct act *act, const json_t *request, json_t *reply,
 int act_incidents(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
 
 /* {"id", "text": for whom and why}: an extract of one incident for handing out, about the device of
- * its first case only. Reply: {"extract": {…}, "sha256": of the extract as text, "entry": the
- * change log's number}; the entry holds the same hash, so that `changes verify` proves the extract.
+ * its first case only; addresses and codes of other cases are left out of titles and notes too.
+ * Reply: {"extract": {…}, "sha256": of the extract as text, "entry": the change log's number}; the
+ * entry holds the same hash, so that `changes verify` proves the extract.
  */
 int act_incident_export(struct act *act, const json_t *request, json_t *reply,
                         struct bl_error *error);

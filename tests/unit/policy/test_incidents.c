@@ -166,11 +166,11 @@ static void an_extract_has_one_device_and_a_place_in_the_chain(void **state)
     act_do(office, act_incident_open,
            json_pack("{ss,so}", "text", "why", "denial", denial_of("AAA-AAA1", "10.1.2.17")), NULL);
     act_do(office, act_incident_note,
-           json_pack("{si,ss,so}", "id", 1, "text", "another device", "denial",
-                     denial_of("BBB-BBB2", "10.1.2.99")),
+           json_pack("{si,ss,so}", "id", 1, "text", "10.1.2.99 (BBB-BBB2) sat beside 10.1.2.17.",
+                     "denial", denial_of("BBB-BBB2", "10.1.2.99")),
            NULL);
     act_do(office, act_incident_note,
-           json_pack("{si,ss,so}", "id", 1, "text", "again", "denial",
+           json_pack("{si,ss,so}", "id", 1, "text", "again, after 10.1.2.99.", "denial",
                      denial_of("CCC-CCC3", "10.1.2.17")),
            NULL);
     assert_int_equal(act_do(office, act_incident_export,
@@ -180,6 +180,8 @@ static void an_extract_has_one_device_and_a_place_in_the_chain(void **state)
     char *text = json_dumps(extract, JSON_COMPACT);
     assert_null(strstr(text, "10.1.2.99"));
     assert_null(strstr(text, "BBB-BBB2"));
+    assert_non_null(strstr(text, "[left out] ([left out]) sat beside 10.1.2.17."));
+    assert_non_null(strstr(text, "again, after [left out]."));
     assert_non_null(strstr(text, "CCC-CCC3"));
     free(text);
     assert_int_equal(json_integer_value(json_object_get(extract, "cases_of_others_left_out")), 1);
