@@ -23,6 +23,7 @@
 #include "resolver/control/control.h"
 #include "resolver/control/daemon.h"
 #include "resolver/control/export_runner.h"
+#include "resolver/control/keyring.h"
 #include "resolver/control/mender.h"
 #include "resolver/control/metrics.h"
 #include "resolver/control/notify.h"
@@ -258,9 +259,15 @@ static int start_unprivileged(struct run *run, struct bl_error *error)
         code = allowed_create(daemon->state, run->journal_count, &daemon->allowed, error);
     if (code == 0)
         code = allowed_settle(daemon->allowed, daemon->world->config, error);
+    if (code == 0)
+        code = keyring_create(daemon->state, run->journal_count, &daemon->keyring, error);
+    if (code == 0)
+        code = keyring_settle(daemon->keyring, NULL, daemon->world->config,
+                              daemon->started_wall_ms / 1000, error);
     if (code == 0) {
         struct server_records records = {.journals = run->journals};
         allowed_records(daemon->allowed, &records);
+        records.pseudonyms = keyring_pseudonyms(daemon->keyring);
         code = server_create(daemon->listeners, daemon->world, &records, &daemon->server, error);
     }
     if (code == 0)
@@ -306,6 +313,7 @@ static void run_end(struct run *run)
     control_close(run->control);
     watch_stop(run->daemon.watch);
     server_destroy(run->daemon.server);
+    keyring_free(run->daemon.keyring);
     allowed_end(run->daemon.allowed, run->has_world ? run->daemon.world->config : NULL);
     denials_writer_stop(run->daemon.writer);
     alerts_free(run->alerts);

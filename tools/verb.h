@@ -61,6 +61,7 @@ extern const struct verb verb_questions;
 extern const struct verb verb_reload;
 extern const struct verb verb_report;
 extern const struct verb verb_restore;
+extern const struct verb verb_reveal;
 extern const struct verb verb_selftest;
 extern const struct verb verb_status;
 extern const struct verb verb_why;

@@ -22,6 +22,7 @@ const struct verb *const verbs[] = {
     &verb_reload,
     &verb_report,
     &verb_restore,
+    &verb_reveal,
     &verb_revoke,
     &verb_selftest,
     &verb_session,

@@ -98,11 +98,61 @@ static int scope_parse(const char *text, uint32_t *out_scope)
     return 0;
 }
 
+/* Pseudonyms of devices (denials/pseudonym.h): 40 bits below 0100::/64, RFC 6666, in Crockford's
+ * base 32. */
+static const uint8_t PSEUDONYMS[11] = {0x01};
+static const char DIGITS[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+enum { PSEUDONYM_DIGITS = 8 };
+
+static char *pseudonym_text(const struct address *address, char text[ADDRESS_TEXT_MAX])
+{
+    char code[PSEUDONYM_DIGITS];
+    uint64_t bits = 0;
+
+    for (int i = 11; i < 16; i++)
+        bits = bits << 8 | address->bytes[i];
+    for (int i = PSEUDONYM_DIGITS - 1; i >= 0; i--, bits >>= 5)
+        code[i] = DIGITS[bits & 31];
+    snprintf(text, ADDRESS_TEXT_MAX, "device-%.4s-%.4s", code, code + 4);
+    return text;
+}
+
+static int pseudonym_parse(const char *text, struct address *out_address)
+{
+    struct address address = {0};
+    const char *digit;
+    uint64_t bits = 0;
+    unsigned count = 0;
+
+    for (text += strlen("device-"); *text; text++) {
+        if (*text == '-' && count == PSEUDONYM_DIGITS / 2)
+            continue;
+        digit = strchr(DIGITS, *text >= 'a' && *text <= 'z' ? *text - 'a' + 'A' : *text);
+        if (!digit || ++count > PSEUDONYM_DIGITS)
+            return -EINVAL;
+        bits = bits << 5 | (uint64_t)(digit - DIGITS);
+    }
+    if (count != PSEUDONYM_DIGITS)
+        return -EINVAL;
+    memcpy(address.bytes, PSEUDONYMS, sizeof PSEUDONYMS);
+    for (int i = 15; i >= 11; i--, bits >>= 8)
+        address.bytes[i] = (uint8_t)bits;
+    *out_address = address;
+    return 0;
+}
+
+bool address_is_pseudonym(const struct address *address)
+{
+    return memcmp(address->bytes, PSEUDONYMS, sizeof PSEUDONYMS) == 0;
+}
+
 int address_parse(const char *text, uint16_t port, struct address *out_address)
 {
     struct address address = {.port = port};
     char host[ADDRESS_TEXT_MAX], *percent;
 
+    if (strncmp(text, "device-", 7) == 0)
+        return pseudonym_parse(text, out_address);
     if (host_split(text, host, &address.port) < 0)
         return -EINVAL;
     percent = strchr(host, '%');
@@ -128,6 +178,8 @@ char *address_text(const struct address *address, char text[ADDRESS_TEXT_MAX])
         inet_ntop(AF_INET, address->bytes + 12, text, ADDRESS_TEXT_MAX);
         return text;
     }
+    if (address_is_pseudonym(address))
+        return pseudonym_text(address, text);
     inet_ntop(AF_INET6, address->bytes, text, ADDRESS_TEXT_MAX);
     if (address->scope) {
         size_t len = strlen(text);

@@ -26,6 +26,10 @@ bool address_equal_host(const struct address *a, const struct address *b); /* wi
 bool address_is_loopback(const struct address *address);
 bool address_is_wildcard(const struct address *address); /* 0.0.0.0 or :: */
 
+/* Whether this stands for a device without being its address (denials/pseudonym.h); as text, here
+ * and below, "device-7Q3K-M2F9". */
+bool address_is_pseudonym(const struct address *address);
+
 /* "192.0.2.1", "2001:db8::1", "fe80::1%eth0", with a port: "192.0.2.1:53", "[2001:db8::1]:53",
  * "192.0.2.1@53". 0 or -EINVAL. `port` is what it gets where the text names none. */
 int address_parse(const char *text, uint16_t port, struct address *out_address);

@@ -245,6 +245,9 @@ enum config_allowed { ALLOWED_NONE, ALLOWED_COUNTS, ALLOWED_ALL };
 struct config_recording { /* what is recorded beside denials */
     int allowed;          /* enum config_allowed */
     unsigned least;       /* so many addresses must have asked before a name is counted on disk */
+    bool pseudonyms;      /* records hold no addresses */
+    uint32_t period_s;    /* then a new key makes new pseudonyms */
+    const char *keys_folder; /* NULL: STATE/keys */
 };
 
 struct config_roles { /* names of operating-system groups */

@@ -299,6 +299,18 @@ static const struct key recording_keys[] = {
      .fallback = "5",
      .meaning = "with `counts`, a name is kept only on days when at least so many addresses of the "
                 "group asked for it; a device may have several addresses"},
+    {"pseudonyms", KEY_BOOL, AT(config_recording, pseudonyms), .fallback = "false",
+     .meaning = "records hold a pseudonym such as device-7Q3K-M2F9 in place of a device's address; "
+                "a manager may have it revealed, with a reason and on record"},
+    {"pseudonym-period", KEY_SECONDS, AT(config_recording, period_s), .least = 86400,
+     .most = INT64_C(20) * 366 * 86400, .fallback = "90d",
+     .meaning =
+         "how long a device keeps its pseudonym; old keys go with the last record that needs "
+         "them"},
+    {"pseudonym-keys", KEY_PATH, AT(config_recording, keys_folder),
+     .meaning =
+         "folder of the keys, for the daemon's user only; `keys` in the state folder when not "
+         "given"},
     {0},
 };
 

@@ -8,6 +8,7 @@
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 #include "resolver/control/allowed.h"
+#include "resolver/control/keyring.h"
 #include "resolver/control/readers.h"
 #include "resolver/control/rules.h"
 #include "resolver/net/listen.h"
@@ -112,6 +113,9 @@ int daemon_reload(struct daemon *daemon, const struct actor *actor, const char *
         return reload_refuse(daemon, code, error);
     }
     code = allowed_settle(daemon->allowed, config, error);
+    if (code == 0)
+        code = keyring_settle(daemon->keyring, daemon->server, config, clock_read().wall_ms / 1000,
+                              error);
     if (code < 0) {
         config_free(config);
         world_unref(before);

@@ -18,6 +18,7 @@
 
 struct allowed;
 struct denials_writer;
+struct keyring;
 struct devices;
 struct listeners;
 struct server;
@@ -45,6 +46,7 @@ struct daemon {
     struct devices *devices;       /* devices/devices.h: who is behind an address */
     struct watch *watch;           /* watch.h: what keeps that up to date */
     struct allowed *allowed;       /* control/allowed.h */
+    struct keyring *keyring;       /* control/keyring.h */
     int64_t started_wall_ms, started_mono_ms;
     struct state *rules; /* policy/state.h; NULL: unusable, and rules_fault says why */
     char rules_fault[BL_ERROR_MAX];

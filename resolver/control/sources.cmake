@@ -7,6 +7,7 @@ target_sources(chalkgated PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/daemon.c
   ${CMAKE_CURRENT_LIST_DIR}/export_runner.c
   ${CMAKE_CURRENT_LIST_DIR}/mender.c
+  ${CMAKE_CURRENT_LIST_DIR}/keyring.c
   ${CMAKE_CURRENT_LIST_DIR}/metrics.c
   ${CMAKE_CURRENT_LIST_DIR}/notify.c
   ${CMAKE_CURRENT_LIST_DIR}/privileges.c

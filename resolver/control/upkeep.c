@@ -14,6 +14,7 @@
 #include "resolver/config/subscribed.h"
 #include "resolver/control/allowed.h"
 #include "resolver/control/daemon.h"
+#include "resolver/control/keyring.h"
 #include "resolver/control/rules.h"
 #include "resolver/control/timekeeper.h"
 #include "resolver/denials/alert.h"
@@ -246,6 +247,27 @@ static void lists_watch(struct upkeep *upkeep, const struct world *world, int64_
     }
 }
 
+/* Once a day: a new key where it is time for one, and an end to those that no record needs. */
+static void keys_tend(struct upkeep *upkeep, const struct config *config, int64_t now_s)
+{
+    struct daemon *daemon = upkeep->daemon;
+    struct actor actor = rules_actor_system(NULL);
+    struct bl_error error = {""};
+    unsigned destroyed;
+
+    pthread_mutex_lock(&daemon->change);
+    if (keyring_settle(daemon->keyring, daemon->server, config, now_s, &error) < 0)
+        log_warning("pseudonyms go on under the key of before: %s", error.text);
+    destroyed = keyring_destroy_old(daemon->keyring, config, now_s);
+    if (destroyed) {
+        rules_note(daemon, &actor, "retention", "pseudonym keys", NULL,
+                   json_pack("{sI}", "keys_destroyed", (json_int_t)destroyed),
+                   "no record needs them any more");
+        log_notice("%u keys of pseudonyms that no record needs any more were destroyed", destroyed);
+    }
+    pthread_mutex_unlock(&daemon->change);
+}
+
 /* Whether wall time went another way than monotonic time since the last look, by more than an hour.
  */
 static bool clock_leapt(struct upkeep *upkeep, struct moment now)
@@ -283,6 +305,7 @@ static void look(struct upkeep *upkeep)
         strcmp(upkeep->retention_day, today.text) != 0) {
         strcpy(upkeep->retention_day, today.text);
         retain(upkeep, world->config, now.wall_ms);
+        keys_tend(upkeep, world->config, now.wall_ms / 1000);
     }
     world_unref(world);
     tallies_tell(upkeep, false);

@@ -1,10 +1,13 @@
 /* Following up: incidents and faults, by the functions of policy/incidents.h. What a case was is
  * looked up here, so that nobody opens an incident about a denial that never was. */
 #include <errno.h>
+#include <limits.h>
 
 #include "resolver/base/log.h"
+#include "resolver/control/keyring.h"
 #include "resolver/control/rules.h"
 #include "resolver/denials/describe.h"
+#include "resolver/denials/pseudonym.h"
 #include "resolver/denials/questions.h"
 #include "resolver/policy/incidents.h"
 
@@ -88,6 +91,56 @@ static int handle_questions(struct daemon *daemon, const struct caller *caller, 
     return questions_find(daemon->state, request, true, reply, error);
 }
 
+static void pseudonym_add(void *user, const struct address *pseudonym)
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    json_array_append_new(user, json_string(address_text(pseudonym, text)));
+}
+
+static int device_reveal(const char *folder, const struct address *client, json_t *reply,
+                         struct bl_error *error)
+{
+    json_t *pseudonyms = json_array();
+    char text[ADDRESS_TEXT_MAX];
+    struct address found;
+    int code = address_is_pseudonym(client)
+                   ? pseudonym_reveal(folder, client, &found, error)
+                   : pseudonym_each(folder, client, pseudonym_add, pseudonyms, error);
+
+    if (code == 0 && address_is_pseudonym(client))
+        json_object_set_new(reply, "address", json_string(address_text(&found, text)));
+    else if (code == 0)
+        json_object_set(reply, "pseudonyms", pseudonyms);
+    json_decref(pseudonyms);
+    return code;
+}
+
+/* Whose pseudonym that is, or what an address's are: an act that goes on record first. */
+static int handle_reveal(struct daemon *daemon, const struct caller *caller, json_t *request,
+                         int fd, json_t *reply, struct bl_error *error)
+{
+    const char *device = control_string(request, "device", error);
+    const char *reason = json_string_value(json_object_get(request, "reason"));
+    struct actor actor = rules_actor(caller);
+    struct address client;
+    char folder[PATH_MAX];
+
+    (void)fd;
+    if (device == NULL)
+        return -EINVAL;
+    if (reason == NULL || reason[0] == '\0')
+        return bl_error_set(error, -EINVAL, "please say why, with --reason: it goes on record");
+    if (address_parse(device, 0, &client) < 0)
+        return bl_error_set(error, -EINVAL, "\"%s\" is neither a pseudonym nor an address", device);
+    rules_note(daemon, &actor, "reveal", device, NULL, NULL, reason);
+    log_notice("%s: a device's pseudonym was revealed", caller->login);
+    struct world *world = daemon_world(daemon);
+    keyring_folder(daemon->state, world->config, folder, sizeof folder);
+    world_unref(world);
+    return device_reveal(folder, &client, reply, error);
+}
+
 /* Who reads the records follows them up: no step here changes the policy. */
 const struct control_verb control_evidence_verbs[] = {
     {"incident-open", ROLE_VIEWER, CONTROL_CHANGES, handle_open},
@@ -98,6 +151,7 @@ const struct control_verb control_evidence_verbs[] = {
     {"fault-report", ROLE_VIEWER, CONTROL_CHANGES, handle_fault},
     {"fault-close", ROLE_VIEWER, CONTROL_CHANGES, handle_fault_close},
     {"faults", ROLE_VIEWER, CONTROL_READS, handle_faults},
+    {"reveal", ROLE_MANAGER, CONTROL_CHANGES, handle_reveal},
     {"questions", ROLE_VIEWER, CONTROL_READS, handle_questions},
     {"denials", ROLE_VIEWER, CONTROL_READS, handle_reading},
     {"report", ROLE_VIEWER, CONTROL_READS, handle_reading},

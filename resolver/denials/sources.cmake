@@ -20,6 +20,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/legend.c
   ${CMAKE_CURRENT_LIST_DIR}/met.c
   ${CMAKE_CURRENT_LIST_DIR}/pending.c
+  ${CMAKE_CURRENT_LIST_DIR}/pseudonym.c
   ${CMAKE_CURRENT_LIST_DIR}/questions.c
   ${CMAKE_CURRENT_LIST_DIR}/retention.c
   ${CMAKE_CURRENT_LIST_DIR}/search.c

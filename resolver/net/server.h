@@ -29,8 +29,9 @@ struct server;
 /* Where workers put what they record: arrays of one for each worker, borrowed until
  * server_destroy(). */
 struct server_records {
-    struct journal *const *journals;  /* NULL: denials are counted only */
-    struct asked *const *asked;       /* NULL: allowed questions are not counted */
+    struct journal *const *journals;      /* NULL: denials are counted only */
+    struct asked *const *asked;           /* NULL: allowed questions are not counted */
+    struct pseudonyms *const *pseudonyms; /* NULL: clients are recorded by their addresses */
     struct journal *const *questions; /* those of allowed questions, once they are needed; atomic */
 };
 

@@ -35,7 +35,7 @@ static void record(struct pipeline *pipeline, const struct query *query)
 {
     const struct denial question = {
         .wall_ms = pipeline->moment.wall_ms,
-        .client = query->client,
+        .client = pipeline_recorded(pipeline, &query->client),
         .group = policy_group_base(pipeline->world->policy, query->group),
         .category = query->ruling.category,
         .qtype = query->question.type,

@@ -13,7 +13,7 @@ static uint64_t record(struct pipeline *pipeline, const struct query *query, str
         return 0;
     denial = (struct denial){
         .wall_ms = pipeline->moment.wall_ms,
-        .client = query->client,
+        .client = pipeline_recorded(pipeline, &query->client),
         .group = policy_group_base(pipeline->world->policy, query->group),
         .category = ruling.category,
         .qtype = query->question.type,
@@ -26,8 +26,10 @@ static uint64_t record(struct pipeline *pipeline, const struct query *query, str
         .qname = query->question.name,
         .matched = match->name,
         .address = match->address,
-        .mac = policy_told_mac(pipeline->world->policy, &query->client, query->question.device,
-                               query->question.device_len),
+        .mac = pipeline->pseudonyms
+                   ? NULL /* it names the device as an address does */
+                   : policy_told_mac(pipeline->world->policy, &query->client,
+                                     query->question.device, query->question.device_len),
     };
     return journal_append(pipeline->journal, &denial);
 }

@@ -108,6 +108,7 @@ int pipeline_create(const struct pipeline_options *options, struct moment moment
     pipeline->moment = moment;
     pipeline->journal = options->journal;
     pipeline->asked_given = options->asked;
+    pipeline->pseudonyms = options->pseudonyms;
     pipeline->questions_given = options->questions;
     pipeline->counters = options->counters;
     pipeline->tallies = options->tallies;

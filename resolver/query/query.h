@@ -55,6 +55,7 @@
 #include "resolver/cache/cache.h"
 #include "resolver/denials/asked.h"
 #include "resolver/denials/journal.h"
+#include "resolver/denials/pseudonym.h"
 #include "resolver/dns/cookie.h"
 #include "resolver/dns/message.h"
 #include "resolver/policy/policy.h"
@@ -130,8 +131,9 @@ struct pipeline {
     struct moment moment;  /* the wake's only clock reading */
     struct cache *cache;
     struct exchanges *exchanges;
-    struct journal *journal; /* NULL: denials are counted only (self-test, `why`) */
-    struct asked *asked;     /* NULL: allowed questions are not counted (`recording`, self-test) */
+    struct journal *journal;       /* NULL: denials are counted only (self-test, `why`) */
+    struct pseudonyms *pseudonyms; /* what clients are recorded as; NULL: by their addresses */
+    struct asked *asked; /* NULL: allowed questions are not counted (`recording`, self-test) */
     struct journal *questions; /* NULL: allowed questions are not recorded one by one */
     struct counters *counters;
     struct tallies *tallies;    /* NULL: off (self-test, `why`) */
@@ -157,6 +159,7 @@ struct pipeline_options {
     struct world *world;              /* a reference is taken */
     struct journal *journal;          /* borrowed; may be NULL */
     struct asked *asked;              /* borrowed; may be NULL */
+    struct pseudonyms *pseudonyms;    /* borrowed; may be NULL */
     struct journal *const *questions; /* borrowed: where the journal of allowed questions is found
                                          when a world wants it; atomic; may be NULL */
     struct counters *counters; /* borrowed: shared with status, written by this worker only */
@@ -199,6 +202,13 @@ struct exchange *pipeline_next_refresh(struct pipeline *pipeline);
 unsigned pipeline_client_waiting(struct pipeline *pipeline, const struct query *query);
 bool pipeline_client_may_wait(struct pipeline *pipeline, const struct query *query);
 void pipeline_client_waits(struct pipeline *pipeline, const struct query *query);
+
+/* The client as records are to have it. */
+static inline struct address pipeline_recorded(struct pipeline *pipeline,
+                                               const struct address *client)
+{
+    return pipeline->pseudonyms ? pseudonym_of(pipeline->pseudonyms, client) : *client;
+}
 
 struct query *query_take(struct pipeline *pipeline);
 void query_release(struct pipeline *pipeline, struct query *query);

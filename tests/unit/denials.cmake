@@ -6,6 +6,7 @@ chalkgate_unit_test(denials-device test_device.c)
 chalkgate_unit_test(denials-feed test_feed.c)
 chalkgate_unit_test(denials-dictionary test_dictionary.c PkgConfig::LMDB)
 chalkgate_unit_test(denials-journal test_journal.c)
+chalkgate_unit_test(denials-pseudonym test_pseudonym.c)
 chalkgate_unit_test(denials-retention test_retention.c)
 chalkgate_unit_test(denials-writer test_writer.c)
 

@@ -1,0 +1,66 @@
+"""Records that hold no addresses: pseudonyms in their place, a manager's act to see behind them."""
+import re
+
+import lab
+from lab import holds, same, wait_for
+
+CLIENT, OCTETS = "127.0.1.7", bytes((127, 0, 1, 7))
+
+
+def ground(place):
+    place.configure(groups={"pupils": (["127.0.0.0/8"], ["games"])}, more="recording: {pseudonyms: true}\n")
+    place.command("lists", "import", "--category", "games", "--reason", "x", place.list_of("games", ["game.test"]))
+    return place.resolver()
+
+
+def devices(place, *arguments):
+    return [(one.get("device") or one.get("client")) for one in place.denials(*arguments)]
+
+
+def test_pseudonyms(place):
+    resolver = ground(place)
+    for source in (CLIENT, CLIENT, "127.0.1.8"):
+        same(resolver.ask("game.test", source=source).rcode, "NXDOMAIN", "a denial")
+    shown = wait_for("denials on record", lambda: devices(place))
+    holds(all(re.fullmatch(r"device-[0-9A-Z]{4}-[0-9A-Z]{4}", one) for one in shown), f"pseudonyms: {shown}")
+    same(len(set(shown)), 2, "two devices")
+    mine = shown[0]
+    holds(devices(place, "--client", mine) and set(devices(place, "--client", mine)) == {mine}, "found by its pseudonym")
+    same(devices(place, "--client", CLIENT), [], "not by its address")
+    for form in ("text", "html", "csv", "json"):
+        told = place.command("report", "--day", "today", "--format", form).stdout
+        holds("127.0.1." not in told and mine in told, f"the report as {form}")
+
+    # Behind it: with a reason, on record.
+    place.command("reveal", mine, expect=2)
+    same(place.command("reveal", mine, "--reason", "a safeguarding case").stdout, CLIENT + "\n", "whose it is")
+    same(place.json("reveal", CLIENT, "--reason", "a safeguarding case"), {"pseudonyms": [mine]}, "the other way")
+    place.command("reveal", "device-0000-0000", "--reason", "x", expect=4)
+    seen = [(one["target"], one["reason"]) for one in place.json("changes") if one["action"] == "reveal"]
+    same(seen[:2], [(mine, "a safeguarding case"), (CLIENT, "a safeguarding case")], "each is in the change log")
+
+    # A kill at any time leaves the records and the way back.
+    same(resolver.ask("game.test", source="127.0.1.9").rcode, "NXDOMAIN", "a new device")
+    resolver.kill()
+    last = devices(place)[-1]
+    for path in place.state.rglob("*"):
+        if path.is_file() and path.parent.name in ("denials", "journal", "counts", "alerts"):
+            holds(OCTETS not in path.read_bytes() and CLIENT.encode() not in path.read_bytes(), f"{path} holds {CLIENT}")
+    keys = place.state / "keys"
+    same(keys.stat().st_mode & 0o777, 0o700, "the keys are for the daemon alone")
+    holds(any(path.suffix == ".key" and path.stat().st_mode & 0o777 == 0o600 for path in keys.iterdir()), "so is each")
+    resolver = place.resolver()
+    same(place.command("reveal", last, "--reason", "x").stdout, "127.0.1.9\n", "after a kill")
+    before = devices(place).count(mine)
+    same(resolver.ask("game.test", source=CLIENT).rcode, "NXDOMAIN", "again")
+    wait_for("the same pseudonym", lambda: devices(place).count(mine) == before + 1)
+
+    # Off by a reload: addresses from then on.
+    place.config_path.write_text(place.config_path.read_text().replace("pseudonyms: true", "pseudonyms: false"))
+    place.command("reload", "--reason", "the governors decided")
+    same(resolver.ask("game.test", source=CLIENT).rcode, "NXDOMAIN", "by its address")
+    wait_for("an address on record", lambda: devices(place)[-1] == CLIENT)
+
+
+if __name__ == "__main__":
+    lab.main()
