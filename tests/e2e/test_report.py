@@ -136,6 +136,15 @@ def test_the_pack_for_the_yearly_review(place):
         holds("10.1." not in pack and "alone0" not in pack, f"{form}: devices or names")
 
 
+def test_a_command_that_prints_a_gigabyte(place):
+    script = place.write("deliver", f"#!/bin/sh\nhead -c 1000000000 /dev/zero\nhead -c 1000000 /dev/zero >&2\necho $1 > {place.folder}/told\n")
+    script.chmod(0o755)
+    month(place, devices=5, days=2, more=f"reports: {{command: [{script}]}}\n")
+    done = place.command("report", "--nightly")
+    holds(len(done.stdout) + len(done.stderr) < 10000, f"{len(done.stdout) + len(done.stderr)} octets of the command's words came through")
+    holds((place.folder / "told").read_text().strip().endswith(".html"), "the command was not given the file")
+
+
 def axe_core(place):
     """The script of axe-core from npm's registry, kept in the build folder; skips where it cannot be had."""
     kept = lab.BUILD / "axe" / "package" / "axe.min.js"
