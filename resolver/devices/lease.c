@@ -267,8 +267,8 @@ static int file_take(const char *path, char **out_text, size_t *out_len)
 /* One file of a lease file's family. *format is what the family is, once it is known. */
 static int part_read(const char *path, enum lease_format *format, struct leases *leases)
 {
-    char *text;
-    size_t len;
+    char *text = NULL;
+    size_t len = 0;
     int code = file_take(path, &text, &len);
 
     if (code < 0)
