@@ -114,6 +114,9 @@ M flush tracker.example
 M reload --reason edited
 R backup {folder}/backup.tar
 R restore {folder}/backup.tar
+V questions
+V questions --each --reason x
+M reveal device-0000-0000 --reason x
 """
 WAITING = ("incident note", "incident close", "incident export", "fault close", "approve")
 
