@@ -5,12 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "resolver/base/check.h"
 #include "resolver/base/hash.h"
 #include "resolver/query/answer.h"
 #include "resolver/query/query.h"
 #include "resolver/query/tally.h"
 
-enum { LOCAL_TTL_S = 300, ARPA_TEXT_MAX = 80 };
+enum {
+    LOCAL_TTL_S = 300,
+    ARPA_TEXT_MAX = 80,
+    PRIVATE_172 = 16, /* the first of 172.16.0.0/12 and how many: RFC 6303 section 4.1 */
+    PRIVATE_172_COUNT = 16,
+    SHARED_100 = 64, /* of 100.64.0.0/10: RFC 7793 */
+    SHARED_100_COUNT = 64,
+};
 
 enum local_kind {
     LOCAL_NXDOMAIN,      /* the name and all below it do not exist */
@@ -94,7 +102,7 @@ static void name_add(struct local_names *names, const uint8_t *wire, size_t len,
     struct local_name *item;
     uint32_t slot;
 
-    if (names->count == names->room || name_find(names, wire, len))
+    if (name_find(names, wire, len) || !EXPECT(names->count < names->room))
         return;
     item = &names->items[names->count++];
     *item = (struct local_name){.kind = (uint8_t)kind, .name_len = (uint8_t)len, .record = record};
@@ -131,6 +139,16 @@ static void pointer_add(struct local_names *names, const struct address *address
     text_add(names, text, LOCAL_POINTER, record);
 }
 
+/* The reverse zones of `count` networks of 16 bits that follow one another. */
+static void networks_add(struct local_names *names, unsigned first, unsigned count, unsigned above)
+{
+    for (unsigned i = first; i < first + count; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "%u.%u.in-addr.arpa", i, above);
+        text_add(names, text, LOCAL_NXDOMAIN_ZONE, NULL);
+    }
+}
+
 int local_create(const struct config *config, struct local_names **out_names)
 {
     size_t special_count = sizeof SPECIAL_NAMES / sizeof *SPECIAL_NAMES;
@@ -139,7 +157,7 @@ int local_create(const struct config *config, struct local_names **out_names)
 
     if (!names)
         return -ENOMEM;
-    names->room = special_count + config->record_count;
+    names->room = special_count + PRIVATE_172_COUNT + SHARED_100_COUNT + config->record_count;
     for (size_t i = 0; i < config->record_count; i++)
         names->room += config->records[i].address_count;
     while (slots < 2 * names->room)
@@ -159,11 +177,8 @@ int local_create(const struct config *config, struct local_names **out_names)
     }
     for (size_t i = 0; i < special_count; i++)
         text_add(names, SPECIAL_NAMES[i].name, SPECIAL_NAMES[i].kind, NULL);
-    for (unsigned i = 16; i < 32; i++) {
-        char text[32];
-        snprintf(text, sizeof text, "%u.172.in-addr.arpa", i);
-        text_add(names, text, LOCAL_NXDOMAIN_ZONE, NULL);
-    }
+    networks_add(names, PRIVATE_172, PRIVATE_172_COUNT, 172);
+    networks_add(names, SHARED_100, SHARED_100_COUNT, 100);
     *out_names = names;
     return 0;
 }
