@@ -109,8 +109,8 @@ static void loops_check(struct reader *reader, const struct config_upstream *ups
         for (size_t j = 0; j < config->listen_count; j++) {
             const struct address *listen = &config->listen[j];
             bool same_family = address_is_v4(listen) == address_is_v4(address);
-            if (listen->port != address->port)
-                continue;
+            if (listen->port != address->port || upstreams[i].host)
+                continue; /* a host's address is told later */
             if (!address_equal_host(listen, address) &&
                 !(address_is_wildcard(listen) && same_family &&
                   address_is_own(address, interfaces)))

@@ -19,8 +19,16 @@ void bootstrap_begin(struct bootstrap *bootstrap, struct bootstrap *out_before)
     *bootstrap = (struct bootstrap){.due_ms = INT64_MAX};
 }
 
+static bool lacks_addresses(const struct upstream *places)
+{
+    for (unsigned i = 0; i < CONFIG_HOST_SERVERS; i++)
+        if (!places[i].unknown)
+            return false;
+    return true;
+}
+
 void bootstrap_add(struct bootstrap *bootstrap, const struct bootstrap *before,
-                   const uint8_t *host_wire, size_t first)
+                   const struct upstreams *upstreams, const uint8_t *host_wire, size_t first)
 {
     struct bootstrap_host *host = &bootstrap->hosts[bootstrap->count];
 
@@ -28,7 +36,7 @@ void bootstrap_add(struct bootstrap *bootstrap, const struct bootstrap *before,
         return;
     /* Look-ups under way are of the servers before, and come to nothing: they are begun anew. */
     *host = (struct bootstrap_host){.first = (uint8_t)first};
-    for (size_t i = 0; i < before->count; i++)
+    for (size_t i = 0; i < before->count && !lacks_addresses(&upstreams->items[first]); i++)
         if (bl_name_equal(before->hosts[i].name, host_wire))
             for (unsigned family = 0; family < 2; family++)
                 if (before->hosts[i].families[family].due_ms != INT64_MAX)
@@ -109,7 +117,8 @@ void bootstrap_answered(struct bootstrap *bootstrap, struct upstreams *upstreams
     } else {
         family->failures++; /* ordinary for one family; without both there is nobody to ask */
     }
-    if (ttl_s < BOOTSTRAP_LEAST_S)
+    /* "There is none" is no answer to live with while nobody can be asked at all. */
+    if (ttl_s < BOOTSTRAP_LEAST_S || lacks_addresses(&upstreams->items[host->first]))
         ttl_s = BOOTSTRAP_LEAST_S;
     if (ttl_s > BOOTSTRAP_MOST_S)
         ttl_s = BOOTSTRAP_MOST_S;

@@ -51,10 +51,11 @@ struct bootstrap_question {
     uint8_t lookup; /* for the calls below; not 0 */
 };
 
-/* Begins anew; hosts that were there keep what is known of them. */
+/* Begins anew; hosts that were there keep what is known of them, unless these places of theirs have
+ * no address: the host is asked another way, or at one more place. */
 void bootstrap_begin(struct bootstrap *bootstrap, struct bootstrap *out_before);
 void bootstrap_add(struct bootstrap *bootstrap, const struct bootstrap *before,
-                   const uint8_t *host_wire, size_t first);
+                   const struct upstreams *upstreams, const uint8_t *host_wire, size_t first);
 
 /* The next look-up that is due, which then is under way; false: none. */
 bool bootstrap_next(struct bootstrap *bootstrap, int64_t now_ms,

@@ -153,10 +153,8 @@ static void bootstrap_fill(struct exchanges *exchanges, const struct config_upst
     bootstrap_begin(&exchanges->bootstrap, &before);
     for (size_t i = 0; i < count; i += table[i].host ? CONFIG_HOST_SERVERS : 1)
         if (table[i].host)
-            bootstrap_add(&exchanges->bootstrap, &before, table[i].host_wire, i);
-    for (size_t i = 0; i < count; i++)
-        if (exchanges->bootstrap_servers & 1u << i)
-            exchanges->upstreams.items[i].is_bootstrap = true;
+            bootstrap_add(&exchanges->bootstrap, &before, &exchanges->upstreams, table[i].host_wire,
+                          i);
 }
 
 int exchanges_set_upstreams(struct exchanges *exchanges, const struct config *config)
@@ -184,6 +182,8 @@ int exchanges_set_upstreams(struct exchanges *exchanges, const struct config *co
         has_hosts = has_hosts || table[i].host;
     exchanges->bootstrap_servers = has_hosts ? bootstrap_servers_add(table, &count, config) : 0;
     upstreams_set(&exchanges->upstreams, table, count);
+    for (size_t i = 0; i < count; i++)
+        exchanges->upstreams.items[i].is_bootstrap = exchanges->bootstrap_servers >> i & 1u;
     if (default_servers != exchanges->default_servers ||
         !is_same(exchanges, &before, zones, config->forward_zone_count)) {
         exchanges->epoch++;

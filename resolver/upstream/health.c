@@ -59,7 +59,6 @@ void upstreams_set(struct upstreams *upstreams, const struct config_upstream *se
                       : (struct upstream){.address = servers[i].address,
                                           .unknown = servers[i].host != NULL};
         item->transport = (uint8_t)servers[i].transport;
-        item->is_bootstrap = false;
         snprintf(item->host, sizeof item->host, "%s", servers[i].host ? servers[i].host : "");
         snprintf(item->tls_name, sizeof item->tls_name, "%s",
                  servers[i].tls_name ? servers[i].tls_name : "");
