@@ -13,7 +13,8 @@ struct rewrite {
     const struct reply_question *question;
     const struct reply_limits *limits;
     struct dns_writer writer;
-    uint16_t names[NAMES_MAX]; /* where names stand in what was written */
+    uint16_t names[NAMES_MAX];    /* where names stand in what was written */
+    uint8_t name_lens[NAMES_MAX]; /* how long they are, expanded */
     size_t name_count;
     uint32_t least_ttl_s;
 };
@@ -80,8 +81,17 @@ static bool owner_is(const struct rewrite *rewrite, size_t index, const struct b
            bl_name_equal(owner.wire, name->wire);
 }
 
+static void name_note(struct rewrite *rewrite, size_t at, size_t len)
+{
+    if (rewrite->name_count == NAMES_MAX || at >= POINTER_REACH)
+        return;
+    rewrite->names[rewrite->name_count] = (uint16_t)at;
+    rewrite->name_lens[rewrite->name_count++] = (uint8_t)len;
+}
+
 /* Writes a name, ending in a pointer to the longest tail of it that already stands in the message.
- * Octets are compared as they are: nobody's spelling is changed. */
+ * Octets are compared as they are: nobody's spelling is changed. Only names of a tail's length are
+ * read again, or a reply of thousands of long names would cost seconds. */
 static void write_name(struct rewrite *rewrite, const struct bl_name *name)
 {
     struct dns_writer *writer = &rewrite->writer;
@@ -89,14 +99,14 @@ static void write_name(struct rewrite *rewrite, const struct bl_name *name)
     for (size_t at = 0; name->wire[at]; at += name->wire[at] + 1u) {
         for (size_t i = 0; i < rewrite->name_count; i++) {
             struct bl_name known;
-            if (dns_name_expand(writer->message, writer->len, rewrite->names[i], &known) < 0 ||
-                known.len != name->len - at || memcmp(known.wire, name->wire + at, known.len) != 0)
+            if (rewrite->name_lens[i] != name->len - at ||
+                dns_name_expand(writer->message, writer->len, rewrite->names[i], &known) < 0 ||
+                memcmp(known.wire, name->wire + at, known.len) != 0)
                 continue;
             dns_write_16(writer, 0xc000u | rewrite->names[i]);
             return;
         }
-        if (rewrite->name_count < NAMES_MAX && writer->len < POINTER_REACH)
-            rewrite->names[rewrite->name_count++] = (uint16_t)writer->len;
+        name_note(rewrite, writer->len, name->len - at);
         dns_write_bytes(writer, name->wire + at, name->wire[at] + 1u);
     }
     dns_write_bytes(writer, "", 1);
@@ -238,7 +248,7 @@ static int write_set(struct rewrite *rewrite, const struct bl_name *name, unsign
     uint32_t hash = name_hash(name->wire, name->len);
     int found = 0;
 
-    for (size_t i = 0; i < rewrite->reply->record_count; i++) {
+    for (size_t i = 0; i < rewrite->reply->record_count && !rewrite->writer.failed; i++) {
         const struct dns_record *record = &rewrite->reply->records[i];
         bool is_signature;
         if (record->section != 1 || record->class != rewrite->question->class)
@@ -397,7 +407,7 @@ static void write_start(struct rewrite *rewrite, unsigned flags)
     memcpy(question.asked, rewrite->question->name, rewrite->question->name_len);
     rewrite->writer = (struct dns_writer){.message = reply->message, .room = sizeof reply->message};
     dns_write_answer_head(&rewrite->writer, &question, flags & DNS_RCODE);
-    rewrite->names[rewrite->name_count++] = DNS_HEADER;
+    name_note(rewrite, DNS_HEADER, rewrite->question->name_len);
 }
 
 int reply_read(struct reply *reply, const uint8_t *bytes, size_t len,

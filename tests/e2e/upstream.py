@@ -184,6 +184,22 @@ class Faults:
         rows = b"".join(dns.record(b"\xc0\x0c", 1, 300, struct.pack(">I", (11 << 24) + 65536 + i)) for i in range(count))
         return [Reply(header(message, answers=count) + self.question(message) + rows)]
 
+    def fault_longnames(self, message, number, tcp):
+        """A chain of names of 126 labels, and 64 KB of addresses of the last of them, each by a pointer."""
+        if not tcp:
+            return self.fault_truncated(message, number, tcp)
+        wire, count, owner = bytearray(header(message, flags=0x8180) + self.question(message)), 0, 12
+        for hop in range(14):
+            target = bytes((1, 97 + hop)) * 126 + b"\0"
+            wire += struct.pack(">HHHIH", 0xc000 | owner, 5, 1, 60, len(target))
+            owner, count = len(wire), count + 1
+            wire += target
+        while len(wire) <= 65535 - 16:
+            wire += struct.pack(">HHHIHI", 0xc000 | owner, 1, 1, 60, 4, 0x0b000000 + count)
+            count += 1
+        struct.pack_into(">H", wire, 6, count)
+        return [Reply(bytes(wire))]
+
     def fault_ttl(self, message, number, tcp):
         return [Reply(self.good(message, ttl=number))]
 
