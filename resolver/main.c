@@ -237,6 +237,7 @@ static int alerts_start(struct run *run, struct bl_error *error)
 
     if (code < 0)
         return code;
+    run->daemon.alerts = run->alerts;
     run->observer = (struct denials_observer){.each = alerts_meet, .user = run->alerts};
     run->runner_fd = alert_runner_start(run->daemon.state, run->daemon.config_path, error);
     if (run->runner_fd < 0)

@@ -9,6 +9,8 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "resolver/base/text.h"
+
 enum { LINE_WIDTH = 80, GAP = 2, SHORTEST = 8 };
 
 struct column {
@@ -33,54 +35,17 @@ static void *must(void *memory)
     return memory;
 }
 
-/* Reads one character of UTF-8 (RFC 3629: shortest form, no surrogates). Returns its octets, 0 if
- * invalid. */
-static size_t utf8_read(const char *text, uint32_t *out_character)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    if (at[0] < 0x80) {
-        *out_character = at[0];
-        return 1;
-    }
-    size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-    if (at[0] < 0xc2 || at[0] > 0xf4)
-        return 0;
-    uint32_t character = at[0] & (0xffu >> (len + 1));
-    for (size_t i = 1; i < len; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-        character = character << 6 | (at[i] & 0x3fu);
-    }
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (character < least[len] || character > 0x10ffff ||
-        (character >= 0xd800 && character <= 0xdfff))
-        return 0;
-    *out_character = character;
-    return len;
-}
-
-/* Characters that move the cursor, hide themselves or turn the reading direction round. */
-static bool character_is_unsafe(uint32_t character)
-{
-    return character < 0x20 || (character >= 0x7f && character <= 0x9f) || character == 0x61c ||
-           (character >= 0x200b && character <= 0x200f) ||
-           (character >= 0x2028 && character <= 0x202e) ||
-           (character >= 0x2060 && character <= 0x206f) || character == 0xfeff ||
-           (character >= 0xfff9 && character <= 0xfffb) ||
-           (character >= 0xe0000 && character <= 0xe0fff);
-}
-
 char *text_safe(const char *text, char *out, size_t size)
 {
     size_t used = 0;
     for (const char *at = text; *at;) {
         uint32_t character = 0;
-        size_t len = utf8_read(at, &character);
+        size_t len = text_utf8_read(at, &character);
         char piece[12];
         size_t piece_len = len;
-        if (len == 0 || (len == 1 && character_is_unsafe(character)))
+        if (len == 0 || (len == 1 && text_is_unsafe(character)))
             piece_len = (size_t)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned char)*at);
-        else if (character_is_unsafe(character))
+        else if (text_is_unsafe(character))
             piece_len = (size_t)snprintf(piece, sizeof(piece), "\\u%04x", (unsigned)character);
         else
             memcpy(piece, at, len);
@@ -107,7 +72,7 @@ static size_t text_width(const char *text)
     size_t width = 0;
     while (*text) {
         uint32_t character;
-        size_t len = utf8_read(text, &character);
+        size_t len = text_utf8_read(text, &character);
         width += len ? character_width(character) : 1;
         text += len ? len : 1;
     }
@@ -120,7 +85,7 @@ static size_t text_fitting(const char *text, size_t width)
     const char *at = text;
     while (*at) {
         uint32_t character;
-        size_t len = utf8_read(at, &character);
+        size_t len = text_utf8_read(at, &character);
         size_t more = len ? character_width(character) : 1;
         if (more > width)
             break;

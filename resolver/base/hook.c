@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "resolver/base/text.h"
+
 enum { KEPT = 1024, CANNOT_START = 127, LOOK_MS = 50 };
 
 static int64_t now_ms(void)
@@ -31,6 +33,7 @@ _Noreturn static void program_start(const char *const *argv, int input, int erro
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
     int null = open("/dev/null", O_RDWR);
     if (null < 0 || dup2(input >= 0 ? input : null, STDIN_FILENO) < 0 ||
         dup2(null, STDOUT_FILENO) < 0 || dup2(errors, STDERR_FILENO) < 0)
@@ -108,6 +111,7 @@ int hook_run(const char *const *argv, int input, unsigned timeout_ms, struct bl_
     int code = program_wait(pid, ends[0], timeout_ms, kept, &status);
     close(ends[0]);
     kept[strcspn(kept, "\n")] = '\0';
+    text_clean(kept);
     if (code == -ETIMEDOUT)
         return bl_error_set(error, code, "%s did not end within %u s and was stopped", argv[0],
                             (timeout_ms + 999) / 1000);

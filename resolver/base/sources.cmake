@@ -10,4 +10,5 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/mac.c
   ${CMAKE_CURRENT_LIST_DIR}/random.c
   ${CMAKE_CURRENT_LIST_DIR}/siphash.c
+  ${CMAKE_CURRENT_LIST_DIR}/text.c
   ${CMAKE_CURRENT_LIST_DIR}/thread.c)

@@ -9,8 +9,8 @@
  * Happy path: a file appears in the spool, the command is called with it as standard input, ends
  * with 0, and the file is removed. A command that fails, hangs or is not there is tried again after
  * 5 s, 15 s, 1 min, 5 min, and then every 15 minutes; after a week the alert goes to
- * STATE/alerts/failed. New alerts are tried at once, whatever became of older ones. How it goes
- * stands in STATE/alerts/status.json.
+ * STATE/alerts/failed, as do the oldest of more than 2000. New alerts are tried at once, whatever
+ * became of older ones. How it goes stands in STATE/alerts/status.json.
  */
 #ifndef RESOLVER_CONTROL_ALERT_RUNNER_H
 #define RESOLVER_CONTROL_ALERT_RUNNER_H
@@ -23,8 +23,8 @@
  * descriptor ends the runner when it is closed; −1 and a sentence when it cannot be started. */
 int alert_runner_start(const char *state, const char *config_path, struct bl_error *error);
 
-/* {"delivered", "failed_tries", "waiting", "last_error", "last_delivered"}; NULL when nothing is
- * known. */
+/* {"delivered", "failed_tries", "set_aside", "waiting", "last_error", "last_delivered",
+ * "next_try"}; NULL when nothing is known. */
 json_t *alert_runner_status(const char *state);
 
 #endif

@@ -17,6 +17,7 @@
 #include "resolver/query/world.h"
 
 struct allowed;
+struct alerts;
 struct denials_writer;
 struct keyring;
 struct devices;
@@ -43,6 +44,7 @@ struct daemon {
     struct listeners *listeners;
     struct server *server;         /* net/server.h */
     struct denials_writer *writer; /* denials/writer.h */
+    struct alerts *alerts;         /* denials/alert.h */
     struct devices *devices;       /* devices/devices.h: who is behind an address */
     struct watch *watch;           /* watch.h: what keeps that up to date */
     struct allowed *allowed;       /* control/allowed.h */

@@ -1,6 +1,7 @@
 #include "resolver/control/metrics.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,6 +157,14 @@ static void write_records(FILE *out, const json_t *denials, const json_t *alerts
                  number(alerts, "delivered"));
     write_single(out, "alerts_failed_total", "counter", "tries of the alerts' command that failed",
                  number(alerts, "failed_tries"));
+    write_single(out, "alerts_raised_total", "counter", "alerts that denials gave rise to",
+                 number(alerts, "raised"));
+    write_single(out, "alerts_held", "gauge", "alerts in memory, because the disk took none",
+                 number(alerts, "held"));
+    write_single(out, "alerts_lost_total", "counter", "alerts for which there was no room",
+                 number(alerts, "lost"));
+    write_single(out, "alerts_set_aside_total", "counter", "alerts that are tried no more",
+                 number(alerts, "set_aside"));
     write_single(out, "alerts_waiting", "gauge", "alerts that wait to be handed over",
                  number(alerts, "waiting"));
 }
@@ -206,7 +215,10 @@ static int file_replace(const char *path, const char *text)
 
     if ((size_t)snprintf(fresh, sizeof fresh, "%s.new", path) >= sizeof fresh)
         return -ENAMETOOLONG;
-    file = fopen(fresh, "we");
+    /* The folder may be one that others write to: nothing of theirs is followed. */
+    (void)unlink(fresh);
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    file = fd < 0 ? NULL : fdopen(fd, "w");
     if (!file)
         return -errno;
     fine = fputs(text, file) >= 0;

@@ -10,10 +10,12 @@
 
 #include "resolver/base/check.h"
 #include "resolver/base/clock.h"
+#include "resolver/base/text.h"
 #include "resolver/config/subscribed.h"
 #include "resolver/control/alert_runner.h"
 #include "resolver/control/daemon.h"
 #include "resolver/control/watch.h"
+#include "resolver/denials/alert.h"
 #include "resolver/denials/writer.h"
 #include "resolver/export/carrier.h"
 #include "resolver/net/server.h"
@@ -53,6 +55,7 @@ static void warn(json_t *warnings, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    text_clean(text); /* a text cut within a character would be no JSON, and the warning lost */
     json_array_append_new(warnings, json_string(text));
 }
 
@@ -242,10 +245,25 @@ static json_t *describe_alerts(const struct daemon *daemon, const struct config 
                                json_t *warnings)
 {
     json_t *item = alert_runner_status(daemon->state);
+    struct alerts_status state;
 
     if (item == NULL)
         item = json_object();
     json_object_set_new(item, "command", json_boolean(config->alerts.command_count > 0));
+    alerts_status(daemon->alerts, &state);
+    set_number(item, "raised", state.raised);
+    set_number(item, "held", state.waiting);
+    set_number(item, "lost", state.lost);
+    if (state.waiting > 0)
+        warn(warnings,
+             "%" PRIu64
+             " alerts are held in memory, because the state folder took none; is the disk full?",
+             state.waiting);
+    if (state.lost > 0)
+        warn(warnings,
+             "%" PRIu64 " alerts were lost for want of room; their denials are on record, and "
+             "`chalkgate denials` shows them",
+             state.lost);
     const char *trouble = json_string_value(json_object_get(item, "last_error"));
     if (trouble != NULL && trouble[0] != '\0')
         warn(warnings, "%lld alerts wait to be handed over: %s",

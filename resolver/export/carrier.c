@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "resolver/base/clock.h"
+#include "resolver/base/known_time.h"
 #include "resolver/base/log.h"
+#include "resolver/base/text.h"
 #include "resolver/export/places.h"
 #include "resolver/export/sink.h"
 
@@ -24,6 +26,7 @@ enum {
     LOCK_MS = 200,
     ALL_DAYS_MS = 60000,  /* between two looks at days before yesterday */
     CHANGES_MS = 2000,    /* between two questions for changes */
+    CHANGES_MOST = 256,   /* in one answer */
     ANSWER_MAX = 4 << 20, /* octets of the daemon's answer */
     ANSWER_WAIT_S = 10,
     FAULTS_TOLD = 10, /* looks at a day that could not be read */
@@ -39,6 +42,7 @@ struct carrier {
     bool failed;
     unsigned failures;                         /* in a row */
     uint64_t put;                              /* denials since the last flush */
+    unsigned changes_most;                     /* to ask for; 0: CHANGES_MOST */
     int64_t all_days_ms, changes_ms, saved_ms; /* monotonic */
 };
 
@@ -163,12 +167,21 @@ static void day_skip(struct carrier *carrier, const struct day *day, struct day_
     at->left = 0;
 }
 
+/* What ended before this time is too old to be sent. A clock that cannot be believed makes nothing
+ * old. */
+static int64_t oldest_find(const struct carrier *carrier, int64_t wall_ms)
+{
+    if (!known_time_allows(known_time_read(carrier->state), 0, wall_ms))
+        return INT64_MIN;
+    return wall_ms - (int64_t)carrier->to->backlog_s * 1000;
+}
+
 /* How many records were told in all, or a negative errno. */
 static int denials_carry(struct carrier *carrier)
 {
     struct moment now = clock_read();
     bool all = now.mono_ms - carrier->all_days_ms >= ALL_DAYS_MS || carrier->all_days_ms == 0;
-    int64_t oldest_ms = now.wall_ms - (int64_t)carrier->to->backlog_s * 1000;
+    int64_t oldest_ms = oldest_find(carrier, now.wall_ms);
     struct segment_list list;
     int told = 0;
 
@@ -234,15 +247,18 @@ static int daemon_ask(const char *state, const char *line, char **out_text, size
 }
 
 /* Entries of the change log from the next one on, as the daemon tells them; NULL: not now. */
-static json_t *changes_ask(const struct carrier *carrier)
+static json_t *changes_ask(struct carrier *carrier)
 {
+    unsigned most = carrier->changes_most > 0 ? carrier->changes_most : CHANGES_MOST;
     char line[128], *text;
     size_t len;
 
-    snprintf(line, sizeof(line), "{\"verb\":\"changes\",\"from\":%llu,\"max\":%d}\n",
+    snprintf(line, sizeof(line), "{\"verb\":\"changes\",\"from\":%llu,\"max\":%u}\n",
              (unsigned long long)carrier->places.change + 1,
-             carrier->places.change_known ? 256 : 1);
+             carrier->places.change_known ? most : 1);
     int code = daemon_ask(carrier->state, line, &text, &len);
+    /* Long entries: fewer of them the next time, or it would never go on. */
+    carrier->changes_most = code == -EMSGSIZE && most > 1 ? most / 2 : 0;
     json_t *reply = code == 0 ? json_loadb(text, len, 0, NULL) : NULL;
     free(text);
     if (json_is_true(json_object_get(reply, "ok")))
@@ -267,7 +283,9 @@ static int changes_put(struct carrier *carrier, const json_t *entries)
         struct event event;
         uint64_t number = (uint64_t)json_integer_value(json_object_get(entry, "number"));
         code = event_of_change(entry, &event);
-        if (code == 0)
+        if (code < 0)
+            bl_error_set(&carrier->error, code, "out of memory");
+        else
             code = event_put(carrier, &event);
         if (code < 0)
             return code;
@@ -331,6 +349,7 @@ static int failure_note(struct carrier *carrier)
     sink_close(carrier->sink);
     carrier->sink = NULL;
     carrier->places.failures++;
+    text_clean(carrier->error.text); /* a program's, or a peer's: it goes into JSON */
     if (carrier->failures == 0)
         log_warning("export \"%s\": %s; what waits is sent later", carrier->to->name,
                     carrier->error.text);
@@ -383,8 +402,12 @@ void carrier_run(const char *state, const struct config *config, const struct co
     places_name(&carrier.places, state, to->name);
     if (!turn_wait(&carrier, ends_with))
         return;
-    if (!places_load(&carrier.places))
+    int loaded = places_load(&carrier.places);
+    if (loaded == -ENOENT)
         places_begin(&carrier);
+    else if (loaded < 0)
+        log_warning("export \"%s\": %s cannot be read, so that all of the backlog is sent again",
+                    to->name, carrier.places.path);
     save(&carrier, true);
     while (!carrier_sleep(ends_with, look(&carrier))) {
     }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -18,7 +19,7 @@
 
 #include "resolver/net/tls.h"
 
-enum { SETTLE_LOOK_MS = 20, TLS_ROOM = 16384, PROGRAM_GRACE_MS = 1000 };
+enum { SETTLE_LOOK_MS = 20, TLS_ROOM = 16384, PROGRAM_GRACE_MS = 1000, END_LOOKS = 64 };
 
 struct connection {
     int fd;    /* non-blocking */
@@ -27,6 +28,7 @@ struct connection {
     struct tls_ticket *ticket;
     struct tls *tls;
     bool datagrams;
+    bool broken; /* a step failed: half a message may be on its way, and nothing goes after it */
     int64_t wait_ms; /* for one step */
     char what[128];  /* for sentences */
 };
@@ -46,13 +48,16 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int fail(const struct connection *connection, int code, struct bl_error *error)
+static int fail(struct connection *connection, int code, struct bl_error *error)
 {
+    connection->broken = true;
     if (code == -ETIMEDOUT)
         return bl_error_set(error, code, "%s took nothing for %u s", connection->what,
                             (unsigned)(connection->wait_ms / 1000));
     if (code == -EPIPE || code == -ECONNRESET)
         return bl_error_set(error, code, "%s closed the connection", connection->what);
+    if (code == -EPROTO)
+        return bl_error_set(error, code, "%s talks where collectors listen", connection->what);
     return bl_error_set(error, code, "%s: %s", connection->what, strerror(-code));
 }
 
@@ -195,10 +200,13 @@ _Noreturn static void program_start(const struct config_export *to, int input)
     sigset_t none;
     int null = open("/dev/null", O_RDWR);
 
+    /* A carrier that is killed takes with it a program that does not look at its input's end. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     setpgid(0, 0);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
     if (argv == NULL || null < 0 || dup2(input, STDIN_FILENO) < 0 ||
         dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0)
         _exit(127);
@@ -302,6 +310,8 @@ int connection_send(struct connection *connection, const void *bytes, size_t len
 {
     int code;
 
+    if (connection->broken)
+        return bl_error_set(error, -EPIPE, "%s: what was being sent was cut off", connection->what);
     if (connection->tls == NULL) {
         code = bytes_write(connection, bytes, len);
     } else {
@@ -318,6 +328,8 @@ int connection_receive(struct connection *connection, void *bytes, size_t len,
     int64_t until_ms = now_ms() + connection->wait_ms;
     uint8_t room[TLS_ROOM], *at = bytes;
 
+    if (connection->broken)
+        return bl_error_set(error, -EPIPE, "%s: what was being sent was cut off", connection->what);
     while (len > 0) {
         ssize_t got = connection->tls == NULL ? bytes_read(connection, at, len, until_ms)
                                               : tls_read(connection->tls, at, len);
@@ -347,7 +359,7 @@ static int end_look(struct connection *connection)
         struct pollfd look = {.fd = connection->fd};
         return poll(&look, 1, 0) > 0 && look.revents & POLLERR ? -EPIPE : 0;
     }
-    for (;;) {
+    for (unsigned looks = 0; looks < END_LOOKS; looks++) {
         ssize_t got = recv(connection->fd, room, sizeof(room), MSG_DONTWAIT);
         if (got == 0)
             return -EPIPE;
@@ -358,11 +370,9 @@ static int end_look(struct connection *connection)
         got = tls_feed(connection->tls, room, (size_t)got);
         while (got == 0 && (got = tls_read(connection->tls, room, sizeof(room))) > 0)
             got = 0;
-        if (got < 0)
-            return (int)got;
-        break; /* no more than a connection's worth at a time */
+        return got < 0 ? (int)got : 0;
     }
-    return 0;
+    return -EPROTO; /* one that talks all the time would hold its carrier for ever */
 }
 
 bool connection_is_alive(struct connection *connection)

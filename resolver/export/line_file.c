@@ -20,6 +20,13 @@ struct line_file {
 
 static int fail(const struct line_file *file, int code, struct bl_error *error)
 {
+    if (code == -EEXIST)
+        return bl_error_set(error, code,
+                            "%s holds something else than denials already; please name another "
+                            "file or move that one",
+                            file->to->file);
+    if (code == -EINVAL)
+        return bl_error_set(error, code, "%s is no ordinary file", file->to->file);
     return bl_error_set(error, code, "%s: %s", file->to->file, strerror(-code));
 }
 
@@ -48,6 +55,16 @@ static int tail_mend(struct line_file *file, off_t size)
     return ftruncate(file->fd, size) < 0 ? -errno : 0;
 }
 
+/* Whether it holds lines of ours: a path that was mistyped must not cost anybody a file. */
+static bool is_ours(const struct line_file *file)
+{
+    static const char begin[] = "{\"event\":\"";
+    char room[sizeof(begin) - 1];
+    ssize_t got = pread(file->fd, room, sizeof(room), 0);
+
+    return got >= 0 && memcmp(room, begin, (size_t)got) == 0;
+}
+
 static int descriptor_open(struct line_file *file)
 {
     struct stat status;
@@ -58,6 +75,8 @@ static int descriptor_open(struct line_file *file)
         return -errno;
     if (!S_ISREG(status.st_mode))
         return -EINVAL;
+    if (!is_ours(file))
+        return -EEXIST;
     today(&file->day);
     if (status.st_size > 0)
         day_of((int64_t)status.st_mtim.tv_sec * 1000, &file->day);
@@ -122,7 +141,8 @@ static bool rotate_is_due(const struct line_file *file, off_t size, size_t len)
     if (file->to->rotate_size > 0 && (size_t)size + len > file->to->rotate_size)
         return true;
     today(&day);
-    return file->to->rotate_daily && strcmp(day.text, file->day.text) != 0;
+    /* A clock that goes to and fro over midnight must not push out what is kept. */
+    return file->to->rotate_daily && strcmp(day.text, file->day.text) > 0;
 }
 
 int line_file_append(struct line_file *file, const char *lines, size_t len, struct bl_error *error)
@@ -131,7 +151,7 @@ int line_file_append(struct line_file *file, const char *lines, size_t len, stru
 
     /* Somebody else's logrotate may have moved it. */
     if (file->fd < 0 || stat(file->to->file, &named) < 0 || fstat(file->fd, &status) < 0 ||
-        named.st_ino != status.st_ino) {
+        named.st_ino != status.st_ino || named.st_dev != status.st_dev) {
         if (file->fd >= 0)
             close(file->fd);
         file->fd = -1;

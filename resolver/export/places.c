@@ -43,12 +43,17 @@ void places_name(struct places *places, const char *state, const char *name)
     snprintf(places->path, sizeof(places->path), "%s/%s.json", folder, name);
 }
 
-bool places_load(struct places *places)
+int places_load(struct places *places)
 {
     json_t *object = json_load_file(places->path, 0, NULL);
 
-    if (object == NULL)
-        return false;
+    if (!json_is_object(object)) {
+        json_decref(object);
+        if (access(places->path, F_OK) < 0 && errno == ENOENT)
+            return -ENOENT;
+        places->change_known = true;
+        return -EBADMSG;
+    }
     days_load(places, json_object_get(object, "days"));
     places->change_known = json_is_integer(json_object_get(object, "change"));
     places->change = number(object, "change");
@@ -58,7 +63,7 @@ bool places_load(struct places *places)
     places->failures = number(object, "failures");
     places->last_sent_s = (int64_t)number(object, "last_sent");
     json_decref(object);
-    return true;
+    return 0;
 }
 
 void places_free(struct places *places)

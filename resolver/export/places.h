@@ -35,8 +35,10 @@ struct places {
 /* Empty ones, whose file will be STATE/export/NAME.json; makes the folder. */
 void places_name(struct places *places, const char *state, const char *name);
 
-/* False: there is no file yet (or none that can be read), so that everything is new. */
-bool places_load(struct places *places);
+/* 0; -ENOENT: there is no file yet, so that everything is new; another negative errno: there is one
+ * that cannot be read, and the places are at the beginning of everything, so that some is sent
+ * twice but none not at all. */
+int places_load(struct places *places);
 void places_free(struct places *places);
 
 /* Writes the file, whole, when something changed. 0 or a negative errno. */

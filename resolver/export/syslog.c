@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "resolver/base/text.h"
 #include "resolver/denials/words.h"
 #include "resolver/export/event.h"
 
@@ -43,23 +44,24 @@ static size_t text_cut(const char *text, size_t len)
     return len;
 }
 
-/* Control characters, those of two octets (U+0080 to U+009F) too, would move a reader's cursor. */
-static size_t text_put(const char *text, size_t len, const char *escaped, FILE *out)
+static void text_put(const char *text, size_t len, const char *escaped, FILE *out)
 {
     for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c == 0xc2 && i + 1 < len && (unsigned char)text[i + 1] < 0xa0) {
-            putc('?', out);
-            i++;
-        } else if (c < 0x20 || c == 0x7f) {
-            putc('?', out);
-        } else {
-            if (strchr(escaped, c) != NULL)
-                putc('\\', out);
-            putc(c, out);
-        }
+        if (strchr(escaped, text[i]) != NULL)
+            putc('\\', out);
+        putc(text[i], out);
     }
-    return len;
+}
+
+/* RFC 5424 section 6.3.3: printable ASCII, 32 at most. */
+static bool is_parameter_name(const char *key)
+{
+    size_t len = strlen(key);
+
+    for (size_t i = 0; i < len; i++)
+        if (key[i] <= ' ' || key[i] > '~' || strchr("=]\"", key[i]) != NULL)
+            return false;
+    return len > 0 && len <= 32;
 }
 
 /* RFC 5424 section 6.3.3: quote, backslash and bracket are escaped. */
@@ -72,12 +74,12 @@ static void parameters_put(const struct event *event, FILE *out)
     json_object_foreach(event->object, key, value)
     {
         char *text = value_text(value);
-        if (text == NULL || strcmp(key, "event") == 0 || strpbrk(key, "= ]\"") != NULL ||
-            strlen(key) > 32) {
+        if (text == NULL || strcmp(key, "event") == 0 || !is_parameter_name(key)) {
             free(text);
             continue;
         }
         fprintf(out, " %s=\"", key);
+        text_clean(text);
         text_put(text, text_cut(text, strlen(text)), "\"\\]", out);
         putc('"', out);
         free(text);
@@ -85,6 +87,7 @@ static void parameters_put(const struct event *event, FILE *out)
     putc(']', out);
 }
 
+/* One line without anything that moves a reader's cursor: it is read in terminals. */
 static char *sentence_make(const struct event *event, size_t *out_len)
 {
     char *text = NULL;
@@ -93,8 +96,10 @@ static char *sentence_make(const struct event *event, size_t *out_len)
     if (out == NULL)
         return NULL;
     event_sentence(event, out);
-    if (fclose(out) == 0)
+    if (fclose(out) == 0) {
+        *out_len = strlen(text_clean(text));
         return text;
+    }
     free(text);
     return NULL;
 }

@@ -173,6 +173,38 @@ def test_nightly_report(place):
     same(told.read_text().split()[-1], str(reports / first[0]))
 
 
+def test_a_command_that_fails_at_once(place):
+    """It is called again, ever more rarely, with the same alert; status and figures say so, whatever it prints."""
+    tries, figures = place.folder / "tries", place.folder / "chalkgate.prom"
+    path = hook(place, f"date +%s.%N >> {tries}; cat >> {place.folder}/seen; printf 'no \\377\\033[31m mail\\n' >&2; exit 1\n")
+    resolver = opened(place, more=f"alerts: {{command: [{path}], timeout: 5s}}\nmetrics: {{file: '{figures}', every: 1s}}\n")
+    same(resolver.ask("www.harm.example").rcode, "NXDOMAIN")
+    def alerts():
+        return place.json("status")["alerts"]
+    wait_for("two tries", lambda: alerts().get("failed_tries", 0) >= 2, patience=30, pause=0.5)
+    told = alerts()
+    same((told["waiting"], told["delivered"], told["raised"], told["held"], told["lost"]), (1, 0, 1, 0, 0))
+    same(told["last_error"], f"{path} ended with exit code 1: no ??[31m mail")
+    began = [float(line) for line in tries.read_text().split()]
+    same(len(began), told["failed_tries"])
+    holds(began[1] - began[0] >= 4.5, f"tried again after {began[1] - began[0]:.1f} s already")
+    holds(told["next_try"] - began[1] > 13, f"the third try would come at {told['next_try']}, the second was at {began[1]}")
+    holds(any("1 alerts wait to be handed over" in one for one in place.json("status")["warnings"]), "no warning")
+    wait_for("the figures", lambda: "chalkgate_alerts_failed_total 2\n" in figures.read_text(), pause=0.5)
+    holds("chalkgate_alerts_waiting 1\n" in figures.read_text() and "chalkgate_alerts_lost_total 0\n" in figures.read_text(), figures.read_text())
+    # A new alert is tried at once, though the older one waits.
+    same(resolver.ask("www.harm.example", source="127.0.0.9").rcode, "NXDOMAIN")
+    wait_for("the other's try", lambda: alerts()["failed_tries"] >= 3, patience=10, pause=0.3)
+    same(alerts()["waiting"], 2)
+    # The spool outlives the daemon, and a restart tries at once.
+    resolver.stop()
+    hook(place, f"cat >> {place.folder}/told; echo >> {place.folder}/told\n")
+    resolver = place.resolver()
+    wait_for("both are handed over", lambda: len(alerts_told(place)) == 2, patience=10)
+    same({one["device"] for one in alerts_told(place)}, {"127.0.0.1", "127.0.0.9"})
+    wait_for("nothing waits", lambda: alerts().get("waiting") == 0 and not alerts()["last_error"], pause=0.3)
+
+
 def test_the_runner_ends_with_the_daemon(place):
     resolver = opened(place)
     def runners():

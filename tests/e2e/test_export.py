@@ -280,6 +280,21 @@ def test_rotation_backlog_and_configuration(place):
     for line in lines:
         json.loads(line)
     resolver.stop()
+    # A file of somebody else's is neither cut nor written to.
+    (place.folder / "out" / "denials.json").write_text("precious, without an end")
+    resolver = place.resolver()
+    resolver.ask("more.harm.example")
+    wait_for("it is told", lambda: "something else" in exports(place)["file"].get("last_error", ""), pause=0.3)
+    same((place.folder / "out" / "denials.json").read_text(), "precious, without an end")
+    (place.folder / "out" / "denials.json").unlink()
+    wait_for("it goes on in a new one", lambda: exports(place)["file"].get("sent", 0) == 14, pause=0.3)
+    # How far it came cannot be read: it begins anew, rather than to leave anything out.
+    resolver.stop()
+    (place.folder / "state" / "export" / "file.json").write_text('{"days":')
+    resolver = place.resolver()
+    resolver.ask("again.harm.example")
+    wait_for("all are sent again", lambda: exports(place).get("file", {}).get("sent", 0) == 15, pause=0.3)
+    resolver.stop()
     text = place.config_path.read_text()
     for bad, sentence in (({"form": "syslog", "file": "x"}, 'only "form: json" goes to a file'),
                           ({"form": "dnstap", "address": "127.0.0.1"}, "port is missing"),

@@ -1,1 +1,2 @@
 chalkgate_unit_test(base-hook test_hook.c)
+chalkgate_unit_test(base-text test_text.c)
