@@ -18,8 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "blocklists/diff.h"
 #include "blocklists/lists.h"
 #include "blocklists/store.h"
+#include "resolver/policy/seals.h"
 #include "tools/ask.h"
 #include "tools/backup.h"
 #include "tools/verb.h"
@@ -132,6 +134,32 @@ static int database_check(struct restore *restore, const char *path)
                               path, mdb_strerror(code));
 }
 
+/* Sealed categories do not shrink, and an older backup is no way round that. */
+static int sealed_check(struct restore *restore, const struct bl_store *store)
+{
+    struct bl_store *now = NULL;
+    struct seals seals;
+    char path[BL_PATH_MAX];
+    uint64_t generation;
+    int code = seals_read(restore->state, &seals, restore->error);
+
+    if (code < 0)
+        return code;
+    if (seals.count > 0 && bl_lists_current(restore->state, &generation, path, NULL) == 0 &&
+        bl_store_open(path, &now, NULL) == 0) {
+        struct bl_guard guard = {
+            .sealed = seals.names, .sealed_count = seals.count, .allow_shrink = true};
+        code = bl_guard_check(&guard, now, store, restore->error);
+        if (code < 0)
+            bl_error_wrap(restore->error, code,
+                          "the backup has older lists, and nothing was changed. Please choose a "
+                          "younger backup");
+    }
+    bl_store_close(now);
+    seals_free(&seals);
+    return code;
+}
+
 static int lists_check(struct restore *restore)
 {
     char path[BACKUP_PATH], link[BACKUP_PATH], target[32];
@@ -149,6 +177,8 @@ static int lists_check(struct restore *restore)
     if (code < 0)
         return code;
     code = bl_store_verify(store, restore->error);
+    if (code == 0)
+        code = sealed_check(restore, store);
     bl_store_close(store);
     if (code == 0 && symlink(target, link) < 0)
         code = bl_error_set(restore->error, -errno, "cannot make %s: %s", link, strerror(errno));
@@ -308,7 +338,7 @@ static enum exit_code run_restore(struct command *command, int argc, char **argv
     explicit_bzero(options.passphrase, sizeof options.passphrase);
     close(lock);
     if (code < 0)
-        return command_fail(EXIT_FAILED, "%s", error.text);
+        return command_fail(code == -EPERM ? EXIT_NOT_ALLOWED : EXIT_FAILED, "%s", error.text);
     if (command->json)
         printf("{\"files\": %u, \"generation\": %llu}\n", restore.files,
                (unsigned long long)restore.generation);

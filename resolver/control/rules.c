@@ -10,6 +10,7 @@
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 #include "resolver/policy/grants.h"
+#include "resolver/policy/seals.h"
 #include "resolver/policy/versions.h"
 
 enum { DIFFERENCES_MOST = 500, REFUSAL_REST_MS = 600000 };
@@ -163,22 +164,36 @@ static int world_record(struct daemon *daemon, struct config *config, const stru
     return world_create_with(config, rules, out_world, error);
 }
 
+/* Of a daemon that cannot read its grants; the seals stand beside them. */
+static int rules_world_bare(struct daemon *daemon, struct config *config, struct world **out_world,
+                            struct bl_error *error)
+{
+    struct policy_rules *bare = NULL;
+    struct bl_error unkept = {0};
+    int code = seals_check(daemon->state, config, error);
+
+    if (code == 0)
+        code = rules_bare(daemon, config, 1, &bare, error);
+    if (code < 0) {
+        config_free(config);
+        return code;
+    }
+    code = world_create_with(config, bare, out_world, error);
+    if (code == 0 && seals_write(daemon->state, (*out_world)->config, &unkept) < 0)
+        log_error("%s", unkept.text);
+    return code;
+}
+
 int rules_world(struct daemon *daemon, struct config *config, const struct config *before,
                 const struct actor *actor, const char *action, const char *reason,
                 struct world **out_world, struct bl_error *error)
 {
     struct act act = {0};
-    struct policy_rules *bare;
     struct world *world = NULL;
     int code;
 
-    if (!daemon->rules) {
-        code = rules_bare(daemon, config, 1, &bare, error);
-        if (code == 0)
-            return world_create_with(config, bare, out_world, error);
-        config_free(config);
-        return code;
-    }
+    if (!daemon->rules)
+        return rules_world_bare(daemon, config, out_world, error);
     code = change_begin(daemon->rules, actor, clock_read().wall_ms, &act.change, error);
     if (code < 0) {
         config_free(config);
@@ -190,12 +205,14 @@ int rules_world(struct daemon *daemon, struct config *config, const struct confi
         return code;
     }
     code = change_commit(act.change, error);
+    if (code == 0)
+        code = seals_write(daemon->state, world->config, error);
     if (code < 0 && daemon->world) { /* what ran runs on */
         world_unref(world);
         return code;
     }
     if (code < 0) /* at the start the filter goes on, as with a file that cannot be used */
-        log_error("%s; the start is not on record", error->text);
+        log_error("%s; the start is not wholly on record", error->text);
     *out_world = world;
     return 0;
 }

@@ -24,7 +24,7 @@ struct state {
     MDB_dbi tables[TABLE_COUNT];
     bool writable;
     pthread_mutex_t lock;
-    char path[PATH_ROOM];
+    char path[PATH_ROOM], folder[PATH_ROOM];
 };
 
 struct change {
@@ -175,6 +175,7 @@ int state_open(const char *folder, bool writable, struct state **out_state, stru
         code = bl_error_set(error, -ENAMETOOLONG, "the path of the state folder is too long");
     else
         code = env_open(state, error);
+    snprintf(state->folder, sizeof state->folder, "%s", folder);
     if (code == 0)
         code = tables_open(state, error);
     if (code == 0)
@@ -266,6 +267,11 @@ const struct actor *change_actor(const struct change *change)
 int64_t change_now_ms(const struct change *change)
 {
     return change->now_ms;
+}
+
+const char *change_folder(const struct change *change)
+{
+    return change->state->folder;
 }
 
 static MDB_val value_of(const void *octets, size_t len)

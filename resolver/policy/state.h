@@ -57,6 +57,7 @@ void change_abort(struct change *change);                         /* NULL is fin
 
 const struct actor *change_actor(const struct change *change);
 int64_t change_now_ms(const struct change *change);
+const char *change_folder(const struct change *change); /* STATE; borrowed */
 
 /* The change log. `before`, `after` and `reason` may be NULL; JSON is borrowed. */
 int change_log(struct change *change, const char *action, const char *target, const json_t *before,

@@ -19,8 +19,8 @@ def configure(place, sealed=SEALED, group=None, more=""):
         place.config_path.write_text(text.replace('"deny": ["ads"]', '"deny": ["ads"], ' + group))
 
 
-def opened(place):
-    configure(place, more="lists: {keep: 50}\n")
+def opened(place, sealed=SEALED):
+    configure(place, sealed=sealed, more="lists: {keep: 50}\n")
     place.command("lists", "import", "--category", "ads", place.list_of("ads", ["tracker.test"]))
     place.command("lists", "import", "--category", "illegal", "--reason", "the authority's list", place.list_of("illegal", BAD))
 
