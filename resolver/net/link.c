@@ -347,7 +347,8 @@ static void on_read(uv_stream_t *tcp, ssize_t len, const uv_buf_t *buffer)
         return;
     }
     link->asked = false;
-    link->since_ms = link->links->worker->now.mono_ms;
+    if (link->state == LINK_OPEN) /* a handshake has an end, however slowly it drips */
+        link->since_ms = link->links->worker->now.mono_ms;
     if (!link->tls) {
         if (!messages_read(link, link->partial_len + (size_t)len))
             link_break(link, false);

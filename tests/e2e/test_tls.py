@@ -1,7 +1,11 @@
 """DNS over TLS towards upstreams: by name with a bootstrap server, kept connections, sessions taken up again, and
 what breaks in the middle. Certificates are of an authority of our own."""
 import concurrent.futures
+import contextlib
 import os
+import socket
+import threading
+import time
 
 import lab
 from lab import holds, same, wait_for
@@ -102,6 +106,56 @@ def test_bootstrap_that_lies(place):
     resolver = ground(place, [{"host": f"{NAME}:{liar.port}", "transport": "tls"}], authority, f"bootstrap: [\"127.0.0.1:{names.port}\"]\n")
     same(resolver.ask("www.site.example", timeout=8).rcode, "SERVFAIL", "another's certificate")
     same(liar.seen, [], "what the other server learned")
+
+
+class Dripping:
+    """Takes connections and sends a handshake an octet at a time, without end."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port, self.lives, self.over = self.listener.getsockname()[1], [], False
+        self.thread = threading.Thread(target=self._run)
+
+    def _drip(self, connection):
+        begun = time.monotonic()
+        try:
+            connection.send(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc")
+            while not self.over:
+                connection.send(b"\x03")
+                time.sleep(0.2)
+        except OSError:
+            self.lives.append(time.monotonic() - begun)
+        connection.close()
+
+    def _run(self):
+        drips = []
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                drips.append(threading.Thread(target=self._drip, args=(connection,)))
+                drips[-1].start()
+        for one in drips:
+            one.join()
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *what):
+        self.over = True
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.listener.close()
+
+
+def test_handshake_without_end(place):
+    """A server that drips its handshake is left like one that says nothing, and the log tells."""
+    _, _, authority = certificate(place, NAME)
+    up = place.enter(Dripping())
+    resolver = ground(place, [{"address": f"127.0.0.1:{up.port}", "transport": "tls", "tls-name": NAME}], authority)
+    same(resolver.ask("www.site.example", timeout=8).rcode, "SERVFAIL", "without an upstream")
+    wait_for("the connection is given up", lambda: up.lives, patience=12)
+    holds("no connection within three seconds" in resolver.log(), "the log says so")
 
 
 if __name__ == "__main__":
