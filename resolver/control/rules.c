@@ -330,16 +330,20 @@ static int note_write(struct daemon *daemon, const struct actor *actor, const ch
     return change_commit(change, error);
 }
 
-void rules_note(struct daemon *daemon, const struct actor *actor, const char *action,
-                const char *target, json_t *before, json_t *after, const char *reason)
+int rules_note(struct daemon *daemon, const struct actor *actor, const char *action,
+               const char *target, json_t *before, json_t *after, const char *reason)
 {
     struct bl_error error = {0};
+    int code = -ENODEV;
 
-    if (daemon->rules &&
-        note_write(daemon, actor, action, target, before, after, reason, &error) < 0)
-        log_error("the change log has no entry for \"%s %s\": %s", action, target, error.text);
+    if (daemon->rules) {
+        code = note_write(daemon, actor, action, target, before, after, reason, &error);
+        if (code < 0)
+            log_error("the change log has no entry for \"%s %s\": %s", action, target, error.text);
+    }
     json_decref(before);
     json_decref(after);
+    return code;
 }
 
 void rules_note_lists(struct daemon *daemon, const struct actor *actor, const char *action,

@@ -40,9 +40,10 @@ int rules_read(struct daemon *daemon, rules_function *function, const json_t *re
                json_t *reply, struct bl_error *error);
 
 /* An entry for what is done already (lists adopted, the end of the process). What cannot be
- * recorded is logged. `before` and `after` are taken and may be NULL. */
-void rules_note(struct daemon *daemon, const struct actor *actor, const char *action,
-                const char *target, json_t *before, json_t *after, const char *reason);
+ * recorded is logged. `before` and `after` are taken and may be NULL. 0, or a negative errno where
+ * there is no entry. */
+int rules_note(struct daemon *daemon, const struct actor *actor, const char *action,
+               const char *target, json_t *before, json_t *after, const char *reason);
 
 /* The same for other lists; and for those that are in force without anybody having noted it. */
 void rules_note_lists(struct daemon *daemon, const struct actor *actor, const char *action,

@@ -39,6 +39,9 @@ static void view_take(struct pipeline *pipeline, unsigned worker, void *user)
     view->cache = cache_state(pipeline->cache);
     view->in_flight = exchange_count(pipeline->exchanges);
     view->sighting_count = radar_read(pipeline, view->sightings);
+    /* Where records hold no addresses, nobody is told them here either. */
+    for (size_t i = 0; i < view->sighting_count; i++)
+        view->sightings[i].client = pipeline_recorded(pipeline, &view->sightings[i].client);
 }
 
 static void set_number(json_t *object, const char *key, uint64_t value)

@@ -73,6 +73,20 @@ static int handle_reading(struct daemon *daemon, const struct caller *caller, js
     return 0;
 }
 
+/* Who looks behind a pseudonym or at visits is on record before anything is told. */
+static int reading_note(struct daemon *daemon, const struct actor *actor, const char *action,
+                        const char *target, json_t *after, const char *reason,
+                        struct bl_error *error)
+{
+    int code = rules_note(daemon, actor, action, target, NULL, after, reason);
+
+    return code == 0 ? 0
+                     : bl_error_set(error, -EIO,
+                                    "this must go on record, and the change log cannot be written "
+                                    "now, so nothing is told; `chalkgate status` and the log say "
+                                    "what is wrong");
+}
+
 /* What was visited, device by device: who looks, and why, is on record before anything is told. */
 static int handle_questions(struct daemon *daemon, const struct caller *caller, json_t *request,
                             int fd, json_t *reply, struct bl_error *error)
@@ -85,8 +99,11 @@ static int handle_questions(struct daemon *daemon, const struct caller *caller, 
         return bl_error_set(error, -EINVAL, "please say why, with --reason: it goes on record");
     json_object_del(request, "verb");
     pthread_mutex_lock(&daemon->change);
-    rules_note(daemon, &actor, "read", "questions", NULL, json_deep_copy(request), reason);
+    int code =
+        reading_note(daemon, &actor, "read", "questions", json_deep_copy(request), reason, error);
     pthread_mutex_unlock(&daemon->change);
+    if (code < 0)
+        return code;
     log_notice("%s: allowed questions were read", caller->login);
     return questions_find(daemon->state, request, true, reply, error);
 }
@@ -133,7 +150,9 @@ static int handle_reveal(struct daemon *daemon, const struct caller *caller, jso
         return bl_error_set(error, -EINVAL, "please say why, with --reason: it goes on record");
     if (address_parse(device, 0, &client) < 0)
         return bl_error_set(error, -EINVAL, "\"%s\" is neither a pseudonym nor an address", device);
-    rules_note(daemon, &actor, "reveal", device, NULL, NULL, reason);
+    int code = reading_note(daemon, &actor, "reveal", device, NULL, reason, error);
+    if (code < 0)
+        return code;
     log_notice("%s: a device's pseudonym was revealed", caller->login);
     struct world *world = daemon_world(daemon);
     keyring_folder(daemon->state, world->config, folder, sizeof folder);

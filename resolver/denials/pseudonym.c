@@ -340,6 +340,23 @@ static void file_destroy(const char *path)
     unlink(path);
 }
 
+/* All devices of a key, whichever workers are left of an earlier try that was cut short. */
+static int devices_destroy(const char *folder, uint32_t number, struct bl_error *error)
+{
+    DIR *listing = opendir(folder);
+    const struct dirent *entry;
+    unsigned of, worker;
+    char path[PATH_MAX];
+
+    if (listing == NULL)
+        return failed(folder, error);
+    while ((entry = readdir(listing)) != NULL)
+        if (sscanf(entry->d_name, "%u-%u.devices", &of, &worker) == 2 && of == number)
+            file_destroy(devices_path(folder, number, worker, path));
+    closedir(listing);
+    return 0;
+}
+
 int pseudonym_keys_destroy(const char *folder, int64_t before_s, unsigned *out_count,
                            struct bl_error *error)
 {
@@ -354,11 +371,10 @@ int pseudonym_keys_destroy(const char *folder, int64_t before_s, unsigned *out_c
         if (key_read(folder, number + 1, &next, NULL) < 0 || next.since_s > before_s ||
             access(key_path(folder, number, path), F_OK) < 0)
             continue;
-        for (unsigned worker = 0; worker < WORKERS_MOST; worker++) {
-            if (access(devices_path(folder, number, worker, path), F_OK) < 0)
-                break;
-            file_destroy(path);
-        }
+        /* The key last: while it is there, the next time finishes what a kill cut short. */
+        code = devices_destroy(folder, number, error);
+        if (code < 0)
+            break;
         file_destroy(key_path(folder, number, path));
         count++;
     }

@@ -62,5 +62,46 @@ def test_pseudonyms(place):
     wait_for("an address on record", lambda: devices(place)[-1] == CLIENT)
 
 
+def test_nothing_else_tells_an_address(place):
+    """What status shows of devices that go round the filter, each verb's output, and every octet that is written."""
+    place.configure(categories=(("proxies", {"title": "Proxies", "circumvention": True}),),
+                    groups={"pupils": (["127.0.0.0/8"], ["proxies"])}, more="recording: {pseudonyms: true, allowed: all}\n")
+    place.command("lists", "import", "--category", "proxies", "--reason", "x", place.list_of("proxies", ["vpn.test"]))
+    resolver = place.resolver()
+    for at in range(30):
+        same(resolver.ask(f"n{at}.vpn.test", source=CLIENT).rcode, "NXDOMAIN", "a denial")
+    record = wait_for("denials on record", lambda: place.denials() if len(place.denials()) == 30 else None)[0]
+    mine = record["client"]
+    same({one["client"] for one in place.json("status")["radar"]}, {mine}, "the radar")
+    place.command("incident", "open", record["case"], "--reason", "a look")
+    whole = place.folder / "copy.tar"
+    place.command("backup", whole)
+    spoken = [place.command(*words, expect=None).stdout for words in (
+        ["status"], ["denials"], ["denials", "--format", "csv"], ["report", "--day", "today"], ["case", record["case"]],
+        ["incident", "export", "1", "--reason", "x"], ["questions"], ["questions", "--each", "--reason", "x"], ["changes"],
+        ["faults"], ["devices"])]
+    for words in spoken:
+        holds(CLIENT not in words, f"it tells {CLIENT}: {words}")
+    holds(any(mine in words for words in spoken), "nor is anything told at all")
+    written = [path for path in place.state.rglob("*") if path.is_file() and "keys" not in path.parts]
+    holds(len(written) > 5, f"{written}")
+    for path in [*written, whole, resolver.log_path]:
+        octets = path.read_bytes()
+        holds(OCTETS not in octets and CLIENT.encode() not in octets, f"{path} holds {CLIENT}")
+
+
+def test_what_cannot_go_on_record_is_not_told(place):
+    resolver = ground(place)
+    same(resolver.ask("game.test", source=CLIENT).rcode, "NXDOMAIN", "a denial")
+    mine = wait_for("it is on record", lambda: devices(place))[0]
+    same(resolver.stop(), 0, "its end")
+    (place.state / "state.mdb").write_bytes(b"no longer a database" * 500)
+    place.resolver()
+    holds(any("changes are refused" in one for one in place.json("status")["warnings"]), "the change log is out of use")
+    for words in (["reveal", mine, "--reason", "x"], ["questions", "--each", "--reason", "x"]):
+        done = place.command(*words, expect=1)
+        holds(CLIENT not in done.stdout and "on record" in done.stderr, f"{done.stdout}{done.stderr}")
+
+
 if __name__ == "__main__":
     lab.main()

@@ -121,6 +121,33 @@ static void keys_rotate_and_go(void **state)
     pseudonyms_close(fresh);
 }
 
+/* A kill, or fewer workers than before, left a gap among the files of devices. */
+static void no_device_outlives_its_key(void **state)
+{
+    const struct address client = host("10.1.2.3");
+    struct pseudonyms *devices[3];
+    char path[PATH_MAX + 32];
+    uint32_t number, next;
+    unsigned count = 0;
+    (void)state;
+
+    assert_int_equal(pseudonym_keys_settle(keys, day_s, now_s, &number, NULL), 0);
+    for (unsigned worker = 0; worker < 3; worker++) {
+        assert_int_equal(pseudonyms_open(keys, number, worker, &devices[worker], NULL), 0);
+        pseudonym_of(devices[worker], &client);
+        pseudonyms_close(devices[worker]);
+    }
+    snprintf(path, sizeof(path), "%s/%u-0.devices", keys, number);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(pseudonym_keys_settle(keys, day_s, now_s + 2 * day_s, &next, NULL), 0);
+    assert_int_equal(pseudonym_keys_destroy(keys, now_s + 3 * day_s, &count, NULL), 0);
+    assert_int_equal(count, 1);
+    for (unsigned worker = 0; worker < 3; worker++) {
+        snprintf(path, sizeof(path), "%s/%u-%u.devices", keys, number, worker);
+        assert_int_equal(access(path, F_OK), -1);
+    }
+}
+
 /* More devices than there are places: pseudonyms all the same. */
 static void too_many_devices(void **state)
 {
@@ -159,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_device_one_pseudonym, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_rotate_and_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_device_outlives_its_key, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many_devices, setup, teardown),
         cmocka_unit_test_setup_teardown(cut_keys_are_told, setup, teardown)};
 
