@@ -208,6 +208,7 @@ static int world_open(struct run *run, struct bl_error *error)
 {
     struct config *config = run->config;
     struct actor actor = rules_actor_system(NULL);
+    struct rules_change change = {.actor = &actor, .action = "start", .reason = ""};
     struct world *world;
     int code;
 
@@ -215,7 +216,7 @@ static int world_open(struct run *run, struct bl_error *error)
     timekeeper_begin(&run->daemon);
     rules_open(&run->daemon);
     mender_prepare(&run->daemon);
-    code = rules_world(&run->daemon, config, NULL, &actor, "start", "", &world, error);
+    code = rules_world(&run->daemon, config, NULL, &change, &world, error);
     if (code == -ENOENT)
         return bl_error_set(
             error, code,
@@ -361,6 +362,8 @@ static void ready_tell(struct run *run)
 static void reload(struct run *run)
 {
     struct actor actor = rules_actor_system("root"); /* who else could send us a signal? */
+    struct rules_change change = {.actor = &actor, .action = "reload", .reason = "SIGHUP"};
+    json_t *reply = json_object();
     struct bl_error error;
     struct world *world;
     char status[BL_ERROR_MAX + 32], force[256];
@@ -368,7 +371,8 @@ static void reload(struct run *run)
 
     notify_reloading();
     pthread_mutex_lock(&run->daemon.change);
-    code = daemon_reload(&run->daemon, &actor, "SIGHUP", &error); /* it logs what was wrong */
+    code = daemon_reload(&run->daemon, &change, reply, &error); /* it logs what was wrong */
+    json_decref(reply);
     pthread_mutex_unlock(&run->daemon.change);
     world = daemon_world(&run->daemon);
     force_describe(world, force, sizeof force);

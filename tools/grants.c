@@ -155,8 +155,8 @@ static const struct argp approve_argp = {
     .options = id_table,
     .parser = id_parse,
     .args_doc = "ID",
-    .doc = "The second manager's word for a grant that waits, where `roles.requires-approval` is "
-           "set; its time begins now.",
+    .doc = "The second manager's word for a grant or a reload that waits, where "
+           "`roles.requires-approval` is set; the time of a grant begins now.",
 };
 
 static enum exit_code run_id(struct command *command, int argc, char **argv, const char *verb,
@@ -182,7 +182,8 @@ static enum exit_code run_id(struct command *command, int argc, char **argv, con
         json_dumpf(json_object_get(reply, "grant"), stdout, JSON_INDENT(2));
         putchar('\n');
     } else {
-        printf("Grant %s %s.\n", options.id, done);
+        const char *kind = text_of(json_object_get(reply, "grant"), "kind");
+        printf("%s %s %s.\n", strcmp(kind, "reload") == 0 ? "Reload" : "Grant", options.id, done);
     }
     json_decref(reply);
     return EXIT_DONE;
@@ -201,4 +202,5 @@ static enum exit_code run_approve(struct command *command, int argc, char **argv
 const struct verb verb_grants = {"grants", "what is allowed and denied beside the configuration",
                                  run_grants};
 const struct verb verb_revoke = {"revoke", "end a grant, a block or a session", run_revoke};
-const struct verb verb_approve = {"approve", "confirm another manager's grant", run_approve};
+const struct verb verb_approve = {"approve", "confirm another manager's grant or reload",
+                                  run_approve};

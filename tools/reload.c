@@ -39,7 +39,9 @@ static const struct argp reload_argp = {
     .parser = reload_parse,
     .doc =
         "Has the running chalkgated read its configuration and the lists in force anew. When the "
-        "configuration has a fault, that is shown and everything stays as it was.",
+        "configuration has a fault, that is shown and everything stays as it was. With "
+        "`roles.requires-approval`, a configuration that loosens the policy waits until a second "
+        "manager confirms it with `chalkgate approve`.",
 };
 
 /* Prints the sentence, or passes the reply on; takes `reply`. */
@@ -71,6 +73,24 @@ static void removed_print(const json_t *removed)
         text_safe(json_string_value(json_object_get(item, "category")), category, sizeof category));
 }
 
+/* What another manager is asked to confirm. */
+static enum exit_code waiting_print(const json_t *grant)
+{
+    const json_t *loosens = json_object_get(grant, "loosens");
+    char line[1024];
+    json_t *item;
+    size_t i;
+
+    printf(
+        "This would loosen the policy, so it waits for a second manager. What was in force stays "
+        "in force.\n");
+    json_array_foreach(loosens, i, item)
+        printf("  %s\n", text_safe(json_string_value(item), line, sizeof line));
+    printf("To confirm it: chalkgate approve %lld --reason TEXT\n",
+           (long long)json_integer_value(json_object_get(grant, "id")));
+    return EXIT_DONE;
+}
+
 static enum exit_code run_reload(struct command *command, int argc, char **argv)
 {
     struct reload_options options = {0};
@@ -86,6 +106,11 @@ static enum exit_code run_reload(struct command *command, int argc, char **argv)
                       &error);
     if (code != EXIT_DONE)
         return ask_fail(code, &error);
+    if (!command->json && json_object_get(reply, "grant")) {
+        code = waiting_print(json_object_get(reply, "grant"));
+        json_decref(reply);
+        return code;
+    }
     snprintf(sentence, sizeof sentence, "Reloaded; list generation %lld is in force.",
              (long long)json_integer_value(json_object_get(reply, "generation")));
     json_incref(reply);

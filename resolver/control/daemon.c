@@ -101,7 +101,7 @@ static void restart_advise(const struct daemon *daemon, const struct config *con
                     daemon->config_path);
 }
 
-int daemon_reload(struct daemon *daemon, const struct actor *actor, const char *reason,
+int daemon_reload(struct daemon *daemon, const struct rules_change *change, json_t *reply,
                   struct bl_error *error)
 {
     struct world *before = daemon_world(daemon), *world = NULL;
@@ -112,18 +112,26 @@ int daemon_reload(struct daemon *daemon, const struct actor *actor, const char *
         world_unref(before);
         return reload_refuse(daemon, code, error);
     }
-    code = allowed_settle(daemon->allowed, config, error);
+    if (!change->approves)
+        code = rules_reload_ask(daemon, config, before->config, change, reply, error);
+    if (code == 0)
+        code = allowed_settle(daemon->allowed, config, error);
     if (code == 0)
         code = keyring_settle(daemon->keyring, daemon->server, config, clock_read().wall_ms / 1000,
                               error);
-    if (code < 0) {
+    if (code != 0) {
         config_free(config);
         world_unref(before);
-        return reload_refuse(daemon, code, error);
+        if (code < 0)
+            return reload_refuse(daemon, code, error);
+        log_notice("the configuration that %s wants would loosen the policy: it waits for a second "
+                   "manager, and what was in force stays in force",
+                   change->actor->login);
+        return code;
     }
     restart_advise(daemon, config);
     log_set_level((enum log_level)config->log_level);
-    code = rules_world(daemon, config, before->config, actor, "reload", reason, &world, error);
+    code = rules_world(daemon, config, before->config, change, &world, error);
     if (code == 0 && !readers_same(before->config, config))
         readers_admit(daemon->state, config);
     world_unref(before);

@@ -8,6 +8,7 @@
 #ifndef RESOLVER_CONTROL_DAEMON_H
 #define RESOLVER_CONTROL_DAEMON_H
 
+#include <jansson.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +25,7 @@ struct devices;
 struct listeners;
 struct server;
 struct state;
-struct actor;
+struct rules_change;
 struct watch;
 
 enum { REFUSALS_MAX = 256 };
@@ -78,8 +79,9 @@ struct world *daemon_world(struct daemon *daemon);
 void daemon_enter(struct daemon *daemon, struct world *world);
 
 /* With daemon->change held: reads config.yaml anew, opens the generation in force, and lets the
- * workers take the new world. On failure what ran runs on. Faults are logged, all of them. */
-int daemon_reload(struct daemon *daemon, const struct actor *actor, const char *reason,
+ * workers take the new world. On failure what ran runs on. Faults are logged, all of them. 1: it
+ * waits for a second manager, as the reply tells, and what ran runs on. */
+int daemon_reload(struct daemon *daemon, const struct rules_change *change, json_t *reply,
                   struct bl_error *error);
 
 /* With daemon->change held: the same configuration with the generation and the policy changes now

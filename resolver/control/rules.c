@@ -143,7 +143,7 @@ static int rules_bare(struct daemon *daemon, const struct config *config, uint32
 }
 
 static int world_record(struct daemon *daemon, struct config *config, const struct config *before,
-                        const char *action, const char *reason, struct act *act,
+                        const struct rules_change *change, struct act *act,
                         struct world **out_world, struct bl_error *error)
 {
     struct calendar *calendar = NULL;
@@ -152,8 +152,10 @@ static int world_record(struct daemon *daemon, struct config *config, const stru
 
     act->config = config;
     act->calendar = calendar;
+    if (code == 0 && change->approves)
+        code = act_reload_approve(act, change->approves, error);
     if (code == 0)
-        code = configuration_record(act, before, action, reason, error);
+        code = configuration_record(act, before, change->action, change->reason, error);
     if (code == 0)
         code = rules_take(daemon, act->change, config, &rules, error);
     calendar_free(calendar);
@@ -184,9 +186,31 @@ static int rules_world_bare(struct daemon *daemon, struct config *config, struct
     return code;
 }
 
+int rules_reload_ask(struct daemon *daemon, const struct config *config,
+                     const struct config *before, const struct rules_change *change, json_t *reply,
+                     struct bl_error *error)
+{
+    struct act act = {.config = config};
+    int code;
+
+    if (!before->roles.requires_approval)
+        return 0;
+    if (!daemon->rules)
+        return unavailable(daemon, error);
+    code = change_begin(daemon->rules, change->actor, clock_read().wall_ms, &act.change, error);
+    if (code < 0)
+        return code;
+    code = act_reload_ask(&act, before, change->reason, reply, error);
+    if (code < 0 || !json_object_get(reply, "grant")) {
+        change_abort(act.change);
+        return code;
+    }
+    code = change_commit(act.change, error);
+    return code < 0 ? code : 1;
+}
+
 int rules_world(struct daemon *daemon, struct config *config, const struct config *before,
-                const struct actor *actor, const char *action, const char *reason,
-                struct world **out_world, struct bl_error *error)
+                const struct rules_change *change, struct world **out_world, struct bl_error *error)
 {
     struct act act = {0};
     struct world *world = NULL;
@@ -194,12 +218,12 @@ int rules_world(struct daemon *daemon, struct config *config, const struct confi
 
     if (!daemon->rules)
         return rules_world_bare(daemon, config, out_world, error);
-    code = change_begin(daemon->rules, actor, clock_read().wall_ms, &act.change, error);
+    code = change_begin(daemon->rules, change->actor, clock_read().wall_ms, &act.change, error);
     if (code < 0) {
         config_free(config);
         return code;
     }
-    code = world_record(daemon, config, before, action, reason, &act, &world, error);
+    code = world_record(daemon, config, before, change, &act, &world, error);
     if (code < 0) {
         change_abort(act.change);
         return code;

@@ -20,12 +20,25 @@ void rules_close(struct daemon *daemon);
 struct actor rules_actor(const struct caller *caller);
 struct actor rules_actor_system(const char *user); /* NULL: who we are */
 
+/* Who changes the configuration in force, and why. */
+struct rules_change {
+    const struct actor *actor;
+    const char *action, *reason;
+    uint32_t approves; /* the request of another manager that this confirms; 0: none */
+};
+
 /* A world of `config` (taken, also on failure) and the grants on record. What the configuration
- * says anew becomes a version, and `action` an entry of the change log, with the difference from
+ * says anew becomes a version, and the change an entry of the change log, with the difference from
  * `before` (may be NULL). Nothing is recorded when the world cannot be made. */
 int rules_world(struct daemon *daemon, struct config *config, const struct config *before,
-                const struct actor *actor, const char *action, const char *reason,
-                struct world **out_world, struct bl_error *error);
+                const struct rules_change *change, struct world **out_world,
+                struct bl_error *error);
+
+/* Where `before` wants a second manager for what loosens it, and `config` does: 1, and {"grant"} in
+ * the reply, which waits for approval. 0: nothing stands in its way. */
+int rules_reload_ask(struct daemon *daemon, const struct config *config,
+                     const struct config *before, const struct rules_change *change, json_t *reply,
+                     struct bl_error *error);
 
 /* The same configuration with the generation and the grants that are in force now. */
 int rules_world_renew(struct daemon *daemon, const struct world *from, struct world **out_world,

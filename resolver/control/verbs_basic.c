@@ -65,14 +65,15 @@ static int handle_reload(struct daemon *daemon, const struct caller *caller, jso
 {
     const char *reason = control_string(request, "reason", error);
     struct actor actor = rules_actor(caller);
+    struct rules_change change = {.actor = &actor, .action = "reload", .reason = reason};
     int code;
 
     (void)fd;
     if (!reason || !*reason)
         return bl_error_set(error, -EINVAL, "please say why, with --reason");
-    code = daemon_reload(daemon, &actor, reason, error);
-    if (code < 0)
-        return code;
+    code = daemon_reload(daemon, &change, reply, error);
+    if (code != 0) /* a second manager has to confirm it */
+        return code < 0 ? code : 0;
     log_notice("the configuration was reloaded by %s: %s", caller->login, reason);
     generation_tell(daemon, reply);
     removed_tell(daemon, reply);

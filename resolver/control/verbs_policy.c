@@ -4,6 +4,7 @@
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 #include "resolver/control/rules.h"
+#include "resolver/policy/grants.h"
 #include "resolver/policy/story.h"
 
 #define HANDLE_ACT(name, function, told)                                                           \
@@ -19,10 +20,61 @@
 
 HANDLE_ACT(handle_grant, act_grant, "an exception was made")
 HANDLE_ACT(handle_revoke, act_revoke, "an exception was ended")
-HANDLE_ACT(handle_approve, act_approve, "an exception was approved")
+HANDLE_ACT(grant_approve, act_approve, "an exception was approved")
 HANDLE_ACT(handle_block, act_block_device, "a device was blocked")
 HANDLE_ACT(handle_session_start, act_session_start, "a session was started")
 HANDLE_ACT(handle_session_end, act_session_end, "a session was ended")
+
+/* The reload that waits under this number, if it is one. */
+static int waiting_reload(struct act *act, const json_t *request, json_t *reply,
+                          struct bl_error *error)
+{
+    json_int_t id = json_integer_value(json_object_get(request, "id"));
+    json_t *grant;
+    int code =
+        id < 1 || id > UINT32_MAX ? -ENOENT : grant_get(act->change, (uint32_t)id, &grant, error);
+
+    if (code < 0)
+        return 0; /* act_approve() says what is wrong */
+    if (json_equal(json_object_get(grant, "kind"), json_object_get(request, "kind")))
+        json_object_set(reply, "grant", grant);
+    json_decref(grant);
+    return 0;
+}
+
+static int reload_approve(struct daemon *daemon, const struct caller *caller, json_t *request,
+                          struct bl_error *error)
+{
+    struct actor actor = rules_actor(caller);
+    const char *reason = json_string_value(json_object_get(request, "reason"));
+    struct rules_change change = {.actor = &actor,
+                                  .action = "approve",
+                                  .reason = reason,
+                                  .approves =
+                                      (uint32_t)json_integer_value(json_object_get(request, "id"))};
+    int code;
+
+    if (!reason || !*reason)
+        return bl_error_set(error, -EINVAL, "please say why, with --reason");
+    code = daemon_reload(daemon, &change, NULL, error);
+    if (code == 0)
+        log_notice("the configuration was approved by %s: %s", caller->login, reason);
+    return code;
+}
+
+static int handle_approve(struct daemon *daemon, const struct caller *caller, json_t *request,
+                          int fd, json_t *reply, struct bl_error *error)
+{
+    int code;
+
+    json_object_set_new(request, "kind", json_string("reload"));
+    code = rules_read(daemon, waiting_reload, request, reply, error);
+    if (code < 0)
+        return code;
+    if (!json_object_get(reply, "grant"))
+        return grant_approve(daemon, caller, request, fd, reply, error);
+    return reload_approve(daemon, caller, request, error);
+}
 
 #define HANDLE_READ(name, function)                                                                \
     static int name(struct daemon *daemon, const struct caller *caller, json_t *request, int fd,   \

@@ -475,6 +475,8 @@ static int approval_check(const struct act *act, const json_t *grant, struct bl_
 
     if (!state || strcmp(state, "pending") != 0)
         return bl_error_set(error, -EINVAL, "this one does not wait for approval");
+    if (strcmp(text_of(grant, "kind"), "reload") == 0)
+        return bl_error_set(error, -EINVAL, "a reload is approved while chalkgated runs");
     if (by && strcmp(by, change_actor(act->change)->login) == 0)
         return bl_error_set(error, -EPERM,
                             "it was you who asked for it; please have another manager confirm it");

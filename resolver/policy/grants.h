@@ -8,6 +8,10 @@
  * and in the past ended or revoked; without "end" it is for
  * good, with "start" it begins later. A device has "device" as it was
  * named, and "mac" or "address" as far as known. Times are milliseconds of wall time.
+ *
+ * A reload that loosens the policy waits here, too, with kind "reload", the SHA-256 of the
+ * effective configuration ("sha256") and what it would loosen ("loosens": sentences); approved, it
+ * is past.
  */
 #ifndef RESOLVER_POLICY_GRANTS_H
 #define RESOLVER_POLICY_GRANTS_H

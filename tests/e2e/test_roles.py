@@ -197,5 +197,60 @@ def test_who_signed_on(place):
     same((last["action"], last["by"]["user"], last["by"]["login"]), ("refused", PLAIN, MANAGER), "who it was")
 
 
+def edit(place, before, after):
+    text = place.config_path.read_text()
+    holds(before in text, f"{before} in the configuration")
+    place.config_path.write_text(text.replace(before, after))
+
+
+def test_a_second_manager_for_a_reload(place):
+    """A configuration that loosens the policy waits for another manager, however it comes; one that does not, does not."""
+    office = Office(place, more="  requires-approval: true\n")
+    ask, resolver = office.resolver.ask, office.resolver
+    edit(place, '"deny": ["ads", ', '"deny": [')
+    done = office.as_user(MANAGER, "reload", "--reason", "adverts again")
+    same(done.returncode, 0, done.stderr)
+    holds("waits for a second manager" in done.stdout and "category:ads was denied and would be not denied" in done.stdout,
+          done.stdout)
+    same(ask("tracker.example").rcode, "NXDOMAIN", "what was in force stays in force")
+    last = office.changes()[-1]
+    same((last["action"], last["by"]["login"], last["reason"]), ("reload-asked", MANAGER, "adverts again"), "the entry")
+    waiting = json.loads(office.as_user(MANAGER, "--json", "grants").stdout)
+    same([(one["kind"], one["state"], one["by"]) for one in waiting], [("reload", "pending", MANAGER)], "what waits")
+    number = waiting[0]["id"]
+    # A signal is the word of one person, too; and asked again it is the same request.
+    resolver.signal(1)
+    wait_for("the signal was taken", lambda: resolver.log().count("waits for a second manager") == 2)
+    same(ask("tracker.example").rcode, "NXDOMAIN", "after SIGHUP")
+    same(len(json.loads(office.as_user(MANAGER, "--json", "grants").stdout)), 1, "requests that wait")
+    done = office.as_user(MANAGER, "approve", number, "--reason", "fine by me")
+    same(done.returncode, 3, "one's own request: " + done.stdout)
+    holds("another manager" in done.stderr, done.stderr)
+    same(office.as_user(VIEWER, "approve", number, "--reason", "fine").returncode, 3, "a viewer")
+    # What was asked for is what is approved.
+    whole = place.config_path.read_text()
+    edit(place, "requires-approval: true", "requires-approval: false")
+    done = office.as_user(OTHER, "approve", number, "--reason", "looked at it")
+    holds(done.returncode == 2 and "has been edited since" in done.stderr, f"{done.returncode} {done.stderr}")
+    same(ask("tracker.example").rcode, "NXDOMAIN", "after an approval of something else")
+    place.config_path.write_text(whole)
+    done = office.as_user(OTHER, "approve", number, "--reason", "looked at it")
+    same(done.returncode, 0, done.stderr)
+    same(ask("tracker.example").rcode, "NOERROR", "approved")
+    last = office.changes()[-1]
+    same((last["action"], last["by"]["login"]), ("approve", OTHER), "the entry")
+    same(office.as_user(OTHER, "grants").returncode, 4, "what waits")
+    # Tightening takes one.
+    edit(place, '"deny": [', '"deny": ["ads", ')
+    done = office.as_user(MANAGER, "reload", "--reason", "no adverts")
+    holds(done.returncode == 0 and "waits" not in done.stdout, done.stdout + done.stderr)
+    same(ask("tracker.example").rcode, "NXDOMAIN", "tightened")
+    # Doing away with the second manager takes a second manager.
+    edit(place, "requires-approval: true", "requires-approval: false")
+    holds("would no longer be asked" in office.as_user(MANAGER, "reload", "--reason", "tired").stdout, "no second manager")
+    same(office.as_user(MANAGER, "revoke", number + 1, "--reason", "on second thoughts").returncode, 0, "withdrawn")
+    same(json.loads(office.as_user(VIEWER, "--json", "changes", "verify").stdout)["whole"], True, "the chain")
+
+
 if __name__ == "__main__":
     lab.main()
