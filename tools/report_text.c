@@ -91,10 +91,15 @@ static void background_write(const struct report *report, FILE *out)
         heading(out, "Background, folded away");
     for (size_t i = 0; i < count; i++) {
         finding_why_text(list[i].why, why, sizeof(why));
-        snprintf(words, sizeof(words), "%s: %s look-ups of %" PRIu64 " device%s%s%s%s",
-                 list[i].title, show_count(list[i].count, number), list[i].devices,
-                 plural(list[i].devices), why[0] != '\0' ? " (" : "", why,
-                 why[0] != '\0' ? ")" : "");
+        size_t used =
+            (size_t)snprintf(words, sizeof(words), "%.250s: %s look-up%s of ", list[i].title,
+                             show_count(list[i].count, number), plural(list[i].count));
+        used += list[i].devices == 1
+                    ? (size_t)snprintf(words + used, sizeof(words) - used, "%.250s", list[i].device)
+                    : (size_t)snprintf(words + used, sizeof(words) - used, "%" PRIu64 " devices",
+                                       list[i].devices);
+        if (why[0] != '\0')
+            snprintf(words + used, sizeof(words) - used, " (%s)", why);
         report_wrap(out, words, "");
     }
 }

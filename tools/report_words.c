@@ -174,14 +174,41 @@ bool report_has_details(const struct report *report)
     return report->audience == REPORT_DSL;
 }
 
-static unsigned serious_count(const struct report *report)
+/* The findings of high or urgent severity: how many, and of what; and what programs did of such
+ * kinds, for the tables count it too and would frighten without a word. */
+static void serious_say(const struct report *report, char *out, size_t size)
 {
-    unsigned count = 0;
+    char number[32], kinds[512] = "";
+    uint64_t background = 0;
+    unsigned serious = 0;
+    size_t used = 0;
 
-    for (size_t i = 0; i < report->finding_count; i++)
-        count += report->findings[i].kind != FINDING_BACKGROUND &&
-                 report->findings[i].severity >= SEVERITY_HIGH;
-    return count;
+    for (size_t i = 0; i < report->finding_count; i++) {
+        const struct finding *finding = &report->findings[i];
+        const char *title = finding->title[0] != '\0' ? finding->title : finding->category;
+        if (finding->severity < SEVERITY_HIGH)
+            continue;
+        if (finding->kind == FINDING_BACKGROUND) {
+            background += finding->count;
+            continue;
+        }
+        serious++;
+        if (strstr(kinds, title) == NULL && used + strlen(title) + 3 < sizeof(kinds))
+            used += (size_t)snprintf(kinds + used, sizeof(kinds) - used, "%s%s",
+                                     used > 0 ? ", " : "", title);
+    }
+    if (serious > 0)
+        used = (size_t)snprintf(out, size,
+                                " %u finding%s of high or urgent severity deserve%s a look: %s.",
+                                serious, plural(serious), serious == 1 ? "s" : "", kinds);
+    else
+        used = (size_t)snprintf(out, size,
+                                " Nothing of high or urgent severity looks like the doing of a "
+                                "person.");
+    if (background > 0)
+        snprintf(out + used, size - used,
+                 " %s look-up%s of such kinds look%s like the work of programs.",
+                 show_count(background, number), plural(background), background == 1 ? "s" : "");
 }
 
 char *report_summary(const struct report *report, char out[REPORT_WORDS_MAX])
@@ -210,16 +237,12 @@ char *report_summary(const struct report *report, char out[REPORT_WORDS_MAX])
                              " Of %u day%s only the totals are kept still: devices and sites are "
                              "those of the other days.",
                              report->totals_only, plural(report->totals_only));
-    if (report->findings_store == NULL)
-        return out;
-    unsigned serious = serious_count(report);
-    if (serious > 0)
+    if (report->findings_store != NULL)
+        serious_say(report, out + used, REPORT_WORDS_MAX - used);
+    else if (report->denied > 0)
         snprintf(out + used, REPORT_WORDS_MAX - used,
-                 " %u finding%s of high or urgent severity deserve%s a look.", serious,
-                 plural(serious), serious == 1 ? "s" : "");
-    else
-        snprintf(out + used, REPORT_WORDS_MAX - used,
-                 " Nothing of high or urgent severity looks like the doing of a person.");
+                 " These are totals, with what programs look up by themselves, which is most of "
+                 "it as a rule; reports of up to a month tell the two apart.");
     return out;
 }
 

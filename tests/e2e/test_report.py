@@ -72,7 +72,16 @@ def test_three_depths(place):
                 # Above a month there are sums and no findings, so that a quiet device need not be named.
                 holds("10.1." in report if audience == "dsl" else "10.1." not in report, f"{audience}, {form}: devices")
                 holds("10.1.2.17" in report or audience != "dsl" or "--term" in span, f"{form}: the planted device")
+                if form in ("text", "html"):  # what stands in the tables must not frighten for nothing
+                    flat = " ".join(report.split())
+                    told = "These are totals" if "--term" in span else "deserve a look: Self-harm and suicide, " \
+                        if "--week" in span else "deserves a look: Self-harm and suicide. "
+                    holds(told in flat, f"{audience}, {form}: the summary lacks {told!r}")
+                    holds("--term" in span or re.search(r"[1-9][0-9,]* look-ups of such kinds look like the work", flat),
+                          f"{audience}, {form}: what programs did of such kinds")
                 if form == "text":
+                    holds(audience != "dsl" or "--day" not in span or "look-ups of 10.1.3.3 (" in " ".join(report.split()),
+                          "whose background that is")
                     same([line for line in report.splitlines() if len(line) > 80], [], f"{audience}: lines above 80 columns")
             same(place.json("report", *span, "--audience", audience)["refused"], whole["refused"])
 
