@@ -66,7 +66,7 @@ static error_t grant_parse(int key, char *value, struct argp_state *state)
 static const struct argp_option grant_table[] = {
     {"group", 'g', "NAME", 0, "for this group", 0},
     {"device", 'd', "DEVICE", 0, "or for one device: a MAC address, an address, or its name", 0},
-    {"for", 'f', "DURATION", 0, "for so long, as 45m, 2h or 3d", 0},
+    {"for", 'f', "DURATION", 0, "for so long, as 45m, 2h or 3d, from now or from --from on", 0},
     {"until", 'u', "TIME", 0, "until then, as 15:30 or 2026-11-23T11:15", 0},
     {"from", OPTION_FROM, "TIME", 0, "not before then", 0},
     {"permanent", 'p', NULL, 0, "for good", 0},

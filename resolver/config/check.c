@@ -355,6 +355,16 @@ static void spans_check(struct reader *reader, const struct config_times *times,
     }
 }
 
+static void leases_check(struct reader *reader)
+{
+    const struct config *config = reader->config;
+
+    if (config->lease_count > CONFIG_LEASES_MAX)
+        reader_fault_of(reader, &config->leases[CONFIG_LEASES_MAX],
+                        "%zu lease files are named, more than %d; please leave some out",
+                        config->lease_count, CONFIG_LEASES_MAX);
+}
+
 static void calendar_check(struct reader *reader)
 {
     const struct config_calendar *calendar = &reader->config->calendar;
@@ -433,6 +443,7 @@ void config_check(struct reader *reader)
     servers_check(reader);
     subnets_check(reader);
     categories_check(reader);
+    leases_check(reader);
     calendar_check(reader);
     exports_check(reader);
     for (size_t i = 0; i < config->group_count; i++) {

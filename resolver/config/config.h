@@ -20,6 +20,7 @@
 #include "resolver/base/address.h"
 
 enum { CONFIG_NONE = UINT16_MAX }; /* for indices: none */
+enum { CONFIG_LEASES_MAX = 64 };   /* lease files */
 
 enum config_severity { SEVERITY_LOW, SEVERITY_MEDIUM, SEVERITY_HIGH, SEVERITY_URGENT };
 

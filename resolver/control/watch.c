@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "resolver/base/check.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
+#include "resolver/base/thread.h"
 #include "resolver/control/daemon.h"
 #include "resolver/control/watch_internal.h"
 
@@ -150,15 +150,10 @@ static void *watch_run(void *user)
 
 int watch_start(struct watch *watch, struct bl_error *error)
 {
-    sigset_t all, before;
-    int code;
+    int code = thread_begin(&watch->thread, NULL, watch_run, watch);
 
-    sigfillset(&all); /* signals are the main thread's business */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    code = pthread_create(&watch->thread, NULL, watch_run, watch);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (code)
-        return bl_error_set(error, -code, "cannot watch devices: %s", strerror(code));
+    if (code < 0)
+        return bl_error_set(error, code, "cannot watch devices: %s", strerror(-code));
     watch->started = true;
     return 0;
 }

@@ -6,6 +6,8 @@
 #include "resolver/control/watch_internal.h"
 #include "resolver/devices/lease.h"
 
+_Static_assert((int)LEASE_FILES_MAX >= (int)CONFIG_LEASES_MAX, "each file has a place");
+
 enum { LOOK_MS = 2000, READ_MS = 60 * 1000 };
 
 static bool is_as_seen(const struct stat *now, const struct stat *seen)
@@ -20,16 +22,25 @@ static void file_read(struct watch *watch, size_t index, const struct stat *now,
     struct lease_file *file = &watch->files.items[index];
     struct leases leases = {0};
     struct bl_error error = {0};
-    int code = lease_file_read(file->path, wall_ms / 1000, &leases, &file->format, &error);
+    enum lease_format format;
+    int code = lease_file_read(file->path, wall_ms / 1000, &leases, &format, &error);
 
     file->seen = *now;
     if (code < 0) { /* what was known stays known */
         watch_fault(watch, file->fault, error.text);
         return;
     }
+    if (leases.cut)
+        bl_error_set(&error, -EFBIG,
+                     "the lease file %s has %zu leases more than there is room for (%d); those "
+                     "devices are known as neighbours only",
+                     file->path, leases.cut, LEASES_MAX);
+    pthread_mutex_lock(&watch->lock);
     file->count = leases.count;
+    file->format = format;
+    pthread_mutex_unlock(&watch->lock);
     devices_lease(watch->devices, index, &leases);
-    watch_fault(watch, file->fault, "");
+    watch_fault(watch, file->fault, error.text);
 }
 
 static void file_look(struct watch *watch, size_t index, int64_t wall_ms, int64_t mono_ms)

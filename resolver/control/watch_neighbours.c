@@ -57,6 +57,7 @@ void neighbours_ask(struct watch *watch, int64_t mono_ms)
     struct neighbours *neighbours = &watch->neighbours;
     struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     uint8_t request[NETLINK_ASK_MAX];
+    char text[200];
     size_t len;
 
     if (neighbours->fd < 0 || mono_ms < neighbours->due_ms)
@@ -65,6 +66,11 @@ void neighbours_ask(struct watch *watch, int64_t mono_ms)
     neighbours->waiting = sendto(neighbours->fd, request, len, 0, (struct sockaddr *)&kernel,
                                  sizeof kernel) == (ssize_t)len;
     neighbours->due_ms = mono_ms + (neighbours->waiting ? ASK_MS : AGAIN_MS);
+    if (neighbours->waiting)
+        return;
+    snprintf(text, sizeof text, "the kernel cannot be asked for its neighbours: %s",
+             strerror(errno));
+    watch_fault(watch, neighbours->fault, text);
 }
 
 static void again(struct neighbours *neighbours, int64_t mono_ms)

@@ -149,11 +149,21 @@ void devices_age(struct devices *devices, int64_t now_ms)
     pthread_mutex_unlock(&devices->lock);
 }
 
+static int address_find_order(const void *key, const void *item)
+{
+    const struct lease *lease = item;
+
+    return memcmp(key, lease->address.bytes, sizeof lease->address.bytes);
+}
+
+/* Two servers may each have a lease of one address: that which lasts longest first. */
 static int address_order(const void *a, const void *b)
 {
     const struct lease *left = a, *right = b;
+    int order = memcmp(left->address.bytes, right->address.bytes, sizeof left->address.bytes);
 
-    return memcmp(left->address.bytes, right->address.bytes, sizeof left->address.bytes);
+    return order ? order
+                 : (left->expires_s < right->expires_s) - (left->expires_s > right->expires_s);
 }
 
 /* Of one device the lease that lasts longest first: its name is the newest. */
@@ -255,11 +265,14 @@ static const struct lease *named_find(const struct devices *devices, const uint8
 
 static const struct lease *lease_find(const struct devices *devices, const struct address *address)
 {
-    struct lease key = {.address = *address};
+    const struct lease *found = devices->lease_count
+                                    ? bsearch(address->bytes, devices->leases, devices->lease_count,
+                                              sizeof *devices->leases, address_find_order)
+                                    : NULL;
 
-    return devices->lease_count ? bsearch(&key, devices->leases, devices->lease_count,
-                                          sizeof *devices->leases, address_order)
-                                : NULL;
+    while (found && found > devices->leases && address_find_order(address->bytes, &found[-1]) == 0)
+        found--;
+    return found;
 }
 
 static bool describe(const struct devices *devices, const struct address *address,

@@ -203,7 +203,7 @@ void leases_settle(struct leases *leases, int64_t now_s)
 {
     struct lease **order = calloc(leases->count + 1, sizeof(struct lease *));
     struct lease *settled = calloc(leases->count + 1, sizeof *settled);
-    size_t kept = 0;
+    size_t kept = 0, cut = 0;
 
     if (order && settled) {
         for (size_t i = 0; i < leases->count; i++)
@@ -213,12 +213,17 @@ void leases_settle(struct leases *leases, int64_t now_s)
             const struct lease *lease = order[i];
             bool last = i + 1 == leases->count ||
                         memcmp(lease->address.bytes, order[i + 1]->address.bytes, 16) != 0;
-            if (last && !lease->over && lease->expires_s > now_s && kept < LEASES_MAX)
+            if (!last || lease->over || lease->expires_s <= now_s)
+                continue;
+            if (kept < LEASES_MAX)
                 settled[kept++] = *lease;
+            else
+                cut++;
         }
         free(leases->items);
         leases->items = settled;
         leases->count = kept;
+        leases->cut = cut;
         leases->room = leases->count;
         settled = NULL;
     } else {

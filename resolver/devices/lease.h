@@ -8,7 +8,8 @@
  * or hyphen, and only ever shown or used to find a device by; no group follows from one.
  *
  * Pure: text in, leases out; lease_file_read() alone touches files. Any thread.
- * Limits: LEASES_MAX leases, LEASE_FILE_MAX octets a file; beyond that -EFBIG.
+ * Limits: LEASES_MAX leases in force, the others are counted in `cut`; LEASE_FILE_MAX octets a file
+ * and 16 * LEASES_MAX lines about leases, beyond that -EFBIG.
  */
 #ifndef RESOLVER_DEVICES_LEASE_H
 #define RESOLVER_DEVICES_LEASE_H
@@ -38,6 +39,7 @@ struct leases { /* all zeroes is empty */
     struct lease *items;
     size_t count, room;
     size_t odd; /* lines or blocks that could not be understood */
+    size_t cut; /* leases in force beyond LEASES_MAX, which are left out */
     bool failed;
 };
 

@@ -88,8 +88,22 @@ static int act_record(struct act *act, const char *action, const char *target, c
     return act_note(act, action, target, before, after, reason, error);
 }
 
-static int end_find(const struct act *act, const json_t *request, bool may_be_permanent,
-                    json_t **out_end, struct bl_error *error)
+/* When it begins: now, or when the request says so. */
+static int start_find(const struct act *act, const json_t *request, int64_t *out_start_ms,
+                      struct bl_error *error)
+{
+    const json_t *from = json_object_get(request, "from");
+    int64_t now_ms = change_now_ms(act->change), value = json_integer_value(from);
+
+    if (from && (value < 0 || value > now_ms / 1000 + YEARS_100_S))
+        return bl_error_set(error, -EINVAL, "that is no time at which it could begin");
+    *out_start_ms = from && value * 1000 > now_ms ? value * 1000 : now_ms;
+    return 0;
+}
+
+/* `start_ms`: from when on a length counts. */
+static int end_find(const struct act *act, const json_t *request, int64_t start_ms,
+                    bool may_be_permanent, json_t **out_end, struct bl_error *error)
 {
     const json_t *seconds = json_object_get(request, "seconds");
     const json_t *until = json_object_get(request, "until");
@@ -109,18 +123,22 @@ static int end_find(const struct act *act, const json_t *request, bool may_be_pe
         int64_t value = json_integer_value(seconds);
         if (value < 1 || value > YEARS_100_S)
             return bl_error_set(error, -EINVAL, "it must last at least a second");
-        end_ms = now_ms + value * 1000;
+        end_ms = start_ms + value * 1000;
     } else {
         int64_t value = json_integer_value(until);
-        if (value > INT64_MAX / 1000 || value * 1000 <= now_ms)
+        if (value > INT64_MAX / 1000 || value < 0 || value * 1000 <= now_ms)
             return bl_error_set(error, -EINVAL, "its end has passed already");
         end_ms = value * 1000;
+        if (end_ms <= start_ms)
+            return bl_error_set(error, -EINVAL,
+                                "it would end before it begins; please give a "
+                                "later --until or an earlier --from");
     }
     *out_end = json_integer(end_ms);
     return 0;
 }
 
-/* Kept while a grant waits for approval: its time begins when it is approved. */
+/* Kept while a grant waits for approval: its time begins when it is approved, or later. */
 static void duration_keep(json_t *grant, const json_t *request)
 {
     json_t *seconds = json_object_get(request, "seconds");
@@ -348,7 +366,8 @@ static int grant_finish(struct act *act, const char *action, json_t *grant, json
 static int grant_fill(struct act *act, const json_t *request, bool deny, json_t *grant,
                       json_t *reply, struct bl_error *error)
 {
-    json_t *end = NULL, *from = json_object_get(request, "from");
+    json_t *end = NULL;
+    int64_t start_ms = 0;
     int code = reason_check(request, error);
 
     if (code == 0)
@@ -356,13 +375,15 @@ static int grant_fill(struct act *act, const json_t *request, bool deny, json_t 
     if (code == 0)
         code = holder_find(act, request, grant, error);
     if (code == 0)
-        code = end_find(act, request, true, &end, error);
+        code = start_find(act, request, &start_ms, error);
+    if (code == 0)
+        code = end_find(act, request, start_ms, true, &end, error);
     if (code < 0)
         return code;
     if (end)
         json_object_set_new(grant, "end", end);
-    if (from)
-        json_object_set_new(grant, "start", json_integer(json_integer_value(from) * 1000));
+    if (start_ms > change_now_ms(act->change))
+        json_object_set_new(grant, "start", json_integer(start_ms));
     if (!deny && act->config->roles.requires_approval) {
         json_object_set_new(grant, "state", json_string("pending"));
         duration_keep(grant, request);
@@ -406,7 +427,7 @@ int act_block_device(struct act *act, const json_t *request, json_t *reply, stru
         return bl_error_set(error, -ENOMEM, "no memory for the block");
     code = device_find(act, device, grant, error);
     if (code == 0)
-        code = end_find(act, request, false, &end, error);
+        code = end_find(act, request, change_now_ms(act->change), false, &end, error);
     if (end)
         json_object_set_new(grant, "end", end);
     if (code == 0)
@@ -486,7 +507,7 @@ static int approval_check(const struct act *act, const json_t *grant, struct bl_
 int act_approve(struct act *act, const json_t *request, json_t *reply, struct bl_error *error)
 {
     json_t *grant, *before, *seconds;
-    int64_t now_ms = change_now_ms(act->change);
+    int64_t start_ms, now_ms = change_now_ms(act->change);
     char title[600];
     int code = grant_asked(act, request, &grant, error);
 
@@ -496,9 +517,11 @@ int act_approve(struct act *act, const json_t *request, json_t *reply, struct bl
     code = approval_check(act, grant, error);
     if (code == 0) {
         seconds = json_object_get(grant, "seconds");
+        start_ms = json_integer_value(json_object_get(grant, "start"));
+        start_ms = start_ms > now_ms ? start_ms : now_ms;
         if (seconds)
             json_object_set_new(grant, "end",
-                                json_integer(now_ms + json_integer_value(seconds) * 1000));
+                                json_integer(start_ms + json_integer_value(seconds) * 1000));
         json_object_del(grant, "seconds");
         json_object_set_new(grant, "state", json_string("active"));
         json_object_set_new(grant, "approved_by", json_string(change_actor(act->change)->login));

@@ -166,6 +166,24 @@ static void test_all(void **state)
     devices_free(devices);
 }
 
+/* Two servers that stand in for each other both have a lease of the address: the newer one counts,
+ * whichever file it is in. */
+static void test_two_files(void **state)
+{
+    static const char *const OLD = "1795500000 02:00:00:00:00:01 10.1.4.17 tablet *\n";
+    static const char *const NEW = "1795600000 02:00:00:00:00:02 10.1.4.17 laptop *\n";
+    struct devices *devices;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(devices_create(&devices), 0);
+        lease(devices, 0, i ? OLD : NEW);
+        lease(devices, 1, i ? NEW : OLD);
+        expect(devices, "10.1.4.17", "2 lease laptop");
+        devices_free(devices);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +192,7 @@ int main(void)
         cmocka_unit_test(test_forgetting),
         cmocka_unit_test(test_a_flood),
         cmocka_unit_test(test_all),
+        cmocka_unit_test(test_two_files),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,6 +198,24 @@ static void test_kea_cleans_up(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
+/* More than there is room for: as many as fit, and how many do not. */
+static void test_too_many(void **state)
+{
+    struct leases leases = {0};
+
+    (void)state;
+    for (uint32_t i = 0; i < LEASES_MAX + 2; i++) {
+        struct lease *lease = lease_add(&leases);
+        assert_non_null(lease);
+        memcpy(lease->address.bytes + 12, &i, sizeof i);
+    }
+    leases_settle(&leases, 0);
+    assert_int_equal(leases.count, LEASES_MAX);
+    assert_int_equal(leases.cut, 2);
+    assert_false(leases.failed);
+    leases_free(&leases);
+}
+
 static void test_files_that_are_none(void **state)
 {
     char folder[] = "/tmp/chalkgate-leases-XXXXXX", path[64];
@@ -227,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_kea_cleans_up),
         cmocka_unit_test(test_files_that_are_none),
+        cmocka_unit_test(test_too_many),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -341,6 +341,34 @@ static void a_second_manager(void **state)
     policy_rules_free(rules);
 }
 
+static void begins_later(void **state)
+{
+    struct school *school = *state;
+    json_int_t now_s = school->now_ms / 1000;
+    struct policy_rules *rules;
+    json_t *request = grant_request("allow", "chess.test", 600);
+
+    json_object_set_new(request, "from", json_integer(now_s + 3600));
+    assert_done(school, act_grant, request);
+    rules = rules_now(school);
+    assert_int_equal(rules->grants[0].start_ms, school->now_ms + 3600000);
+    assert_int_equal(rules->grants[0].end_ms, school->now_ms + 4200000);
+    policy_rules_free(rules);
+    /* One that would never be in force is a slip of the finger. */
+    request = grant_request("allow", "chess.test", 600);
+    json_object_del(request, "seconds");
+    json_object_set_new(request, "until", json_integer(now_s + 3600));
+    json_object_set_new(request, "from", json_integer(now_s + 3600));
+    assert_refused(school, act_grant, request, -EINVAL, "before it begins");
+    request = grant_request("allow", "chess.test", 600);
+    json_object_set_new(request, "from", json_integer(INT64_MAX));
+    assert_refused(school, act_grant, request, -EINVAL, "no time");
+    request = grant_request("allow", "chess.test", 600);
+    json_object_del(request, "seconds");
+    json_object_set_new(request, "until", json_integer(INT64_MIN));
+    assert_refused(school, act_grant, request, -EINVAL, "has passed");
+}
+
 static const json_t *row_find(const json_t *reply, const char *subnet, const char *target)
 {
     size_t index;
@@ -530,11 +558,17 @@ int main(void)
 {
 #define IN_A_SCHOOL(test) cmocka_unit_test_setup_teardown(test, school_open, school_close)
     const struct CMUnitTest tests[] = {
-        IN_A_SCHOOL(grants_last_and_end),       IN_A_SCHOOL(what_cannot_be_granted),
-        IN_A_SCHOOL(devices_by_their_own_name), IN_A_SCHOOL(devices_and_sessions),
-        IN_A_SCHOOL(a_second_manager),          IN_A_SCHOOL(versions_can_be_read_again),
-        IN_A_SCHOOL(every_octet_counts),        IN_A_SCHOOL(nothing_is_taken_out),
-        IN_A_SCHOOL(ten_thousand_grants),       IN_A_SCHOOL(damaged_files),
+        IN_A_SCHOOL(grants_last_and_end),
+        IN_A_SCHOOL(what_cannot_be_granted),
+        IN_A_SCHOOL(devices_by_their_own_name),
+        IN_A_SCHOOL(devices_and_sessions),
+        IN_A_SCHOOL(a_second_manager),
+        IN_A_SCHOOL(begins_later),
+        IN_A_SCHOOL(versions_can_be_read_again),
+        IN_A_SCHOOL(every_octet_counts),
+        IN_A_SCHOOL(nothing_is_taken_out),
+        IN_A_SCHOOL(ten_thousand_grants),
+        IN_A_SCHOOL(damaged_files),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
