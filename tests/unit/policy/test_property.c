@@ -1,5 +1,9 @@
 /* Random policies, lists, names and times: the tables and the explanation agree, sealed categories
- * always deny, and no verdict changes before the moment that the TTL limit promises. */
+ * always deny, and no verdict changes before the moment that the TTL limit promises. Policies have
+ * groups that extend others, walled gardens, services, periods, devices fixed by MAC address and by
+ * address, exceptions, blocks and sessions; some questions come by a forwarder.
+ *
+ * CHALKGATE_SEED=N takes other policies. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,6 +27,7 @@ static unsigned below(unsigned bound)
 }
 
 static const char *const CATEGORIES[] = {"a", "b", "c", "d", "e", "sealed", "general"};
+static const char *const SERVICES[] = {"s0", "s1"};
 static const char *const NAMES[] = {"x.test", "y.x.test", "z.y.x.test", "w.test", "test"};
 static const char *const ASKED[] = {"x.test", "y.x.test",  "q.z.y.x.test",
                                     "w.test", "notx.test", "v.test"};
@@ -47,25 +52,74 @@ static void store_make(struct bl_store *store)
     }
 }
 
+enum { CATEGORY_TARGETS = 5, NAME_TARGETS = 5, TARGETS = CATEGORY_TARGETS + NAME_TARGETS + 2 };
+
 /* Each target under one of deny, observe and allow at most. */
 static void targets_write(FILE *out)
 {
-    unsigned where[10];
+    unsigned where[TARGETS];
 
-    for (unsigned i = 0; i < 10; i++)
+    for (unsigned i = 0; i < TARGETS; i++)
         where[i] = below(5);
     for (unsigned list = 0; list < 3; list++) {
         static const char *const WORDS[] = {"deny", "observe", "allow"};
         bool first = true;
         fprintf(out, "%s: [", WORDS[list]);
-        for (unsigned i = 0; i < 10; i++) {
-            if (where[i] != list || (i >= 5 && list == 1))
+        for (unsigned i = 0; i < TARGETS; i++) {
+            unsigned name = i - CATEGORY_TARGETS;
+            if (where[i] != list || (i >= CATEGORY_TARGETS && list == 1))
                 continue;
             fprintf(out, "%s'%s%s'", first ? "" : ", ",
-                    i < 5 ? "category:" : "name:", i < 5 ? CATEGORIES[i] : NAMES[i - 5]);
+                    i < CATEGORY_TARGETS  ? "category:"
+                    : name < NAME_TARGETS ? "name:"
+                                          : "service:",
+                    i < CATEGORY_TARGETS  ? CATEGORIES[i]
+                    : name < NAME_TARGETS ? NAMES[name]
+                                          : SERVICES[name - NAME_TARGETS]);
             first = false;
         }
         fputs("], ", out);
+    }
+}
+
+static void groups_write(FILE *out)
+{
+    static const char *const SUBNETS[] = {"10.0.0.0/16', '10.9.0.0/16", "10.0.0.2', '10.1.0.0/16",
+                                          "fd00::/64"};
+
+    fputs("groups:\n", out);
+    for (unsigned i = 0; i < 3; i++) {
+        fprintf(out, "  g%u: {subnets: ['%s'], walled-garden: %s, ", i, SUBNETS[i],
+                below(6) == 0 ? "true" : "false");
+        if (i == 2 && below(3) == 0)
+            fprintf(out, "extends: g%u, ", below(2));
+        targets_write(out);
+        fputs("schedule: [", out);
+        for (unsigned j = below(4); j > 0; j--) {
+            fprintf(out, "{%s: [p%u], %s", below(2) ? "during" : "outside", below(3),
+                    below(4) == 0 ? "internet: false, " : "");
+            targets_write(out);
+            fputs("}, ", out);
+        }
+        fputs("]}\n", out);
+    }
+}
+
+/* One known by its MAC address, one by an address; each with a group of its own or not. */
+static void devices_write(FILE *out)
+{
+    static const char *const KNOWN_BY[] = {"mac: '02:00:00:00:00:01'", "addresses: ['10.1.0.1']"};
+
+    fputs("forwarders: [10.9.0.1]\n", out);
+    if (below(2))
+        return;
+    fputs("devices:\n", out);
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned group = below(4);
+        fprintf(out, "  d%u: {%s", i, KNOWN_BY[i]);
+        if (group < 3)
+            fprintf(out, ", group: g%u", group);
+        fputs("}\n", out);
     }
 }
 
@@ -95,23 +149,10 @@ static struct config *config_make(void)
                 to % 1440 / 60, to % 60);
     }
     fputs("  exceptions: [{date: 2026-11-25, school: closed}, {date: 2026-11-26, period: p0}]\n"
-          "groups:\n",
+          "services: {s0: {names: [x.test]}, s1: {names: [y.x.test, v.test]}}\n",
           out);
-    for (unsigned i = 0; i < 3; i++) {
-        static const char *const SUBNETS[] = {"10.0.0.0/16", "10.0.0.2', '10.1.0.0/16",
-                                              "fd00::/64"};
-        fprintf(out, "  g%u: {subnets: ['%s'], walled-garden: %s, ", i, SUBNETS[i],
-                below(6) == 0 ? "true" : "false");
-        targets_write(out);
-        fputs("schedule: [", out);
-        for (unsigned j = below(4); j > 0; j--) {
-            fprintf(out, "{%s: [p%u], %s", below(2) ? "during" : "outside", below(3),
-                    below(4) == 0 ? "internet: false, " : "");
-            targets_write(out);
-            fputs("}, ", out);
-        }
-        fputs("]}\n", out);
-    }
+    groups_write(out);
+    devices_write(out);
     fclose(out);
     if (config_load_text("random.yaml", text, len, &config, &faults) < 0)
         fail_msg("%s\n%s", faults.items[0].text, text);
@@ -119,8 +160,10 @@ static struct config *config_make(void)
     return config;
 }
 
-static const char *const ADDRESSES[] = {"10.0.0.1", "10.0.0.2", "10.1.0.1",
-                                        "fd00::1",  "fd00::2",  "192.0.2.1"};
+static const char *const ADDRESSES[] = {
+    "10.0.0.1", "10.0.0.2",  "10.1.0.1", "fd00::1",
+    "fd00::2",  "192.0.2.1", "10.9.0.1"}; /* the last is a forwarder's */
+enum { CLIENTS = 6 };
 static const uint8_t MACS[][MAC_LEN] = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}};
 
 static struct address address_of(const char *text)
@@ -156,8 +199,9 @@ static void grant_make(struct policy_grant *grant, uint32_t id)
         memcpy(grant->device.mac, MACS[below(2)], MAC_LEN);
         grant->device_text = grant->kind == GRANT_SESSION ? NULL : "a device";
     }
-    grant->target_kind = (uint8_t)(TARGET_NAME + below(2));
-    grant->target = CATEGORIES[below(5)];
+    grant->target_kind = (uint8_t)(TARGET_NAME + below(3));
+    grant->target =
+        grant->target_kind == TARGET_SERVICE ? SERVICES[below(2)] : CATEGORIES[below(5)];
     if (grant->target_kind == TARGET_NAME) {
         grant->target = NAMES[below(5)];
         assert_int_equal(bl_name_parse(grant->target, strlen(grant->target), &name), BL_NAME_FINE);
@@ -211,6 +255,7 @@ static void assert_same(const struct policy *policy, struct ruling table, struct
 
 struct question {
     struct address client;
+    const uint8_t *mac; /* as a forwarder tells it, or NULL */
     bl_fact fact;
     struct bl_name name;
 };
@@ -220,7 +265,7 @@ static struct ruling judge(struct policy_now *now, const struct question *questi
                            uint16_t *out_group)
 {
     policy_now_update(now, (struct moment){.wall_ms = wall_ms});
-    *out_group = policy_client_group(now, &question->client, NULL, 0);
+    *out_group = policy_client_group(now, &question->client, question->mac, MAC_LEN);
     if (*out_group == POLICY_NO_GROUP)
         return (struct ruling){.verdict = VERDICT_DENY, .rule = RULE_KINDS};
     return policy_judge(now, *out_group, question->name.wire, question->name.len, question->fact);
@@ -264,22 +309,81 @@ static const char *session_group(const struct policy *policy, const struct addre
     return group;
 }
 
-static void question_check(const struct policy *policy, const struct bl_store *store,
-                           struct policy_now *now, int64_t wall_ms)
+/* Whether a block of the device holds. */
+static bool is_blocked(const struct policy *policy, const struct question *question,
+                       int64_t wall_ms)
 {
-    const char *asked = ASKED[below(6)], *session;
-    struct question question = {.client = address_of(ADDRESSES[below(6)]),
+    const struct policy_rules *rules = policy_rules(policy);
+
+    for (size_t i = 0; i < rules->grant_count; i++) {
+        const struct policy_grant *grant = &rules->grants[i];
+        bool is_it = question->mac ? grant->device.has_mac &&
+                                         memcmp(grant->device.mac, question->mac, MAC_LEN) == 0
+                                   : is_at(rules, &grant->device, &question->client);
+        if (grant->kind == GRANT_BLOCK && is_it && wall_ms >= grant->start_ms &&
+            wall_ms < grant->end_ms)
+            return true;
+    }
+    return false;
+}
+
+/* The group that the configuration gives the device, by its MAC address or its address. */
+static const char *device_group(const struct policy *policy, const struct config *config,
+                                const struct question *question)
+{
+    const uint8_t *mac =
+        question->mac ? question->mac : mac_of(policy_rules(policy), &question->client);
+
+    for (size_t i = 0; i < config->device_count; i++) {
+        const struct config_device *device = &config->devices[i];
+        bool is_it = device->mac.set ? mac && memcmp(mac, device->mac.bytes, MAC_LEN) == 0
+                                     : address_equal_host(&device->addresses[0], &question->client);
+        if (is_it) /* the first counts; one without a group is of its subnet's */
+            return device->group == CONFIG_NONE ? NULL : config->groups[device->group].name;
+    }
+    return NULL;
+}
+
+/* A client of a subnet, or the forwarder with somebody's MAC address. */
+static struct question question_make(const struct bl_store *store)
+{
+    const char *asked = ASKED[below(6)];
+    struct question question = {.client = address_of(ADDRESSES[below(CLIENTS + 1)]),
                                 .fact = (bl_fact)below(store->fact_count)};
+    struct address forwarder = address_of(ADDRESSES[CLIENTS]);
+
+    if (address_equal_host(&question.client, &forwarder))
+        question.mac = MACS[below(2)];
+    assert_int_equal(bl_name_parse(asked, strlen(asked), &question.name), BL_NAME_FINE);
+    return question;
+}
+
+static void client_check(const struct policy *policy, const struct config *config,
+                         const struct question *question, int64_t wall_ms, uint16_t group,
+                         struct ruling table)
+{
+    const char *session, *device = device_group(policy, config, question);
+
+    session = question->mac ? NULL : session_group(policy, &question->client, wall_ms);
+    if (session)
+        assert_string_equal(policy_group_name(policy, group), session);
+    else if (device)
+        assert_string_equal(policy_group_name(policy, group), device);
+    if (is_blocked(policy, question, wall_ms))
+        assert_int_equal(table.verdict, VERDICT_DENY);
+}
+
+static void question_check(const struct policy *policy, const struct config *config,
+                           const struct bl_store *store, struct policy_now *now, int64_t wall_ms)
+{
+    struct question question = question_make(store);
     struct policy_explanation told;
     struct ruling table, later;
     uint16_t group, other;
     uint32_t ttl;
 
-    assert_int_equal(bl_name_parse(asked, strlen(asked), &question.name), BL_NAME_FINE);
     table = judge(now, &question, wall_ms, &group);
-    session = session_group(policy, &question.client, wall_ms);
-    if (session)
-        assert_string_equal(policy_group_name(policy, group), session);
+    client_check(policy, config, &question, wall_ms, group, table);
     if (group == POLICY_NO_GROUP)
         return;
     ttl = policy_ttl_limit(now, group, (struct moment){.wall_ms = wall_ms});
@@ -306,13 +410,16 @@ static void question_check(const struct policy *policy, const struct bl_store *s
 
 static void random_policies(void **state)
 {
+    const char *chosen = getenv("CHALKGATE_SEED");
+    uint64_t first = chosen ? strtoull(chosen, NULL, 10) : 0;
+
     (void)state;
     for (unsigned round = 0; round < 300; round++) {
         struct bl_store store;
         struct config *config;
         struct policy *policy = NULL;
         struct policy_now now;
-        seed = UINT64_C(0x9e3779b97f4a7c15) * (round + 1);
+        seed = UINT64_C(0x9e3779b97f4a7c15) * (first * 300 + round + 1);
         store_make(&store);
         config = config_make();
         assert_int_equal(policy_build_with(config, &store, rules_make(), &policy, NULL), 0);
@@ -323,7 +430,7 @@ static void random_policies(void **state)
             int64_t day = 20700 + below(300);
             if (below(4) == 0)
                 day = below(2) ? 20751 : 20905;
-            question_check(policy, &store, &now,
+            question_check(policy, config, &store, &now,
                            day * 86400000 + below(86400) * INT64_C(1000) + below(1000));
         }
         policy_now_fini(&now);
