@@ -225,9 +225,11 @@ static int write_record(struct rewrite *rewrite, size_t index, unsigned section)
     return write_data(rewrite, record);
 }
 
-/* RFC 9460 section 2.2: a target of its own, where "." stands for the owner itself. */
-static bool is_service_elsewhere(const struct rewrite *rewrite, const struct dns_record *record)
+/* RFC 9460 section 2.2: a service's target of its own, where "." stands for the owner itself. */
+static bool leads_elsewhere(const struct rewrite *rewrite, const struct dns_record *record)
 {
+    if (record->type == DNS_CNAME)
+        return true;
     return (record->type == DNS_HTTPS || record->type == DNS_SVCB) && record->data_len > 2 &&
            rewrite->bytes[record->data + 2] != 0;
 }
@@ -264,7 +266,7 @@ static int write_set(struct rewrite *rewrite, const struct bl_name *name, unsign
         }
         if (write_record(rewrite, i, 1) < 0)
             return -EBADMSG;
-        rewrite->reply->has_targets |= is_service_elsewhere(rewrite, record);
+        rewrite->reply->has_targets |= leads_elsewhere(rewrite, record);
     }
     return found;
 }
