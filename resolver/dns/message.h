@@ -19,8 +19,9 @@
 
 enum {
     DNS_HEADER = 12,
-    DNS_UDP_PLAIN = 512, /* what fits a client without EDNS, RFC 1035 section 2.3.4 */
-    DNS_UDP_MAX = 1232,  /* what we send and ask for at most: never fragmented, DNS flag day 2020 */
+    DNS_POINTERS_MAX = 127, /* in one name: as many as it can have labels */
+    DNS_UDP_PLAIN = 512,    /* what fits a client without EDNS, RFC 1035 section 2.3.4 */
+    DNS_UDP_MAX = 1232, /* what we send and ask for at most: never fragmented, DNS flag day 2020 */
     DNS_MESSAGE_MAX = 65535,
 };
 
@@ -159,8 +160,9 @@ int dns_walk_start(struct dns_walk *walk, const uint8_t *message, size_t len);
 int dns_walk_next(struct dns_walk *walk, struct dns_record *out_record);
 
 /* Expands the name at `at` into wire form; returns the offset after it in the message, or -EBADMSG.
- * Pointers must point backwards, before the run of labels they continue. dns_name_read() also
- * lower-cases it. */
+ * Pointers must point backwards, before the run of labels they continue, and are DNS_POINTERS_MAX
+ * at most: 16 KB of them would lead on 8,000 times, in each of a reply's records. dns_name_read()
+ * also lower-cases it. */
 int dns_name_expand(const uint8_t *message, size_t len, size_t at, struct bl_name *out_name);
 int dns_name_read(const uint8_t *message, size_t len, size_t at, struct bl_name *out_name);
 

@@ -24,6 +24,7 @@ int dns_name_expand(const uint8_t *message, size_t len, size_t at, struct bl_nam
 {
     struct bl_name name;
     size_t used = 0, run_start = at;
+    unsigned pointers = 0;
     int after = -1;
 
     for (;;) {
@@ -38,7 +39,7 @@ int dns_name_expand(const uint8_t *message, size_t len, size_t at, struct bl_nam
             target = dns_read_16(message + at) & 0x3fffu;
             /* Strictly backwards from where this run of labels began, so each hop comes nearer the
              * header and a loop cannot be (RFC 9267 section 3); nothing names the header itself. */
-            if (target >= run_start || target < DNS_HEADER)
+            if (target >= run_start || target < DNS_HEADER || ++pointers > DNS_POINTERS_MAX)
                 return -EBADMSG;
             if (after < 0)
                 after = (int)at + 2;

@@ -193,6 +193,28 @@ static void test_name_pointers(void **state)
     }
 }
 
+/* Each label of the longest name may be followed by a pointer; more of them only cost time. */
+static void test_pointers_are_bounded(void **state)
+{
+    static const struct {
+        unsigned pointers;
+        bool fine;
+    } rows[] = {{1, true}, {DNS_POINTERS_MAX, true}, {DNS_POINTERS_MAX + 1, false}, {8000, false}};
+    uint8_t message[DNS_HEADER + 3 + 2 * 8000] = {[DNS_HEADER] = 1, 'a', 0};
+    struct bl_name name;
+    size_t at, to;
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        at = DNS_HEADER + 1;
+        for (unsigned k = 0; k < rows[i].pointers; k++) {
+            to = k ? at : DNS_HEADER;
+            at = DNS_HEADER + 3 + 2 * (size_t)k;
+            dns_put_16(message + at, 0xc000u | (unsigned)to);
+        }
+        assert_int_equal(dns_name_read(message, at + 2, at, &name) > 0, rows[i].fine);
+    }
+}
+
 /* The oracle: what we compose, ldns reads, and finds what we meant. */
 static void test_composed_answer_is_read_by_ldns(void **state)
 {
@@ -252,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_names_at_their_limits),
         cmocka_unit_test(test_lower),
         cmocka_unit_test(test_name_pointers),
+        cmocka_unit_test(test_pointers_are_bounded),
         cmocka_unit_test(test_composed_answer_is_read_by_ldns),
         cmocka_unit_test(test_writer_never_overflows),
     };
