@@ -52,6 +52,8 @@ int lists_set_here(struct command *command, const struct lists_set *set, uint64_
         return code;
     (void)bl_lists_current(state, &before, path, NULL);
     code = act_configuration(&here.act, error);
+    if (code == 0 && before) /* whoever put that in force may have been killed before its note */
+        code = act_lists_find(here.act.change, before, error);
     if (code == 0)
         code = generation_set(&here, state, set, &generation, error);
     if (code == 0) {

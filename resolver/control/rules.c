@@ -395,20 +395,30 @@ void rules_note_lists(struct daemon *daemon, const struct actor *actor, const ch
 void rules_find_lists(struct daemon *daemon, uint64_t generation)
 {
     struct actor actor = rules_actor_system(NULL);
+    struct bl_error error = {0};
     struct change *change;
-    uint64_t noted = 0;
     bool is_noted;
+    int code;
 
     if (!daemon->rules ||
         change_begin(daemon->rules, NULL, clock_read().wall_ms, &change, NULL) < 0)
         return;
-    is_noted = act_lists_are_noted(change, generation, &noted);
+    is_noted = act_lists_are_noted(change, generation);
     change_abort(change);
-    if (!is_noted)
-        rules_note_lists(
-            daemon, &actor, "lists-found", noted, generation,
-            "in force, though no entry says how it came; `lists show` has who imported "
-            "what");
+    if (is_noted)
+        return;
+    code = change_begin(daemon->rules, &actor, clock_read().wall_ms, &change, &error);
+    if (code == 0) {
+        code = act_lists_find(change, generation, &error);
+        if (code == 0)
+            code = change_commit(change, &error);
+        else
+            change_abort(change);
+    }
+    if (code < 0)
+        log_error("the change log has no entry for generation %llu of the lists, which is in "
+                  "force: %s",
+                  (unsigned long long)generation, error.text);
 }
 
 /* The same refusal rests a while, so that refusals cannot fill the disk. `verb` is of the tables of

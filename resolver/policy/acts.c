@@ -75,10 +75,19 @@ int act_lists(struct change *change, const char *action, uint64_t before, uint64
     return code;
 }
 
-bool act_lists_are_noted(struct change *change, uint64_t generation, uint64_t *out_noted)
+bool act_lists_are_noted(struct change *change, uint64_t generation)
 {
-    *out_noted = change_number(change, "generation");
-    return *out_noted == (uint32_t)generation;
+    return change_number(change, "generation") == (uint32_t)generation;
+}
+
+int act_lists_find(struct change *change, uint64_t generation, struct bl_error *error)
+{
+    return act_lists_are_noted(change, generation)
+               ? 0
+               : act_lists(change, "lists-found", change_number(change, "generation"), generation,
+                           "in force, though no entry says how it came; `lists show` has who "
+                           "imported what",
+                           error);
 }
 
 static int act_record(struct act *act, const char *action, const char *target, const json_t *before,

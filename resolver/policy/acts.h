@@ -84,10 +84,13 @@ int act_note(struct act *act, const char *action, const char *target, const json
              const json_t *after, const char *reason, struct bl_error *error);
 
 /* Other lists are in force: an entry, and their number, so that those nobody has noted are found
- * out
- * (`action` "lists-found": a crash right after adoption, say). */
+ * out. */
 int act_lists(struct change *change, const char *action, uint64_t before, uint64_t now,
               const char *reason, struct bl_error *error);
-bool act_lists_are_noted(struct change *change, uint64_t generation, uint64_t *out_noted);
+bool act_lists_are_noted(struct change *change, uint64_t generation);
+
+/* An entry "lists-found" where nobody has noted the generation in force: a crash right after
+ * adoption, say. */
+int act_lists_find(struct change *change, uint64_t generation, struct bl_error *error);
 
 #endif
