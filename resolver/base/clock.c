@@ -19,6 +19,14 @@ struct moment clock_read(void)
                                       __atomic_load_n(&correction_ms, __ATOMIC_RELAXED)};
 }
 
+int64_t clock_mono_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 void clock_correct(int64_t wall_ms)
 {
     __atomic_store_n(&correction_ms, wall_ms, __ATOMIC_RELAXED);

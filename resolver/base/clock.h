@@ -12,6 +12,7 @@ struct moment {
 };
 
 struct moment clock_read(void);
+int64_t clock_mono_us(void); /* CLOCK_MONOTONIC: how long a turn took */
 
 /* What is added to the wall time from now on, where the machine's clock cannot be believed
  * (known_time.h). Any thread. */

@@ -119,6 +119,73 @@ static void write_tallies(FILE *out, const json_t *tallies)
     }
 }
 
+static void write_verdict(FILE *out, const json_t *item, const char *verdict)
+{
+    if (number(item, verdict) == 0)
+        return;
+    fputs("chalkgate_verdicts_total{group=\"", out);
+    write_label(out, json_string_value(json_object_get(item, "group")));
+    fputs("\",category=\"", out);
+    write_label(out, json_string_value(json_object_get(item, "category")));
+    fprintf(out, "\",verdict=\"%s\"} %lld\n", verdict, number(item, verdict));
+}
+
+static void write_verdicts(FILE *out, const json_t *verdicts)
+{
+    json_t *item;
+    size_t i;
+
+    write_head(out, "verdicts_total", "counter",
+               "answers by group and category: denied, allowed, and those of the allowed that were "
+               "only observed");
+    json_array_foreach(verdicts, i, item)
+    {
+        write_verdict(out, item, "denied");
+        write_verdict(out, item, "observed");
+        write_verdict(out, item, "allowed");
+    }
+}
+
+/* Seconds, whatever the locale's decimal point. */
+static void write_seconds(FILE *out, long long us)
+{
+    fprintf(out, "%lld.%06lld", us / 1000000, us % 1000000);
+}
+
+static void write_latency(FILE *out, const char *from, const json_t *latency)
+{
+    const json_t *bounds = json_object_get(latency, "bounds_us");
+    json_t *count;
+    long long sum = 0;
+    size_t i;
+
+    json_array_foreach(json_object_get(latency, "counts"), i, count)
+    {
+        sum += (long long)json_integer_value(count);
+        fprintf(out, "chalkgate_answer_seconds_bucket{from=\"%s\",le=\"", from);
+        if (i < json_array_size(bounds))
+            write_seconds(out, (long long)json_integer_value(json_array_get(bounds, i)));
+        else
+            fputs("+Inf", out);
+        fprintf(out, "\"} %lld\n", sum);
+    }
+    fprintf(out, "chalkgate_answer_seconds_sum{from=\"%s\"} ", from);
+    write_seconds(out, number(latency, "sum_us"));
+    fprintf(out, "\nchalkgate_answer_seconds_count{from=\"%s\"} %lld\n", from, sum);
+}
+
+static void write_latencies(FILE *out, const json_t *latencies)
+{
+    const char *from;
+    json_t *latency;
+
+    write_head(out, "answer_seconds", "histogram",
+               "time to an answer: from the cache, of our own (denials, records), or from an "
+               "upstream");
+    json_object_foreach((json_t *)(uintptr_t)latencies, from, latency)
+        write_latency(out, from, latency);
+}
+
 static void write_exports(FILE *out, const json_t *exports)
 {
     static const struct {
@@ -197,6 +264,8 @@ char *metrics_text(const json_t *status)
     write_upstreams(out, json_object_get(status, "upstreams"));
     write_records(out, json_object_get(status, "denials"), json_object_get(status, "alerts"));
     write_tallies(out, json_object_get(status, "tallies"));
+    write_verdicts(out, json_object_get(status, "verdicts"));
+    write_latencies(out, json_object_get(status, "latencies"));
     write_exports(out, json_object_get(status, "exports"));
     write_single(out, "lists_imported_time_seconds", "gauge", "when the newest list was read",
                  number(status, "imported"));

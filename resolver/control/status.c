@@ -223,6 +223,49 @@ static json_t *describe_tallies(const struct daemon *daemon)
     return list;
 }
 
+static json_t *verdict_json(const char *group, const char *category,
+                            const uint64_t counts[VERDICT_KINDS])
+{
+    return json_pack("{ss,ss,sI,sI,sI}", "group", group, "category", category, "denied",
+                     (json_int_t)counts[VERDICT_COUNT_DENIED], "observed",
+                     (json_int_t)counts[VERDICT_COUNT_OBSERVED], "allowed",
+                     (json_int_t)counts[VERDICT_COUNT_ALLOWED]);
+}
+
+static json_t *latency_json(const struct latency *latency)
+{
+    json_t *bounds = json_array(), *counts = json_array();
+
+    for (unsigned i = 0; i <= LATENCY_BOUNDS; i++) {
+        if (i < LATENCY_BOUNDS)
+            json_array_append_new(bounds, json_integer(LATENCY_BOUNDS_US[i]));
+        json_array_append_new(counts, json_integer((json_int_t)latency->buckets[i]));
+    }
+    return json_pack("{so,so,sI}", "bounds_us", bounds, "counts", counts, "sum_us",
+                     (json_int_t)latency->sum_us);
+}
+
+/* By group and category, and how long answers took. */
+static void describe_verdicts(const struct daemon *daemon, json_t *out)
+{
+    static const char *const froms[] = {"cache", "own", "upstream"};
+    struct verdicts *sum = aligned_alloc(_Alignof(struct verdicts), sizeof *sum);
+    json_t *list = json_array(), *latencies = json_object();
+
+    if (sum)
+        server_verdicts(daemon->server, sum);
+    for (unsigned i = 0; sum && i < sum->count; i++)
+        json_array_append_new(list, verdict_json(sum->places[i].group, sum->places[i].category,
+                                                 sum->places[i].counts));
+    if (sum && sum->other[0] + sum->other[1] + sum->other[2] > 0)
+        json_array_append_new(list, verdict_json("(others)", "", sum->other));
+    for (unsigned i = 0; sum && i < LATENCY_FROMS; i++)
+        json_object_set_new(latencies, froms[i], latency_json(&sum->latencies[i]));
+    json_object_set_new(out, "verdicts", list);
+    json_object_set_new(out, "latencies", latencies);
+    free(sum);
+}
+
 static json_t *describe_denials(struct daemon *daemon, json_t *warnings)
 {
     struct denials_status status;
@@ -443,6 +486,7 @@ int status_describe(struct daemon *daemon, bool tells_devices, json_t *out, stru
     json_object_set_new(out, "cache", describe_cache(views, workers));
     json_object_set_new(out, "queries", describe_queries(&counters));
     json_object_set_new(out, "tallies", describe_tallies(daemon));
+    describe_verdicts(daemon, out);
     json_object_set_new(out, "denials", describe_denials(daemon, warnings));
     json_object_set_new(out, "devices", watch_describe(daemon->watch, warnings));
     json_object_set_new(out, "alerts", describe_alerts(daemon, world->config, warnings));

@@ -13,8 +13,8 @@ struct world;
 
 /* Fills `out_object`: version, pid, started, uptime_s, workers, generation, names, imported,
  * oldest_imported, sources, stale, removed, categories, groups, upstreams, cache, queries, denials,
- * tallies, alerts, exports, radar, warnings. Visits the workers. 0 or a negative
- * errno. */
+ * tallies, verdicts, latencies, alerts, exports, radar, warnings. Visits the workers. 0 or a
+ * negative errno. */
 int status_describe(struct daemon *daemon, bool tells_devices, json_t *out_object,
                     struct bl_error *error);
 

@@ -14,6 +14,7 @@ struct server {
     struct worker **workers;
     struct counters *counters; /* one for each worker */
     struct tallies *tallies;   /* likewise */
+    struct verdicts *verdicts; /* likewise */
     pthread_mutex_t lock;      /* guards `stopped`; held while something is handed to all workers */
     bool stopped;
 };
@@ -53,12 +54,15 @@ int server_create(struct listeners *listeners, struct world *world,
         server->counters =
             aligned_alloc(_Alignof(struct counters), workers * sizeof(struct counters));
         server->tallies = aligned_alloc(_Alignof(struct tallies), workers * sizeof(struct tallies));
+        server->verdicts =
+            aligned_alloc(_Alignof(struct verdicts), workers * sizeof(struct verdicts));
     }
-    if (!server || !server->workers || !server->counters || !server->tallies) {
+    if (!server || !server->workers || !server->counters || !server->tallies || !server->verdicts) {
         bl_error_set(error, code, "out of memory for %u workers", workers);
     } else {
         memset(server->counters, 0, workers * sizeof(struct counters));
         memset(server->tallies, 0, workers * sizeof(struct tallies));
+        memset(server->verdicts, 0, workers * sizeof(struct verdicts));
         code = 0;
         for (unsigned i = 0; i < workers && code == 0; i++) {
             struct pipeline_options options = {
@@ -69,6 +73,7 @@ int server_create(struct listeners *listeners, struct world *world,
                 .questions = records->questions ? &records->questions[i] : NULL,
                 .counters = &server->counters[i],
                 .tallies = &server->tallies[i],
+                .verdicts = &server->verdicts[i],
                 .has_radar = true,
                 .cookie_seed = seed};
             code = worker_create(server, i, listeners, &options, &server->workers[i], error);
@@ -185,6 +190,7 @@ void server_destroy(struct server *server)
     free(server->workers);
     free(server->counters);
     free(server->tallies);
+    free(server->verdicts);
     pthread_mutex_destroy(&server->lock);
     free(server);
 }
@@ -217,4 +223,11 @@ void server_tallies(const struct server *server, struct tallies *out_sum)
     memset(out_sum, 0, sizeof *out_sum);
     for (unsigned i = 0; i < server->count; i++)
         tallies_sum(out_sum, &server->tallies[i]);
+}
+
+void server_verdicts(const struct server *server, struct verdicts *out_sum)
+{
+    memset(out_sum, 0, sizeof *out_sum);
+    for (unsigned i = 0; i < server->count; i++)
+        verdicts_sum(out_sum, &server->verdicts[i]);
 }

@@ -23,6 +23,7 @@
 #include "resolver/net/listen.h"
 #include "resolver/query/query.h"
 #include "resolver/query/tally.h"
+#include "resolver/query/verdicts.h"
 
 struct server;
 
@@ -58,6 +59,7 @@ unsigned server_workers(const struct server *server);
 uint64_t server_turns(const struct server *server, unsigned worker);
 /* The sum over the workers, each number read once. Any thread. */
 void server_counters(const struct server *server, struct counters *out_sum);
-void server_tallies(const struct server *server, struct tallies *out_sum); /* likewise */
+void server_tallies(const struct server *server, struct tallies *out_sum);   /* likewise */
+void server_verdicts(const struct server *server, struct verdicts *out_sum); /* likewise */
 
 #endif

@@ -13,6 +13,7 @@
 #include "resolver/net/link.h"
 #include "resolver/net/port.h"
 #include "resolver/net/stream.h"
+#include "resolver/query/verdicts.h"
 
 enum {
     STACK_SIZE = 512 * 1024,
@@ -26,6 +27,7 @@ void worker_wake(struct worker *worker)
         return;
     worker->awake = true;
     worker->now = clock_read();
+    worker->turn_us = clock_mono_us();
     pipeline_wake(worker->pipeline, worker->now);
 }
 
@@ -72,12 +74,28 @@ void worker_follow(struct worker *worker, struct exchange *exchange, enum query_
 
 enum query_next worker_question(struct worker *worker, struct query *query)
 {
+    uint64_t hits = worker->counters->cache_hits;
     enum query_next next = query_begin(worker->pipeline, query);
 
+    if (next == QUERY_ANSWER)
+        ++*(worker->counters->cache_hits != hits ? &worker->hits : &worker->own_answers);
     if (next != QUERY_FORWARD)
         return next;
     worker_follow(worker, query->exchange, QUERY_FORWARD);
     return QUERY_WAIT;
+}
+
+static void latencies_note(struct worker *worker)
+{
+    struct verdicts *verdicts = worker->pipeline->verdicts;
+    int64_t took_us;
+
+    if (!worker->hits && !worker->own_answers)
+        return;
+    took_us = clock_mono_us() - worker->turn_us;
+    latency_note(verdicts, LATENCY_CACHE, took_us, worker->hits);
+    latency_note(verdicts, LATENCY_OWN, took_us, worker->own_answers);
+    worker->hits = worker->own_answers = 0;
 }
 
 /* Sends what this turn has collected, and sets the timer to the next deadline of an exchange. */
@@ -95,6 +113,7 @@ static void worker_settle(struct worker *worker)
     for (size_t i = 0; i < worker->datagram_count; i++)
         datagrams_flush(worker->datagrams[i]);
     streams_settle(worker->streams);
+    latencies_note(worker);
     next = exchange_next_deadline(worker->pipeline->exchanges);
     if (next == worker->deadline_ms)
         return;

@@ -3,7 +3,8 @@
  * A turn of the loop: the kernel says which sockets are ready; the callbacks of datagram.c,
  * stream.c, port.c and link.c read what is there, drive the pipeline and collect answers; before
  * the loop sleeps again, worker_settle() sends what was collected and sets the one timer to the
- * next deadline. The clock is read once a turn, by the first callback that calls worker_wake().
+ * next deadline. The clock is read once a turn, by the first callback that calls worker_wake(), and
+ * once more when answers were sent, for how long they took.
  *
  * Threads: everything here belongs to its worker's thread, but `counters` (read by others) and
  * `async`.
@@ -46,8 +47,10 @@ struct worker {
     struct pipeline *pipeline;
     struct counters *counters; /* borrowed from the server */
     struct moment now;
-    bool awake;    /* the clock was read in this turn */
-    bool stopping; /* no new questions; ends when none is in flight */
+    int64_t turn_us;            /* monotonic: when this turn began */
+    uint64_t hits, own_answers; /* given in this turn: from the cache, or without it */
+    bool awake;                 /* the clock was read in this turn */
+    bool stopping;              /* no new questions; ends when none is in flight */
     int64_t stop_at_ms;
     uint64_t turns; /* of the sweep timer, every SWEEP_MS; read by others: atomic */
 

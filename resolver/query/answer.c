@@ -7,6 +7,7 @@
 #include "resolver/query/recompose.h"
 #include "resolver/query/rewrite.h"
 #include "resolver/query/tally.h"
+#include "resolver/query/verdicts.h"
 
 enum { OPTIONS_REPLIED_MAX = 4 + COOKIE_WHOLE + 6 };
 
@@ -196,6 +197,7 @@ enum query_next answer_message(struct pipeline *pipeline, struct query *query,
     if (bl_store_is_damaged(pipeline->world->store))
         return answer_error(pipeline, query, DNS_SERVFAIL, DNS_EDE_NOT_READY,
                             "The filter's lists are being put right.");
+    verdict_note(pipeline, query->group, POLICY_NO_CATEGORY, VERDICT_COUNT_ALLOWED);
     if (pipeline->asked)
         allowed_note(pipeline, query);
     if (source->stale && query->question.has_edns)

@@ -3,6 +3,7 @@
 #include "resolver/query/answer.h"
 #include "resolver/query/radar.h"
 #include "resolver/query/tally.h"
+#include "resolver/query/verdicts.h"
 
 static uint64_t record(struct pipeline *pipeline, const struct query *query, struct ruling ruling,
                        const struct denial_match *match, bool observed)
@@ -38,6 +39,7 @@ void answer_observed(struct pipeline *pipeline, struct query *query, struct ruli
                      const struct denial_match *match)
 {
     COUNT(pipeline->counters, observed);
+    verdict_note(pipeline, query->group, ruling.category, VERDICT_COUNT_OBSERVED);
     record(pipeline, query, ruling, match, true);
 }
 
@@ -206,6 +208,7 @@ enum query_next answer_denied(struct pipeline *pipeline, struct query *query, st
     if (ttl_s > limit_s)
         ttl_s = limit_s;
     COUNT(pipeline->counters, denied);
+    verdict_note(pipeline, query->group, ruling.category, VERDICT_COUNT_DENIED);
     if (match->via != VIA_QUESTION && match->via != VIA_RULE)
         COUNT(pipeline->counters, denied_answers);
     if (ruling.rule == RULE_REBINDING)

@@ -7,6 +7,7 @@
 #include "resolver/query/query.h"
 #include "resolver/query/radar.h"
 #include "resolver/query/reply.h"
+#include "resolver/query/verdicts.h"
 
 static bool has_record(void *user, const uint8_t *name, size_t len)
 {
@@ -77,6 +78,8 @@ static int enter(struct pipeline *pipeline, struct world *world)
     if (pipeline->journal)
         journal_legend(pipeline->journal, world->legend);
     allowed_enter(pipeline, before);
+    if (world->config != before)
+        verdicts_enter(pipeline);
     if (world->config != before) /* grants and lists change no records */
         pipeline_forget_records(pipeline);
     return 0;
@@ -112,6 +115,7 @@ int pipeline_create(const struct pipeline_options *options, struct moment moment
     pipeline->questions_given = options->questions;
     pipeline->counters = options->counters;
     pipeline->tallies = options->tallies;
+    pipeline->verdicts = options->verdicts;
     pipeline->pool_size = most;
     random_init(&pipeline->random);
     pipeline->client_salt = random_64(&pipeline->random);
@@ -151,6 +155,7 @@ void pipeline_destroy(struct pipeline *pipeline)
     exchanges_destroy(pipeline->exchanges);
     cache_destroy(pipeline->cache);
     radar_destroy(pipeline->radar);
+    verdicts_leave(pipeline);
     free(pipeline->reply);
     free(pipeline->pool);
     free(pipeline);

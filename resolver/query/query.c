@@ -11,6 +11,7 @@
 #include "resolver/query/recall.h"
 #include "resolver/query/reply.h"
 #include "resolver/query/rewrite.h"
+#include "resolver/query/verdicts.h"
 
 /* Bytes that are no question we serve: an rcode or silence, as the RFCs say. */
 static enum query_next answer_not_a_question(struct pipeline *pipeline, struct query *query,
@@ -154,8 +155,10 @@ enum query_next query_begin(struct pipeline *pipeline, struct query *query)
     next = recall_answer(pipeline, query, false);
     if (next != QUERY_WAIT)
         return next;
-    if (!rewrite_is_on(query) && local_answer(pipeline, query))
+    if (!rewrite_is_on(query) && local_answer(pipeline, query)) {
+        verdict_note(pipeline, query->group, POLICY_NO_CATEGORY, VERDICT_COUNT_ALLOWED);
         return QUERY_ANSWER;
+    }
     if (!is_forwardable(&query->question))
         return answer_error(pipeline, query, DNS_REFUSED, -1, NULL);
     return forward_begin(pipeline, query);
@@ -228,13 +231,11 @@ static bool is_answer_to(const struct exchange *exchange, const struct dns_quest
            memcmp(exchange->name, sought->name, sought->asked_len) == 0;
 }
 
-enum query_next query_finish(struct pipeline *pipeline, struct query *query)
+static enum query_next finish(struct pipeline *pipeline, struct query *query)
 {
     struct exchange *exchange = query->exchange;
     uint8_t observed = query->ruling.verdict == VERDICT_OBSERVE;
 
-    if (!EXPECT(exchange != NULL))
-        return QUERY_DROP;
     if (limit_hoards(pipeline, query)) {
         COUNT(pipeline->counters, dropped);
         return QUERY_DROP;
@@ -259,4 +260,17 @@ enum query_next query_finish(struct pipeline *pipeline, struct query *query)
     if (exchange->state == EXCHANGE_ANSWERED)
         return finish_answered(pipeline, query);
     return forward_failed(pipeline, query, exchange->unreachable);
+}
+
+enum query_next query_finish(struct pipeline *pipeline, struct query *query)
+{
+    enum query_next next;
+
+    if (!EXPECT(query->exchange != NULL))
+        return QUERY_DROP;
+    next = finish(pipeline, query);
+    if (next == QUERY_ANSWER)
+        latency_note(pipeline->verdicts, LATENCY_UPSTREAM,
+                     (pipeline->moment.mono_ms - query->arrived_ms + 1) * 1000, 1);
+    return next;
 }

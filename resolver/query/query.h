@@ -124,6 +124,7 @@ enum {
 struct radar;
 struct reply;
 struct tallies;
+struct verdicts;
 
 struct pipeline {
     struct world *world;   /* the one this batch is judged by */
@@ -137,6 +138,8 @@ struct pipeline {
     struct journal *questions; /* NULL: allowed questions are not recorded one by one */
     struct counters *counters;
     struct tallies *tallies;    /* NULL: off (self-test, `why`) */
+    struct verdicts *verdicts;  /* likewise */
+    uint16_t *verdict_places;   /* verdicts.c's own: by group and category; may be NULL */
     struct dns_question sought; /* scratch: stage rewrite's */
     struct reply *reply;        /* scratch: the reply at hand, until its waiters are finished */
     struct exchange *refreshes[PIPELINE_REFRESHES]; /* begun, not sent yet */
@@ -164,6 +167,7 @@ struct pipeline_options {
                                          when a world wants it; atomic; may be NULL */
     struct counters *counters; /* borrowed: shared with status, written by this worker only */
     struct tallies *tallies;   /* borrowed, likewise; may be NULL */
+    struct verdicts *verdicts; /* borrowed, likewise; may be NULL */
     size_t max_queries;        /* in flight; 0 for PIPELINE_QUERIES */
     bool has_radar;
     const uint8_t *cookie_seed; /* SIPHASH_KEY octets, the same for all workers; NULL: one's own */

@@ -26,5 +26,6 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/rewrite.c
   ${CMAKE_CURRENT_LIST_DIR}/safe_search.c
   ${CMAKE_CURRENT_LIST_DIR}/tally.c
+  ${CMAKE_CURRENT_LIST_DIR}/verdicts.c
   ${CMAKE_CURRENT_LIST_DIR}/world.c
   ${SAFE_SEARCH_C})

@@ -3,8 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Cut, where it is long, between two characters of UTF-8. */
-static void word_copy(char to[TALLY_WORD_MAX], const char *from)
+void tally_word(char to[TALLY_WORD_MAX], const char *from)
 {
     size_t len = strnlen(from, TALLY_WORD_MAX);
 
@@ -20,8 +19,8 @@ static uint64_t *place_of(struct tallies *tallies, const char *group, const char
     char short_group[TALLY_WORD_MAX], short_what[TALLY_WORD_MAX];
     uint32_t count = tallies->count;
 
-    word_copy(short_group, group);
-    word_copy(short_what, what);
+    tally_word(short_group, group);
+    tally_word(short_what, what);
     for (uint32_t i = 0; i < count; i++)
         if (strcmp(tallies->places[i].what, short_what) == 0 &&
             strcmp(tallies->places[i].group, short_group) == 0)

@@ -187,6 +187,7 @@ void school_open(struct school *school, const struct school_options *options)
     pipeline.journal = school->journal;
     pipeline.asked = school->asked;
     pipeline.counters = &school->counters;
+    pipeline.verdicts = &school->verdicts;
     if (pipeline_create(&pipeline, school->moment, &school->pipeline, &error) < 0)
         bench_fail("%s", error.text);
     school->pipeline->random.fill = random_fill;

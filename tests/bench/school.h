@@ -6,6 +6,7 @@
 #define TESTS_BENCH_SCHOOL_H
 
 #include "resolver/query/query.h"
+#include "resolver/query/verdicts.h"
 
 struct school_options {
     uint64_t names;   /* on the list; 0: 1000 */
@@ -20,6 +21,7 @@ struct school {
     struct journal *journal;
     struct asked *asked;
     struct counters counters;
+    struct verdicts verdicts;
     struct pipeline *pipeline;
     struct moment moment;
     uint64_t random; /* behind the pipeline's random numbers */
