@@ -101,10 +101,10 @@ class Collector:
         self.socket.close()
 
 
-def opened(place, exports, names=("bets.example",), **more):
+def opened(place, exports, names=("bets.example",), also="", **more):
     place.configure(categories=(("gambling", {"title": TITLE}), ("self-harm", {"title": "Self-harm", "severity": "urgent"})),
                     groups={"pupils": (["127.0.0.0/8"], ["gambling", "self-harm"])},
-                    more=f"export: {json.dumps(exports)}\n")
+                    more=f"export: {json.dumps(exports)}\n{also}")
     place.command("lists", "import", "--category", "gambling", "--reason", "x", place.list_of("gambling", names))
     place.command("lists", "import", "--category", "self-harm", "--reason", "x", place.list_of("self-harm", ["harm.example"]))
     return place.resolver(**more)
@@ -254,6 +254,55 @@ def test_dnstap_is_read_by_the_fields_own_reader(place):
     payload = pathlib.Path(out).read_bytes()
     for case in [one["case"] for one in place.denials()]:
         holds(case.encode() in payload, f"case {case} is not in the stream")
+
+
+def test_pseudonyms_go_out_in_place_of_addresses(place):
+    """Each form, the alerts and `denials --json` tell the pseudonym; nothing that leaves has the address in any form."""
+    need("fstrm_capture", "dnstap-read")
+    client, octets = "127.0.1.7", bytes((127, 0, 1, 7))
+    path, out = place.folder / "dnstap.sock", place.folder / "captured"
+    capture = place.start("fstrm_capture", "-t", "protobuf:dnstap.Dnstap", "-u", path, "-w", out)
+    wait_for("fstrm_capture listens", path.exists)
+    ways = {"udp": Collector(kind=socket.SOCK_DGRAM),
+            "journal": Collector(socket.AF_UNIX, socket.SOCK_DGRAM, str(place.folder / "journal"))}
+    program = place.write("alert", f"#!/bin/sh\ncat >> {place.folder}/alerted\n")
+    program.chmod(0o755)
+    resolver = opened(place, {
+        "udp": {"form": "syslog", "address": f"127.0.0.1:{ways['udp'].port}", "transport": "udp"},
+        "journal": {"form": "journal", "socket": str(place.folder / "journal")},
+        "file": {"form": "json", "file": str(place.folder / "denials.json")},
+        "tap": {"form": "dnstap", "socket": str(path)}},
+        also=f"recording: {{pseudonyms: true}}\nalerts: {{command: [{program}]}}\n")
+    wait_for("carriers have begun", lambda: all("sent" in one for one in exports(place).values()), pause=0.3)
+    for name in ("www.bets.example", "www.harm.example"):
+        same(resolver.ask(name, source=client).rcode, "NXDOMAIN")
+    settled(place, 2)
+    wait_for("the alert", lambda: (place.folder / "alerted").exists() and (place.folder / "alerted").read_bytes())
+    mine = {one["client"] for one in place.denials()}
+    same(len(mine), 1, "one device")
+    mine = mine.pop()
+    holds(mine.startswith("device-"), mine)
+    alert = json.loads((place.folder / "alerted").read_text())
+    same(alert["device"], mine)
+    holds(alert["text"].startswith(mine), alert["text"])
+    same({one["client"] for one in map(json.loads, (place.folder / "denials.json").read_text().splitlines())
+          if one["event"] == "denial"}, {mine})
+    told = [parse(one) for one in ways["udp"].messages]
+    same({one["client"] for one in told if one["event"] == "denial"}, {mine})
+    holds(all(one["text"].startswith(mine) for one in told if one["event"] == "denial"), str(told))
+    resolver.stop()
+    time.sleep(1)
+    capture.send_signal(signal.SIGTERM)
+    capture.wait(10)
+    told = place.run("dnstap-read", "-y", out, expect=0).stdout
+    same(set(re.findall(r'query_address: "(.*?)"', told)), set(re.findall(r'query_address: "(100::[0-9a-f:]+)"', told)),
+         "dnstap has octets only: the pseudonym's are of 100::/64, which nobody has (RFC 6666)")
+    holds("query_address" in told, told)
+    for what in (b"".join(ways["udp"].messages), b"".join(ways["journal"].messages), pathlib.Path(out).read_bytes(),
+                 (place.folder / "denials.json").read_bytes(), (place.folder / "alerted").read_bytes()):
+        holds(what and octets not in what and client.encode() not in what, f"{client} went out: {what!r}")
+    for one in ways.values():
+        one.stop()
 
 
 def test_rotation_backlog_and_configuration(place):
