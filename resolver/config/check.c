@@ -215,11 +215,22 @@ struct owned_subnet {
     const struct config_group *group;
 };
 
+/* IPv6 prefixes speak of IPv6 only, ::/0 too, although IPv4 is written inside it here. */
+static bool prefix_is_v4(const struct address_prefix *prefix)
+{
+    struct address address = {0};
+
+    memcpy(address.bytes, prefix->bytes, sizeof address.bytes);
+    return address_is_v4(&address);
+}
+
 static int subnet_compare(const void *left, const void *right)
 {
     const struct owned_subnet *a = left, *b = right;
-    int order = memcmp(a->prefix->bytes, b->prefix->bytes, sizeof a->prefix->bytes);
+    int order = prefix_is_v4(b->prefix) - prefix_is_v4(a->prefix);
 
+    if (!order)
+        order = memcmp(a->prefix->bytes, b->prefix->bytes, sizeof a->prefix->bytes);
     return order ? order : (int)a->prefix->length - (int)b->prefix->length;
 }
 
@@ -228,10 +239,12 @@ static bool prefix_covers(const struct address_prefix *outer, const struct addre
     struct address address;
 
     memcpy(address.bytes, inner->bytes, sizeof address.bytes);
-    return outer->length <= inner->length && address_in_prefix(&address, outer);
+    return prefix_is_v4(outer) == prefix_is_v4(inner) && outer->length <= inner->length &&
+           address_in_prefix(&address, outer);
 }
 
-/* Sorted, a subnet's nearest enclosing one is on the stack of those still open. */
+/* Sorted, each family by itself, a subnet's nearest enclosing one is on the stack of those still
+ * open. */
 static void subnets_compare(struct reader *reader, struct owned_subnet *subnets, size_t count)
 {
     const struct owned_subnet *open[129];

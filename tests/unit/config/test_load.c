@@ -355,6 +355,26 @@ static void differences_are_told(void **state)
     config_free(after);
 }
 
+/* IPv4 addresses are written inside ::/0, and are yet no part of it. */
+static void families_do_not_overlap(void **state)
+{
+    static const char EVERYONE[] = "upstreams: [192.0.2.53]\n"
+                                   "groups: {all: {subnets: [0.0.0.0/0, '::/0']}}\n";
+    static const char WITHIN[] = "upstreams: [192.0.2.53]\n"
+                                 "groups: {all: {subnets: [10.0.0.0/8, '::/0', 'fd00::/8']}}\n";
+    struct config_faults faults = {0};
+    struct config *config = load(EVERYONE);
+
+    (void)state;
+    assert_int_equal(config->groups[0].subnet_count, 2);
+    config_free(config);
+    assert_int_equal(config_load_text("test.yaml", WITHIN, strlen(WITHIN), &config, &faults),
+                     -EINVAL);
+    assert_int_equal(faults.count, 1);
+    assert_non_null(strstr(faults.items[0].text, "subnet fd00::/8 overlaps ::/0"));
+    config_faults_free(&faults);
+}
+
 static void manual_has_every_key(void **state)
 {
     static const char *const PATHS[] = {"`listen`",
@@ -382,7 +402,7 @@ int main(void)
         cmocka_unit_test(every_form),           cmocka_unit_test(broken_files),
         cmocka_unit_test(all_at_once),          cmocka_unit_test(unreadable_files),
         cmocka_unit_test(ten_thousand_groups),  cmocka_unit_test(manual_has_every_key),
-        cmocka_unit_test(differences_are_told),
+        cmocka_unit_test(differences_are_told), cmocka_unit_test(families_do_not_overlap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
