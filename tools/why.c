@@ -8,14 +8,18 @@
 #include <time.h>
 
 #include "resolver/policy/grants.h"
-#include "resolver/policy/story.h"
+#include "resolver/query/local.h"
+#include "resolver/query/safe_search.h"
+#include "resolver/query/way.h"
 #include "tools/act_here.h"
 #include "tools/ask.h"
+#include "tools/resolve.h"
 #include "tools/table.h"
 #include "tools/verb.h"
 
 struct why_options {
     const char *name, *client, *group, *type, *at, *batch;
+    bool resolve;
 };
 
 enum { LABEL_WIDTH = 12, NAME_LINE_MAX = 4096 };
@@ -32,6 +36,8 @@ static error_t why_parse(int key, char *value, struct argp_state *state)
         options->group = value;
         return 0;
     case 't':
+        if (!way_type(value))
+            argp_error(state, "there is no type \"%s\"; as in: --type AAAA", value);
         options->type = value;
         return 0;
     case 'a':
@@ -39,6 +45,9 @@ static error_t why_parse(int key, char *value, struct argp_state *state)
         return 0;
     case 'b':
         options->batch = value;
+        return 0;
+    case 'r':
+        options->resolve = true;
         return 0;
     case ARGP_KEY_ARG:
         if (options->name)
@@ -63,6 +72,8 @@ static const struct argp_option why_table[] = {
     {"group", 'g', "NAME", 0, "for a group", 0},
     {"type", 't', "TYPE", 0, "the type asked for, as AAAA or HTTPS (default A)", 0},
     {"at", 'a', "TIME", 0, "at this time instead of now", 0},
+    {"resolve", 'r', NULL, 0,
+     "ask the upstreams what the answer leads to, which is judged as the name itself is", 0},
     {"batch", 'b', "FILE", 0, "for each name in FILE, one to a line; - is standard input", 0},
     {0},
 };
@@ -140,6 +151,24 @@ static void lists_print(const json_t *story)
     }
 }
 
+/* "15:30" on the day that is spoken of, else with its date. */
+static const char *hour_of(const char *time, const char *at)
+{
+    const char *hour = strchr(time, 'T');
+
+    return hour && strncmp(time, at, (size_t)(hour - time) + 1) == 0 ? hour + 1 : time;
+}
+
+static void span_print(const json_t *item, const char *at)
+{
+    const char *from = text_of(item, "from"), *until = text_of(item, "until");
+
+    if (*from)
+        printf(", from %s", hour_of(from, at));
+    if (*until)
+        printf(", until %s", hour_of(until, at));
+}
+
 static void exceptions_print(const json_t *story)
 {
     const json_t *exceptions = json_object_get(story, "exceptions");
@@ -150,11 +179,12 @@ static void exceptions_print(const json_t *story)
     json_array_foreach(exceptions, index, item)
     {
         label_print(index ? "" : "Exceptions");
-        printf("%s %s, by %s%s\n", text_of(item, "action"),
-               text_safe(text_of(item, "name"), name, sizeof name), text_of(item, "by"),
-               json_is_true(json_object_get(item, "decides")) ? " (this decides)"
-               : json_is_true(json_object_get(item, "holds")) ? ""
-                                                              : " (not at this time)");
+        printf("%s %s, by %s", text_of(item, "action"),
+               text_safe(text_of(item, "name"), name, sizeof name), text_of(item, "by"));
+        span_print(item, text_of(story, "at"));
+        puts(json_is_true(json_object_get(item, "decides")) ? " (this decides)"
+             : json_is_true(json_object_get(item, "holds")) ? ""
+                                                            : " (not at this time)");
     }
 }
 
@@ -169,7 +199,7 @@ static void time_print(const json_t *story)
     json_array_foreach(periods, index, item)
         printf("%s%s", index ? ", " : ", during ", json_string_value(item));
     if (json_object_get(story, "until"))
-        printf("; until %s at least", text_of(story, "until"));
+        printf("; until %s at least", hour_of(text_of(story, "until"), text_of(story, "at")));
     putchar('\n');
 }
 
@@ -193,6 +223,14 @@ static void story_print(const struct command *command, const json_t *story)
     if (*text_of(story, "answer")) {
         label_print("Answer");
         puts(text_of(story, "answer"));
+    }
+    if (*text_of(story, "handled")) {
+        label_print("Handled");
+        puts(text_of(story, "handled"));
+    }
+    if (json_is_true(json_object_get(story, "judged_later"))) {
+        label_print("");
+        puts("what its answer leads to is judged when it comes; --resolve asks now");
     }
     label_print("Version");
     printf("lists %lld, policy %lld\n",
@@ -222,7 +260,7 @@ static void stories_table(const json_t *stories, bool by_name)
         table_cell(table, "%s", text_of(story, by_name ? "name" : "group"));
         table_cell(table, "%s", text_of(story, "verdict"));
         table_cell(table, "%s", text_of(story, "because"));
-        table_cell(table, "%s", text_of(story, "until"));
+        table_cell(table, "%s", hour_of(text_of(story, "until"), text_of(story, "at")));
     }
     table_print(table, stdout);
 }
@@ -301,7 +339,9 @@ static int answer_here(struct command *command, const json_t *request, json_t *r
                        struct bl_error *error)
 {
     struct act_here here;
-    struct story_world world = {.config = command->config};
+    struct local_names *local = NULL;
+    struct safe_search *safe_search = NULL;
+    struct story_world world = {.config = command->config, .beyond = way_tell};
     struct policy_rules *rules = NULL;
     struct policy *policy = NULL;
     int64_t now_s = time(NULL);
@@ -316,10 +356,18 @@ static int answer_here(struct command *command, const json_t *request, json_t *r
         code = policy_rules_read(here.act.change, &rules, error);
     if (code == 0)
         code = policy_build_with(command->config, here.act.store, rules, &policy, error);
+    if (code == 0 && local_create(command->config, &local) < 0)
+        code = bl_error_set(error, -ENOMEM, "no memory for the names that are answered here");
+    if (code == 0)
+        code =
+            safe_search_create(safe_search_shipped, safe_search_shipped_len, &safe_search, error);
     world.store = here.act.store;
     world.policy = policy;
+    world.beyond_user = &(struct way){.local = local, .safe_search = safe_search};
     if (code == 0)
         code = story_answer(&world, request, now_s, reply, error);
+    safe_search_free(safe_search);
+    local_free(local);
     policy_free(policy);
     act_here_close(&here);
     return code;
@@ -343,6 +391,23 @@ static enum exit_code answer(struct command *command, json_t *request, json_t **
     return command_fail(code == -EINVAL ? EXIT_USAGE : EXIT_FAILED, "%s", error.text);
 }
 
+/* Adds to the request what upstreams say of each name; what cannot be had is said and left out. */
+static void request_resolve(const struct command *command, const struct why_options *options,
+                            json_t *request)
+{
+    json_t *resolved = json_object(), *name;
+    struct bl_error error = {0};
+    size_t index;
+
+    json_array_foreach(json_object_get(request, "names"), index, name)
+    {
+        if (resolve_name(command->config, json_string_value(name),
+                         options->type ? options->type : "A", resolved, &error) < 0)
+            fprintf(stderr, "chalkgate: %s\n", error.text);
+    }
+    json_object_set_new(request, "resolved", resolved);
+}
+
 static enum exit_code run_why(struct command *command, int argc, char **argv)
 {
     struct why_options options = {0};
@@ -358,6 +423,8 @@ static enum exit_code run_why(struct command *command, int argc, char **argv)
         return EXIT_USAGE;
     request = json_object();
     code = request_make(&options, request, &error);
+    if (code == 0 && options.resolve)
+        request_resolve(command, &options, request);
     exit = code < 0 ? command_fail(code == -EINVAL ? EXIT_USAGE : EXIT_FAILED, "%s", error.text)
                     : answer(command, request, &reply);
     json_decref(request);

@@ -6,6 +6,7 @@
 #include "resolver/control/rules.h"
 #include "resolver/policy/grants.h"
 #include "resolver/policy/story.h"
+#include "resolver/query/way.h"
 
 #define HANDLE_ACT(name, function, told)                                                           \
     static int name(struct daemon *daemon, const struct caller *caller, json_t *request, int fd,   \
@@ -105,10 +106,13 @@ static int handle_why(struct daemon *daemon, const struct caller *caller, json_t
                       json_t *reply, struct bl_error *error)
 {
     struct world *world = daemon_world(daemon);
+    struct way way = {.local = world->local, .safe_search = world->safe_search};
     struct story_world story = {.config = world->config,
                                 .store = world->store,
                                 .policy = world->policy,
-                                .devices = daemon->devices};
+                                .devices = daemon->devices,
+                                .beyond = way_tell,
+                                .beyond_user = &way};
     int code = story_answer(&story, request, clock_read().wall_ms / 1000, reply, error);
 
     (void)caller;

@@ -143,6 +143,25 @@ static json_t *categories_tell(const struct story_world *world,
     return categories;
 }
 
+/* From and until when a grant holds. */
+static void span_tell(const struct story_world *world, struct policy_origin origin, json_t *item)
+{
+    const struct calendar *calendar = policy_calendar(world->policy);
+    const struct policy_grant *grant;
+    char text[CALENDAR_TEXT_MAX];
+
+    if (origin.kind != ORIGIN_GRANT)
+        return;
+    grant = &policy_rules(world->policy)->grants[origin.index];
+    if (grant->start_ms > 0)
+        json_object_set_new(
+            item, "from",
+            json_string(calendar_text(calendar, grant->start_ms / 1000, false, text)));
+    if (grant->end_ms != INT64_MAX)
+        json_object_set_new(
+            item, "until", json_string(calendar_text(calendar, grant->end_ms / 1000, false, text)));
+}
+
 static json_t *exceptions_tell(const struct story_world *world,
                                const struct policy_explanation *told)
 {
@@ -157,6 +176,7 @@ static json_t *exceptions_tell(const struct story_world *world,
         item = json_pack("{s:s, s:s, s:s, s:b, s:b}", "name", name, "action",
                          mention->verdict == VERDICT_DENY ? "deny" : "allow", "by", by, "holds",
                          (int)mention->holds, "decides", (int)mention->decides);
+        span_tell(world, mention->origin, item);
         if (mention->service != CONFIG_NONE)
             json_object_set_new(item, "service",
                                 json_string(world->config->services[mention->service].name));
@@ -165,16 +185,14 @@ static json_t *exceptions_tell(const struct story_world *world,
     return exceptions;
 }
 
-/* One clause for people: why the verdict is what it is. */
-static void because_text(const struct story_world *world, const struct policy_explanation *told,
-                         char *text, size_t size)
+void story_because(const struct story_world *world, uint16_t group_index,
+                   const struct ruling *ruling, char *text, size_t size)
 {
-    const struct ruling *ruling = &told->ruling;
     const char *title = policy_category_title(world->policy, ruling->category);
-    const char *group = world->config->groups[policy_group_base(world->policy, told->group)].title;
+    const char *group = world->config->groups[policy_group_base(world->policy, group_index)].title;
     char by[256];
 
-    origin_text(world, told->group, policy_origin(world->policy, ruling->detail), by, sizeof by);
+    origin_text(world, group_index, policy_origin(world->policy, ruling->detail), by, sizeof by);
     switch ((enum rule_kind)ruling->rule) {
     case RULE_CATEGORY:
         snprintf(text, size, "%s, %s by %s", title,
@@ -297,6 +315,34 @@ static void times_tell(const struct story_world *world, const struct policy_expl
             json_string(calendar_text(calendar, told->until_wall_ms / 1000, false, text)));
 }
 
+/* Which category decided, and how a denied question is answered. */
+static void category_tell(const struct story_world *world, const struct ruling *ruling,
+                          json_t *story)
+{
+    char text[512];
+
+    if (ruling->category != POLICY_NO_CATEGORY) {
+        json_object_set_new(story, "category",
+                            json_string(policy_category_name(world->policy, ruling->category)));
+        json_object_set_new(story, "severity", json_string(config_severity_text(ruling->severity)));
+    }
+    if (ruling->verdict == VERDICT_DENY) {
+        answer_text(world, ruling, text, sizeof text);
+        json_object_set_new(story, "answer", json_string(text));
+    }
+}
+
+void story_overrule(const struct story_world *world, const struct ruling *ruling,
+                    const char *because, json_t *story)
+{
+    json_object_set_new(story, "verdict", json_string(policy_verdict_text(ruling->verdict)));
+    json_object_set_new(story, "rule", json_string(policy_rule_text(ruling->rule)));
+    json_object_set_new(story, "because", json_string(because));
+    json_object_del(story, "category");
+    json_object_del(story, "severity");
+    category_tell(world, ruling, story);
+}
+
 static json_t *story_make(const struct story_world *world, const struct story_question *question,
                           const struct bl_name *name, const struct policy_explanation *told)
 {
@@ -307,17 +353,13 @@ static json_t *story_make(const struct story_world *world, const struct story_qu
     json_t *story;
 
     bl_name_text(name->wire, text);
-    because_text(world, told, because, sizeof because);
+    story_because(world, told->group, ruling, because, sizeof because);
     story = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", text, "type", question->type,
                       "group", group->name, "group_title", group->title, "verdict",
                       policy_verdict_text(ruling->verdict), "rule", policy_rule_text(ruling->rule),
                       "because", because);
     found_tell(world, question, told->group, story);
-    if (ruling->category != POLICY_NO_CATEGORY) {
-        json_object_set_new(story, "category",
-                            json_string(policy_category_name(world->policy, ruling->category)));
-        json_object_set_new(story, "severity", json_string(config_severity_text(ruling->severity)));
-    }
+    category_tell(world, ruling, story);
     if (told->found.fact != BL_FACT_NONE) {
         bl_name_text(name->wire + told->found.matched, text);
         json_object_set_new(story, "listed", json_string(text));
@@ -326,10 +368,6 @@ static json_t *story_make(const struct story_world *world, const struct story_qu
     json_object_set_new(story, "categories", categories_tell(world, told));
     json_object_set_new(story, "exceptions", exceptions_tell(world, told));
     times_tell(world, told, question->wall_s, story);
-    if (ruling->verdict == VERDICT_DENY) {
-        answer_text(world, ruling, because, sizeof because);
-        json_object_set_new(story, "answer", json_string(because));
-    }
     json_object_set_new(story, "generation",
                         json_integer((json_int_t)bl_store_generation(world->store)));
     json_object_set_new(story, "policy_version", json_integer(policy_version(world->policy)));
@@ -367,7 +405,9 @@ int story_tell(const struct story_world *world, const struct story_question *que
     struct bl_name name;
     enum bl_name_fault fault = bl_name_parse(question->name, strlen(question->name), &name);
     uint16_t group = question->group;
+    struct story_scene scene;
     struct bl_found found;
+    json_t *story;
 
     if (fault != BL_NAME_FINE)
         return bl_error_set(error, -EINVAL, "\"%s\" is no name to ask for: %s", question->name,
@@ -379,7 +419,12 @@ int story_tell(const struct story_world *world, const struct story_question *que
     found = bl_store_find(world->store, name.wire, name.len);
     if (policy_explain(world->policy, group, name.wire, found, question->wall_s * 1000, &told) < 0)
         return bl_error_set(error, -ENOMEM, "no memory to work it out");
-    json_array_append_new(stories, story_make(world, question, &name, &told));
+    scene = (struct story_scene){
+        .question = question, .name = &name, .group = group, .ruling = told.ruling};
+    story = story_make(world, question, &name, &told);
+    if (world->beyond && story)
+        world->beyond(world, &scene, story);
+    json_array_append_new(stories, story);
     policy_explanation_free(&told);
     return 0;
 }
@@ -411,7 +456,10 @@ int story_answer(const struct story_world *world, const json_t *request, int64_t
     const char *type = json_string_value(json_object_get(request, "type"));
     const json_t *at = json_object_get(request, "at");
     struct story_question question = {
-        .type = type ? type : "A", .wall_s = json_is_integer(at) ? json_integer_value(at) : now_s};
+        .type = type ? type : "A",
+        .wall_s = json_is_integer(at) ? json_integer_value(at) : now_s,
+        .resolved = json_object_get(request, "resolved"),
+    };
     json_t *stories = json_array(), *name;
     size_t index;
     bool all;

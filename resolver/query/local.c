@@ -259,28 +259,72 @@ bool local_has_record(const struct local_names *names, const uint8_t *name, size
     return item && item->kind >= LOCAL_ADDRESSES;
 }
 
+/* The first one from the left that is, or covers, the name. */
+static const struct local_name *name_covering(const struct local_names *names, const uint8_t *name,
+                                              size_t len)
+{
+    for (size_t at = 0; name[at]; at += name[at] + 1u) {
+        const struct local_name *item = name_find(names, name + at, len - at);
+        if (item && (at == 0 || item->kind < LOCAL_ADDRESSES))
+            return item;
+    }
+    return NULL;
+}
+
+static void record_describe(const struct config_record *record, char *text, size_t size)
+{
+    char address[ADDRESS_TEXT_MAX];
+    size_t len;
+
+    snprintf(text, size, "a record of the school's own:");
+    for (size_t i = 0; i < record->address_count; i++) {
+        len = strlen(text);
+        snprintf(text + len, size - len, " %s", address_text(&record->addresses[i], address));
+    }
+}
+
+bool local_describe(const struct local_names *names, const uint8_t *name, size_t len, bool has_zone,
+                    char *text, size_t size)
+{
+    static const char *const WORDS[] = {
+        [LOCAL_NXDOMAIN] = "a name that by its standard does not exist outside: nxdomain",
+        [LOCAL_CANARY] = "a canary, nxdomain so that browsers and phones keep to this resolver",
+        [LOCAL_NODATA] = "a name of this resolver's own, without records, so that nothing goes "
+                         "round it",
+        [LOCAL_LOOPBACK] = "the device itself: 127.0.0.1 and ::1",
+        [LOCAL_NXDOMAIN_ZONE] = "a zone of the inside that no forward-zone covers: nxdomain",
+        [LOCAL_IPV4ONLY] = "the addresses that RFC 8880 gives it",
+        [LOCAL_POINTER] = "the name of a record of the school's own",
+    };
+    const struct local_name *item = name_covering(names, name, len);
+
+    if (!item || (item->kind == LOCAL_NXDOMAIN_ZONE && has_zone))
+        return false;
+    if (item->kind == LOCAL_ADDRESSES)
+        record_describe(item->record, text, size);
+    else
+        snprintf(text, size, "%s", WORDS[item->kind]);
+    return true;
+}
+
 bool local_answer(struct pipeline *pipeline, struct query *query)
 {
-    const struct local_names *names = pipeline->world->local;
     const struct dns_question *question = &query->question;
+    const struct local_name *item =
+        name_covering(pipeline->world->local, question->name, question->asked_len);
 
-    for (size_t at = 0; question->name[at]; at += question->name[at] + 1u) {
-        struct local_name *item = name_find(names, question->name + at, question->asked_len - at);
-        if (!item || (at > 0 && item->kind >= LOCAL_ADDRESSES))
-            continue;
-        if (item->kind == LOCAL_NXDOMAIN_ZONE &&
-            exchange_has_zone(pipeline->exchanges, question->name))
-            break;
-        COUNT(pipeline->counters, local);
-        if (item->kind == LOCAL_CANARY)
-            tally_add(pipeline->tallies, policy_group_name(pipeline->world->policy, query->group),
-                      TALLY_CANARY);
-        answer_local(pipeline, query, item);
-        return true;
-    }
-    if (question->type != DNS_ANY)
+    if (item && item->kind == LOCAL_NXDOMAIN_ZONE &&
+        exchange_has_zone(pipeline->exchanges, question->name))
+        item = NULL;
+    if (!item && question->type != DNS_ANY)
         return false;
     COUNT(pipeline->counters, local);
-    answer_any(pipeline, query);
+    if (item && item->kind == LOCAL_CANARY)
+        tally_add(pipeline->tallies, policy_group_name(pipeline->world->policy, query->group),
+                  TALLY_CANARY);
+    if (item)
+        answer_local(pipeline, query, item);
+    else
+        answer_any(pipeline, query);
     return true;
 }

@@ -11,6 +11,7 @@
 #define RESOLVER_QUERY_LOCAL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "resolver/config/config.h"
@@ -25,6 +26,11 @@ void local_free(struct local_names *names);
 /* Whether this very name (lower-cased wire form) is a record of the school's, or its PTR: what
  * upstreams say of it counts for nothing. */
 bool local_has_record(const struct local_names *names, const uint8_t *name, size_t len);
+
+/* In words, for `why`: what is answered here for the name (lower-cased wire form), where it is one
+ * of these. `has_zone`: a forward-zone covers it. */
+bool local_describe(const struct local_names *names, const uint8_t *name, size_t len, bool has_zone,
+                    char *text, size_t size);
 
 /* Composes the answer and returns true when the name is one of these. */
 bool local_answer(struct pipeline *pipeline, struct query *query);

@@ -33,9 +33,8 @@ static enum query_next answer_not_a_question(struct pipeline *pipeline, struct q
     }
 }
 
-/* What a forwarder may pass on: Internet class, and types that name data (RFC 6895 section 3.1: OPT
- * and 128 to 254 are meta types; ANY is answered here). */
-static bool is_forwardable(const struct dns_question *question)
+/* RFC 6895 section 3.1: OPT and 128 to 254 are meta types. */
+bool query_is_forwardable(const struct dns_question *question)
 {
     unsigned type = question->type;
 
@@ -159,7 +158,7 @@ enum query_next query_begin(struct pipeline *pipeline, struct query *query)
         verdict_note(pipeline, query->group, POLICY_NO_CATEGORY, VERDICT_COUNT_ALLOWED);
         return QUERY_ANSWER;
     }
-    if (!is_forwardable(&query->question))
+    if (!query_is_forwardable(&query->question))
         return answer_error(pipeline, query, DNS_REFUSED, -1, NULL);
     return forward_begin(pipeline, query);
 }

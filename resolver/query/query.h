@@ -236,4 +236,7 @@ struct query *query_waiting(struct exchange *exchange);
 /* The client of a query in flight has gone: takes it off its exchange and releases it. */
 void query_abandon(struct pipeline *pipeline, struct query *query);
 
+/* What may be passed on: Internet class, and types that name data; ANY is answered here. */
+bool query_is_forwardable(const struct dns_question *question);
+
 #endif

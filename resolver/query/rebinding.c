@@ -55,14 +55,12 @@ bool address_is_private(const uint8_t *bytes, size_t size)
     return size == 4 ? v4_is_private(bytes) : v6_is_private(bytes);
 }
 
-static bool is_allowed(const struct pipeline *pipeline, const uint8_t *name)
+bool rebinding_is_allowed(const struct config *config, const uint8_t *name)
 {
-    const struct config *config = pipeline->world->config;
-
     for (size_t i = 0; i < config->private_allowed_count; i++)
         if (bl_name_is_below(name, config->private_allowed[i]))
             return true;
-    return exchange_has_zone(pipeline->exchanges, name);
+    return false;
 }
 
 static bool take(const uint8_t *bytes, size_t size, uint8_t out_address[16])
@@ -102,7 +100,9 @@ bool rebinding_refuses(const struct pipeline *pipeline, const struct query *quer
     struct dns_record record;
     struct dns_walk walk;
 
-    if (is_allowed(pipeline, query->question.name) || dns_walk_start(&walk, message, len) < 0)
+    if (rebinding_is_allowed(pipeline->world->config, query->question.name) ||
+        exchange_has_zone(pipeline->exchanges, query->question.name) ||
+        dns_walk_start(&walk, message, len) < 0)
         return false;
     while (dns_walk_next(&walk, &record) > 0 && record.section == 1) {
         const uint8_t *data = message + record.data;

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct config;
 struct judged_message;
 struct pipeline;
 struct query;
@@ -24,5 +25,8 @@ bool address_is_private(const uint8_t *bytes, size_t size);
  * *out_address is the address in 16 octets. */
 bool rebinding_refuses(const struct pipeline *pipeline, const struct query *query,
                        const uint8_t *message, size_t len, uint8_t out_address[16]);
+
+/* Whether `private-answers-allowed` covers the name (lower-cased wire form). */
+bool rebinding_is_allowed(const struct config *config, const uint8_t *name);
 
 #endif

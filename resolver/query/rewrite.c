@@ -40,23 +40,31 @@ void rewrite_tally(struct pipeline *pipeline, const struct query *query)
         tally_add(pipeline->tallies, group->name, form.engine);
 }
 
+enum rewrite rewrite_find(const struct safe_search *search, const struct config_group *group,
+                          const struct dns_question *question, struct safe_form *out_form)
+{
+    struct safe_form form;
+
+    if (group->safe_search == SAFE_SEARCH_OFF ||
+        !safe_search_find(search, question->name, question->asked_len,
+                          (enum config_safe_search)group->safe_search, &form) ||
+        (form.host && !leads_to_server(question)))
+        return REWRITE_NONE;
+    *out_form = form;
+    return form.host ? REWRITE_ALIAS : REWRITE_DENY;
+}
+
 enum rewrite rewrite_question(struct pipeline *pipeline, struct query *query)
 {
     const struct world *world = pipeline->world;
     const struct config_group *group =
         &world->config->groups[policy_group_base(world->policy, query->group)];
-    const struct dns_question *question = &query->question;
+    enum rewrite rewrite;
     struct safe_form form;
 
-    query->sought = question;
-    if (group->safe_search == SAFE_SEARCH_OFF ||
-        !safe_search_find(world->safe_search, question->name, question->asked_len,
-                          (enum config_safe_search)group->safe_search, &form))
-        return REWRITE_NONE;
-    if (!form.host)
-        return REWRITE_DENY;
-    if (!leads_to_server(question))
-        return REWRITE_NONE;
-    seek(pipeline, query, form.host);
-    return REWRITE_ALIAS;
+    query->sought = &query->question;
+    rewrite = rewrite_find(world->safe_search, group, &query->question, &form);
+    if (rewrite == REWRITE_ALIAS)
+        seek(pipeline, query, form.host);
+    return rewrite;
 }

@@ -9,12 +9,17 @@
 #define RESOLVER_QUERY_REWRITE_H
 
 #include "resolver/query/query.h"
+#include "resolver/query/safe_search.h"
 
 enum rewrite {
     REWRITE_NONE,
     REWRITE_ALIAS, /* query->sought asks for the safe host */
     REWRITE_DENY,  /* an engine that cannot be made safe */
 };
+
+/* What is done with a group's question. *out_form is set for all but REWRITE_NONE. */
+enum rewrite rewrite_find(const struct safe_search *search, const struct config_group *group,
+                          const struct dns_question *question, struct safe_form *out_form);
 
 /* Sets query->sought: the question itself or the one that stands for it. Its other part lives in
  * the pipeline and holds until the next query's turn. */

@@ -1,0 +1,139 @@
+"""`why` beside what the resolver answers: for each kind of verdict the same one, with the reason in words."""
+import json
+
+import lab
+from lab import holds, same
+from upstream import Upstream
+
+PUPIL, STAFF, KIOSK, CLOSED, STRANGER = "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.9"
+
+GROUPS = {
+    "pupils": {"subnets": [PUPIL], "deny": ["games", "service:tiktok", "own.example"], "allow": ["fine.games.example"],
+               "observe": ["ads"], "safe-search": "strict"},
+    "staff": {"subnets": [STAFF]},
+    "kiosk": {"subnets": [KIOSK], "walled-garden": True, "allow": ["library.example", "cloaked.example"]},
+    "closed": {"subnets": [CLOSED], "schedule": [{"during": ["always"], "internet": False}]},
+}
+
+MORE = """
+calendar: {time-zone: UTC, periods: {always: {days: [mon-sun], when: always, times: ['00:00-24:00']}}}
+records: {printer.school.example: [10.0.0.30]}
+forward-zones: {inside.private.example: ["127.0.0.1:%(port)d"]}
+private-answers-allowed: [ours.private.example]
+"""
+
+# Client, name, type, verdict, words of the reason or of what is done.
+KINDS = [
+    (PUPIL, "www.chess.example", "A", "denied", "Games, denied by the configuration"),
+    (PUPIL, "fine.games.example", "A", "allowed", "an exception by the configuration"),
+    (PUPIL, "own.example", "A", "denied", "an exception by the configuration"),
+    (PUPIL, "www.tiktok.com", "A", "denied", "an exception by the configuration"),
+    (PUPIL, "bad.example", "A", "denied", "sealed: denied to everyone"),
+    (STAFF, "bad.example", "HTTPS", "denied", "sealed: denied to everyone"),
+    (STAFF, "www.chess.example", "A", "allowed", "Games is not denied to staff"),
+    (PUPIL, "ads.example", "A", "observed", "Ads, observed by the configuration"),
+    (PUPIL, "plain.example", "A", "allowed", "asked of the upstreams 127.0.0.1:"),
+    (PUPIL, "printer.school.example", "A", "allowed", "a record of the school's own: 10.0.0.30"),
+    (PUPIL, "30.0.0.10.in-addr.arpa", "PTR", "allowed", "the name of a record of the school's own"),
+    (PUPIL, "files.inside.private.example", "A", "allowed", "forward-zone inside.private.example: asked of 127.0.0.1:"),
+    (PUPIL, "use-application-dns.net", "A", "allowed", "a canary"),
+    (PUPIL, "x.onion", "A", "allowed", "by its standard does not exist outside"),
+    (PUPIL, "x.home.arpa", "A", "allowed", "a zone of the inside that no forward-zone covers"),
+    (PUPIL, "localhost", "A", "allowed", "the device itself"),
+    (PUPIL, "_dns.resolver.arpa", "SVCB", "allowed", "so that nothing goes round it"),
+    (PUPIL, "plain.example", "ANY", "allowed", "RFC 8482"),
+    (PUPIL, "plain.example", "TYPE251", "allowed", "no such type to ask others for"),
+    (PUPIL, "www.google.com", "A", "allowed", "safe search: answered as an alias of forcesafesearch.google.com"),
+    (PUPIL, "www.google.com", "TXT", "allowed", "asked of the upstreams"),
+    (PUPIL, "explicit.bing.net", "A", "denied", "has no safe form"),
+    (STAFF, "explicit.bing.net", "A", "allowed", "asked of the upstreams"),
+    (PUPIL, "b.private.example", "A", "denied", "192.168.1.1, an address of the inside"),
+    (PUPIL, "b.ours.private.example", "A", "allowed", "on no list"),
+    (PUPIL, "chess-_-example.cloaked.example", "A", "denied", "its answer leads to chess.example: Games"),
+    (STAFF, "chess-_-example.cloaked.example", "A", "allowed", "on no list"),
+    (STAFF, "bad-_-example.cloaked.example", "A", "denied", "its answer leads to bad.example"),
+    (PUPIL, "chess-_-example.svctarget.example", "HTTPS", "denied", "its answer leads to chess.example"),
+    (PUPIL, "own-_-example.cloaked.example", "A", "denied", "its answer leads to own.example: an exception"),
+    (KIOSK, "library.example", "A", "allowed", "an exception by the configuration"),
+    (KIOSK, "plain.example", "A", "denied", "may use only what the configuration lists"),
+    (KIOSK, "chess-_-example.cloaked.example", "A", "allowed", "an exception"),
+    (KIOSK, "bad-_-example.cloaked.example", "A", "denied", "its answer leads to bad.example"),
+    (CLOSED, "plain.example", "A", "denied", "no internet at this time"),
+    (STRANGER, "plain.example", "A", "refused", "is in no group's subnets"),
+]
+
+
+def opened(place):
+    upstream = place.enter(Upstream())
+    place.configure([f"127.0.0.1:{upstream.port}"], categories=["games", "ads", ("bad", {"sealed": True})])
+    text = place.config_path.read_text(encoding="utf-8")
+    text = text[:text.index("groups:")] + "groups:\n" + "".join(f"  {name}: {json.dumps(group)}\n" for name, group in GROUPS.items())
+    place.config_path.write_text(text + MORE % {"port": upstream.port}, encoding="utf-8")
+    for category, names in (("games", ["chess.example", "games.example"]), ("ads", ["ads.example"]), ("bad", ["bad.example"])):
+        place.command("lists", "import", "--category", category, "--reason", "the test's ground", place.list_of(category, names))
+
+
+def answered(resolver, client, name, kind):
+    """The verdict, as a client sees it: denials carry the extended error "Blocked"."""
+    reply = resolver.ask(name, kind, source=client)
+    codes = [code for code, _ in reply.ede]
+    if reply.rcode == "REFUSED" and 18 in codes:
+        return "refused"
+    return "denied" if 15 in codes else "let through"
+
+
+def told(place, client, name, kind):
+    done = place.command("--json", "why", name, "--client", client, "--type", kind, "--resolve", expect=None)
+    holds(done.returncode in (0, 3), f"{name}: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def test_every_kind_of_verdict(place):
+    opened(place)
+    resolver = place.resolver()
+    for client, name, kind, verdict, words in KINDS:
+        case = f"{name} {kind} for {client}"
+        story = told(place, client, name, kind)
+        same(story["verdict"], verdict, f"why says of {case}: {story}")
+        same(answered(resolver, client, name, kind), verdict if verdict in ("denied", "refused") else "let through",
+             f"the resolver says of {case}")
+        holds(words in story["because"] + " / " + story.get("handled", ""), f"{case}: {words!r} in {story}")
+
+
+def test_without_a_daemon_and_without_asking(place):
+    opened(place)
+    for client in (PUPIL, STAFF, KIOSK, CLOSED, STRANGER):
+        rows = [row for row in KINDS if row[0] == client and row[2] == "A"]
+        batch = place.write("names.txt", "".join(row[1] + "\n" for row in rows))
+        done = place.command("--json", "why", "--batch", batch, "--client", client, "--resolve", expect=None)
+        same([(story["name"], story["verdict"]) for story in json.loads(done.stdout)], [(row[1], row[3]) for row in rows], client)
+    shown = place.command("why", "chess-_-example.cloaked.example", "--client", PUPIL).stdout
+    holds("--resolve asks now" in shown, shown)
+    shown = place.command("why", "www.google.com", "--client", PUPIL).stdout
+    holds("Handled     safe search" in shown and "--resolve" not in shown, shown)
+    place.command("why", "x.example", "--type", "nosuch", "--client", PUPIL, expect=2)
+
+
+def test_grants_and_sessions(place):
+    opened(place)
+    resolver = place.resolver()
+    same(answered(resolver, PUPIL, "chess.example", "A"), "denied", "before")
+    place.command("allow", "chess.example", "-g", "pupils", "--for", "1h", "-r", "a lesson")
+    story = told(place, PUPIL, "chess.example", "A")
+    same((story["verdict"], answered(resolver, PUPIL, "chess.example", "A")), ("allowed", "let through"), "with the grant")
+    shown = place.command("why", "chess.example", "--client", PUPIL).stdout
+    holds("a lesson" in shown and ", until " in shown and "(this decides)" in shown, shown)
+    later = place.json("why", "chess.example", "--client", PUPIL, "--at", "2099-01-01T11:00", expect=3)
+    same((later["verdict"], later["exceptions"][0]["holds"]), ("denied", False), f"when it has ended: {later}")
+    place.command("session", "start", "--address", PUPIL, "--user", "anna", "--group", "staff", "--for", "1h")
+    story = told(place, PUPIL, "games.example", "A")
+    same((story["group"], story["verdict"]), ("staff", "allowed"), f"signed on: {story}")
+    holds(story["found_by"].startswith("anna signed on"), story)
+    same(answered(resolver, PUPIL, "games.example", "A"), "let through", "signed on")
+    batch = place.write("lesson.txt", "games.example\nbad.example # no\nprinter.school.example\n")
+    rows = place.json("why", "--batch", batch, "--client", PUPIL, expect=3)
+    same([row["verdict"] for row in rows], ["allowed", "denied", "allowed"], "a lesson's list")
+
+
+if __name__ == "__main__":
+    lab.main()
