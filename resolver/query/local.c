@@ -289,8 +289,7 @@ bool local_describe(const struct local_names *names, const uint8_t *name, size_t
     static const char *const WORDS[] = {
         [LOCAL_NXDOMAIN] = "a name that by its standard does not exist outside: nxdomain",
         [LOCAL_CANARY] = "a canary, nxdomain so that browsers and phones keep to this resolver",
-        [LOCAL_NODATA] = "a name of this resolver's own, without records, so that nothing goes "
-                         "round it",
+        [LOCAL_NODATA] = "of this resolver's own, without records, so that nothing goes round it",
         [LOCAL_LOOPBACK] = "the device itself: 127.0.0.1 and ::1",
         [LOCAL_NXDOMAIN_ZONE] = "a zone of the inside that no forward-zone covers: nxdomain",
         [LOCAL_IPV4ONLY] = "the addresses that RFC 8880 gives it",

@@ -30,8 +30,8 @@ unsigned way_type(const char *text)
 
     if (*digits >= '0' && *digits <= '9' && !*end)
         return number <= UINT16_MAX ? (unsigned)number : 0;
-    for (uint16_t type = 1; type <= TYPES_NAMED; type++)
-        if (strcasecmp(denial_type_text(type, name), text) == 0)
+    for (unsigned type = 1; type <= TYPES_NAMED; type++)
+        if (strcasecmp(denial_type_text((uint16_t)type, name), text) == 0)
             return type;
     return 0;
 }
