@@ -15,7 +15,7 @@ struct rewrite {
     struct dns_writer writer;
     uint16_t names[NAMES_MAX];    /* where names stand in what was written */
     uint8_t name_lens[NAMES_MAX]; /* how long they are, expanded */
-    size_t name_count;
+    size_t name_count, target_count;
     uint32_t least_ttl_s;
 };
 
@@ -266,7 +266,8 @@ static int write_set(struct rewrite *rewrite, const struct bl_name *name, unsign
         }
         if (write_record(rewrite, i, 1) < 0)
             return -EBADMSG;
-        rewrite->reply->has_targets |= leads_elsewhere(rewrite, record);
+        if (leads_elsewhere(rewrite, record) && ++rewrite->target_count > REPLY_TARGETS_MAX)
+            return -EBADMSG;
     }
     return found;
 }
@@ -319,6 +320,7 @@ static int follow_dname(struct rewrite *rewrite, struct bl_name *name)
         write_head(rewrite, name, DNS_CNAME, ttl_limited(rewrite->limits, record->ttl), 1);
         dns_write_16(&rewrite->writer, alias.len);
         dns_write_bytes(&rewrite->writer, alias.wire, alias.len);
+        rewrite->target_count++;
         *name = alias;
         return 1;
     }
@@ -347,7 +349,6 @@ static int write_chain(struct rewrite *rewrite, struct bl_name *out_last)
             found = follow_dname(rewrite, &name);
         if (found <= 0)
             return found;
-        rewrite->reply->has_targets = true;
     }
     return -EBADMSG;
 }
@@ -427,7 +428,6 @@ int reply_read(struct reply *reply, const uint8_t *bytes, size_t len,
 
     reply->ttl_count = 0;
     reply->ttl_s = 0;
-    reply->has_targets = false;
     reply->ede = -1;
     reply->cookie_len = 0;
     if (records_read(&rewrite) < 0)
@@ -444,6 +444,7 @@ int reply_read(struct reply *reply, const uint8_t *bytes, size_t len,
     answered = write_chain(&rewrite, &last);
     if (answered < 0 || write_authority(&rewrite, &last, !answered) < 0 || rewrite.writer.failed)
         return -EBADMSG;
+    reply->has_targets = rewrite.target_count > 0;
     reply->len = rewrite.writer.len;
     reply->ttl_s = rewrite.least_ttl_s;
     return 0;

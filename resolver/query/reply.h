@@ -21,6 +21,7 @@
 
 enum {
     REPLY_RECORDS_MAX = 6000, /* more than 64 KiB can hold */
+    REPLY_TARGETS_MAX = 128,  /* of aliases and services: each is judged for each who waits */
     REPLY_CHAIN_MAX = 16,     /* aliases followed; longer chains are an attack (CacheFlush) */
 };
 

@@ -281,10 +281,36 @@ static void test_long_chains(void **state)
     }
 }
 
+/* Targets are judged one by one for each client that waits: a reply of thousands is refused. */
+static void test_many_targets(void **state)
+{
+    static const struct {
+        unsigned targets;
+        int code;
+    } rows[] = {{1, 0}, {REPLY_TARGETS_MAX, 0}, {REPLY_TARGETS_MAX + 1, -1}, {3000, -1}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct row row = {.what = "services", .name = "a.test", .type = DNS_HTTPS};
+        static const uint8_t head[] = "\0\0\x81\x80\0\1\0\0\0\0\0\0\1a\4test\0\0\x41\0\1";
+        static uint8_t bytes[65535];
+        size_t len = sizeof head - 1;
+        memcpy(bytes, head, len);
+        dns_put_16(bytes + 6, rows[i].targets);
+        for (unsigned k = 0; k < rows[i].targets; k++) {
+            static const uint8_t record[] = "\xc0\x0c\0\x41\0\1\0\0\0\x3c\0\6\0\1\2xx";
+            memcpy(bytes + len, record, sizeof record);
+            dns_put_16(bytes + len + 15, 0x6161u + k % 26);
+            len += sizeof record;
+        }
+        assert_int_equal(read_row(&row, bytes, len) < 0, rows[i].code < 0);
+        assert_true(rows[i].code < 0 || reply.has_targets);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_table),
-                                       cmocka_unit_test(test_cut_anywhere),
-                                       cmocka_unit_test(test_long_chains)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table), cmocka_unit_test(test_cut_anywhere),
+        cmocka_unit_test(test_long_chains), cmocka_unit_test(test_many_targets)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
