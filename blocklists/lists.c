@@ -292,15 +292,20 @@ static int current_write(int folder, const char *state, uint64_t number, struct 
     return 0;
 }
 
-static void old_remove(int folder, uint64_t current, unsigned keep, const uint64_t *numbers,
+/* The oldest go, but never the one that was in force before: it is what there is to go back to,
+ * also where younger ones are left from before a rollback. */
+static void old_remove(int folder, uint64_t before, unsigned keep, const uint64_t *numbers,
                        unsigned count)
 {
+    unsigned removed = 0;
+
     /* `numbers` were there before the one that is in force now. */
-    for (unsigned i = 0; i + (keep > 0 ? keep - 1 : 0) < count; i++) {
+    for (unsigned i = 0; i < count && removed + (keep > 0 ? keep - 1 : 0) < count; i++) {
         char name[FILE_NAME_MAX];
 
-        if (numbers[i] == current)
+        if (numbers[i] == before)
             continue;
+        removed++;
         name_of(numbers[i], name);
         unlinkat(folder, name, 0);
         step("removed");
@@ -374,7 +379,7 @@ int bl_lists_adopt_guarded(const char *state, int staged_fd, unsigned keep,
         unlinkat(folder, staging, 0);
         goto out;
     }
-    old_remove(folder, number, keep, numbers, count);
+    old_remove(folder, current, keep, numbers, count);
     *out_generation = number;
 out:
     if (fd >= 0)
@@ -389,25 +394,61 @@ int bl_lists_adopt(const char *state, int staged_fd, unsigned keep, uint64_t *ou
     return bl_lists_adopt_guarded(state, staged_fd, keep, NULL, out_generation, error);
 }
 
-static int rollback_choose(const uint64_t *numbers, unsigned count, uint64_t current,
+/* The generation that `current` was compiled on top of, where it is known and kept: that was in
+ * force before. Numbers alone would tell of one that was rolled back since, or that a killed import
+ * left. Else the number before. */
+static uint64_t before_find(int folder, uint64_t current, const uint64_t *numbers, unsigned count)
+{
+    struct bl_seal seal = {0};
+    uint64_t before = 0;
+    char name[FILE_NAME_MAX];
+    int fd;
+
+    name_of(current, name);
+    fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && bl_seal_read(fd, name, &seal, NULL) < 0)
+        seal.base = 0;
+    if (fd >= 0)
+        close(fd);
+    for (unsigned i = 0; i < count && numbers[i] < current; i++) {
+        before = numbers[i];
+        if (before == seal.base)
+            break;
+    }
+    return before;
+}
+
+static int rollback_choose(int folder, const uint64_t *numbers, unsigned count, uint64_t current,
                            uint64_t wanted, uint64_t *out_number, struct bl_error *error)
 {
-    uint64_t before = 0;
+    uint64_t number = wanted ? 0 : before_find(folder, current, numbers, count);
 
-    for (unsigned i = 0; i < count; i++) {
-        if (numbers[i] == wanted && wanted != 0) {
-            *out_number = wanted;
-            return 0;
-        }
-        if (numbers[i] < current)
-            before = numbers[i];
-    }
-    if (wanted != 0)
+    for (unsigned i = 0; i < count; i++)
+        if (numbers[i] == wanted)
+            number = wanted;
+    if (number == 0 && wanted != 0)
         return bl_error_set(error, -ENOENT, "generation %" PRIu64 " is not kept", wanted);
-    if (before == 0)
+    if (number == 0)
         return bl_error_set(error, -ENOENT, "there is no generation before the one in force");
-    *out_number = before;
+    *out_number = number;
     return 0;
+}
+
+int bl_lists_before(const char *state, uint64_t *out_generation, struct bl_error *error)
+{
+    uint64_t numbers[KEPT_MAX], current = 0;
+    unsigned count = 0;
+    int folder = folder_open(state, false, error), rc;
+
+    if (folder < 0)
+        return folder;
+    rc = current_read(folder, state, &current, error);
+    if (rc == 0)
+        rc = kept_read(folder, state, false, numbers, &count, error);
+    if (rc == 0)
+        rc = rollback_choose(folder, numbers, count, current, 0, out_generation, error);
+    close(folder);
+    return rc;
 }
 
 int bl_lists_rollback_guarded(const char *state, uint64_t generation, const struct bl_guard *guard,
@@ -426,7 +467,7 @@ int bl_lists_rollback_guarded(const char *state, uint64_t generation, const stru
         current = UINT64_MAX;
     rc = kept_read(folder, state, false, numbers, &count, error);
     if (rc == 0)
-        rc = rollback_choose(numbers, count, current, generation, &number, error);
+        rc = rollback_choose(folder, numbers, count, current, generation, &number, error);
     if (rc == 0 && number != current) {
         if ((size_t)snprintf(path, sizeof path, "%s/lists/%08" PRIu64 ".mdb", state, number) >=
             sizeof path)

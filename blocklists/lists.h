@@ -6,7 +6,8 @@
  *
  * Adoption: copy the staged file next to the others, hash and verify it, fsync the file, rename it
  * to its number, fsync the folder, then replace `current`. A kill between any two steps leaves the
- * old or the new one in force, whole. The last `keep` generations stay for rollback.
+ * old or the new one in force, whole. The last `keep` generations stay for rollback, and in any
+ * case the one that was in force before.
  *
  * Only the owner of the state folder calls bl_lists_adopt() and bl_lists_rollback(): the daemon, or
  * the command when no daemon runs (it then holds the state lock). Not for worker threads: it writes
@@ -32,7 +33,10 @@ int bl_lists_current(const char *state, uint64_t *out_generation, char out_path[
 int bl_lists_adopt(const char *state, int staged_fd, unsigned keep, uint64_t *out_generation,
                    struct bl_error *error);
 
-/* Puts an older generation back in force; 0 means the one before the current. */
+/* The generation that was in force before the current, and is kept: -ENOENT where there is none. */
+int bl_lists_before(const char *state, uint64_t *out_generation, struct bl_error *error);
+
+/* Puts an older generation back in force; 0 means bl_lists_before(). */
 int bl_lists_rollback(const char *state, uint64_t generation, uint64_t *out_generation,
                       struct bl_error *error);
 

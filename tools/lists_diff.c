@@ -71,16 +71,9 @@ static const struct argp diff_argp = {
  * none. */
 static uint64_t generation_before(const char *state)
 {
-    uint64_t kept[GENERATIONS], current, before = 0;
-    char path[BL_PATH_MAX];
-    int count = bl_lists_kept(state, kept, GENERATIONS, NULL);
+    uint64_t before = 0;
 
-    if (bl_lists_current(state, &current, path, NULL) < 0)
-        return 0;
-    for (int i = 0; i < count; i++)
-        if (kept[i] < current)
-            before = kept[i];
-    return before;
+    return bl_lists_before(state, &before, NULL) < 0 ? 0 : before;
 }
 
 static int name_print(void *user, const struct bl_change *change)

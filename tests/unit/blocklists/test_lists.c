@@ -131,6 +131,15 @@ static void adopts_and_goes_back(void **state)
     assert_int_equal(generation, 6);
     assert_int_equal(files_count("staging-"), 0);
     assert_int_equal(files_count("0"), 3);
+    /* What was in force before it is kept, and is what a rollback goes to: not one that was rolled
+     * back itself. */
+    assert_int_equal(bl_lists_before(folder, &generation, &error), 0);
+    assert_int_equal(generation, 3);
+    assert_int_equal(bl_lists_rollback(folder, 0, &generation, &error), 0);
+    assert_int_equal(generation, 3);
+    assert_int_equal(adopt("g7.test", 1, &generation, &error), 0);
+    assert_int_equal(bl_lists_kept(folder, kept, 8, &error), 2);
+    assert_int_equal(kept[0], 3);
 }
 
 static void refuses_what_was_built_on_something_else(void **state)
