@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-void tally_word(char to[TALLY_WORD_MAX], const char *from)
+void tally_shorten(char to[TALLY_WORD_MAX], const char *from)
 {
     size_t len = strnlen(from, TALLY_WORD_MAX);
 
@@ -19,8 +19,8 @@ static uint64_t *place_of(struct tallies *tallies, const char *group, const char
     char short_group[TALLY_WORD_MAX], short_what[TALLY_WORD_MAX];
     uint32_t count = tallies->count;
 
-    tally_word(short_group, group);
-    tally_word(short_what, what);
+    tally_shorten(short_group, group);
+    tally_shorten(short_what, what);
     for (uint32_t i = 0; i < count; i++)
         if (strcmp(tallies->places[i].what, short_what) == 0 &&
             strcmp(tallies->places[i].group, short_group) == 0)

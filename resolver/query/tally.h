@@ -29,7 +29,7 @@ struct tallies {
 } __attribute__((aligned(128)));
 
 /* A word as places keep it: cut, where it is long, between two characters of UTF-8. */
-void tally_word(char to[TALLY_WORD_MAX], const char *from);
+void tally_shorten(char to[TALLY_WORD_MAX], const char *from);
 
 /* One more; `tallies` may be NULL. No allocation, no lock; a few comparisons of words. */
 void tally_add(struct tallies *tallies, const char *group, const char *what);

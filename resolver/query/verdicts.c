@@ -36,8 +36,8 @@ static uint16_t place_find(struct verdicts *verdicts, const char *group, const c
     char short_group[TALLY_WORD_MAX], short_category[TALLY_WORD_MAX];
     uint32_t count = verdicts->count;
 
-    tally_word(short_group, group);
-    tally_word(short_category, category);
+    tally_shorten(short_group, group);
+    tally_shorten(short_category, category);
     for (uint32_t i = 0; i < count; i++)
         if (strcmp(verdicts->places[i].category, short_category) == 0 &&
             strcmp(verdicts->places[i].group, short_group) == 0)
