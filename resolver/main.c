@@ -20,6 +20,7 @@
 #include "resolver/config/config.h"
 #include "resolver/control/alert_runner.h"
 #include "resolver/control/allowed.h"
+#include "resolver/control/approval.h"
 #include "resolver/control/control.h"
 #include "resolver/control/daemon.h"
 #include "resolver/control/export_runner.h"
@@ -216,6 +217,7 @@ static int world_open(struct run *run, struct bl_error *error)
     timekeeper_begin(&run->daemon);
     rules_open(&run->daemon);
     mender_prepare(&run->daemon);
+    config = approval_begin(&run->daemon, config);
     code = rules_world(&run->daemon, config, NULL, &change, &world, error);
     if (code == -ENOENT)
         return bl_error_set(
@@ -227,6 +229,7 @@ static int world_open(struct run *run, struct bl_error *error)
         return code;
     daemon_init(&run->daemon, world);
     run->has_world = true;
+    approval_keep(&run->daemon, world->config);
     rules_find_lists(&run->daemon, bl_store_generation(world->store));
     return 0;
 }
@@ -250,13 +253,14 @@ static int alerts_start(struct run *run, struct bl_error *error)
 static int start_unprivileged(struct run *run, struct bl_error *error)
 {
     struct daemon *daemon = &run->daemon;
+    unsigned workers = run->config->workers; /* as those who listen; the world's may be others */
     int code = watch_open(daemon, run->config, error);
 
     if (code == 0)
         code = world_open(run, error);
 
     if (code == 0)
-        code = journals_open(run, daemon->world->config->workers, error);
+        code = journals_open(run, workers, error);
     if (code == 0)
         code = allowed_create(daemon->state, run->journal_count, &daemon->allowed, error);
     if (code == 0)
@@ -351,7 +355,9 @@ static void ready_tell(struct run *run)
     struct world *world = daemon_world(&run->daemon);
     char status[256], address[ADDRESS_TEXT_MAX];
 
-    for (size_t i = 0; i < world->config->listen_count; i++)
+    for (size_t i = 0;
+         listeners_fit(run->daemon.listeners, world->config) && i < world->config->listen_count;
+         i++)
         log_notice("answering on %s", address_text_port(&world->config->listen[i], address));
     force_describe(world, status, sizeof status);
     log_notice("ready: %s", status);

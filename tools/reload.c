@@ -41,7 +41,8 @@ static const struct argp reload_argp = {
         "Has the running chalkgated read its configuration and the lists in force anew. When the "
         "configuration has a fault, that is shown and everything stays as it was. With "
         "`roles.requires-approval`, a configuration that loosens the policy waits until a second "
-        "manager confirms it with `chalkgate approve`.",
+        "manager confirms it with `chalkgate approve`; so does one that was there at a restart, "
+        "once a manager asks for it with `chalkgate reload`.",
 };
 
 /* Prints the sentence, or passes the reply on; takes `reply`. */

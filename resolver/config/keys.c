@@ -224,8 +224,9 @@ static const struct key roles_keys[] = {
     {"viewer", KEY_LIST, KEY_TEXT, MANY(config_roles, viewer, viewer_count), .most = 32,
      .meaning = "operating-system groups whose members may read reports and records"},
     {"requires-approval", KEY_BOOL, AT(config_roles, requires_approval), .fallback = "false",
-     .meaning = "what loosens the policy, by a grant or a reload, waits until a second manager "
-                "confirms it"},
+     .meaning =
+         "what loosens the policy, by a grant, a reload or a restart, waits until a second manager "
+         "confirms it"},
     {0},
 };
 

@@ -8,6 +8,7 @@
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 #include "resolver/control/allowed.h"
+#include "resolver/control/approval.h"
 #include "resolver/control/keyring.h"
 #include "resolver/control/readers.h"
 #include "resolver/control/rules.h"
@@ -54,8 +55,10 @@ static void world_replace(struct daemon *daemon, struct world *world, bool reloa
     daemon->reload_fault[0] = '\0';
     if (bl_store_generation(world->store) != daemon->lists_fault_of)
         daemon->lists_fault[0] = '\0';
-    if (reloaded)
+    if (reloaded) {
         daemon->reloaded_wall_ms = clock_read().wall_ms;
+        daemon->reload_waits = false;
+    }
     pthread_mutex_unlock(&daemon->lock);
     world_unref(before);
 }
@@ -72,6 +75,17 @@ static int reload_refuse(struct daemon *daemon, int code, const struct bl_error 
     snprintf(daemon->reload_fault, sizeof daemon->reload_fault, "%s", error->text);
     pthread_mutex_unlock(&daemon->lock);
     return code;
+}
+
+static int reload_wait(struct daemon *daemon, const char *who)
+{
+    log_notice("the configuration that %s wants would loosen the policy: it waits for a second "
+               "manager, and what was in force stays in force",
+               who);
+    pthread_mutex_lock(&daemon->lock);
+    daemon->reload_waits = true;
+    pthread_mutex_unlock(&daemon->lock);
+    return 1;
 }
 
 static int config_read(const char *path, struct config **out_config, struct bl_error *error)
@@ -124,10 +138,7 @@ int daemon_reload(struct daemon *daemon, const struct rules_change *change, json
         world_unref(before);
         if (code < 0)
             return reload_refuse(daemon, code, error);
-        log_notice("the configuration that %s wants would loosen the policy: it waits for a second "
-                   "manager, and what was in force stays in force",
-                   change->actor->login);
-        return code;
+        return reload_wait(daemon, change->actor->login);
     }
     restart_advise(daemon, config);
     log_set_level((enum log_level)config->log_level);
@@ -137,6 +148,7 @@ int daemon_reload(struct daemon *daemon, const struct rules_change *change, json
     world_unref(before);
     if (code < 0)
         return reload_refuse(daemon, code, error);
+    approval_keep(daemon, world->config);
     world_replace(daemon, world, true);
     rules_find_lists(daemon, bl_store_generation(world->store));
     log_notice("reloaded: list generation %llu",

@@ -66,6 +66,7 @@ struct daemon {
     uint64_t lists_fault_of;         /* the generation that took a damaged one's place */
     char lists_fault[BL_ERROR_MAX];  /* what mender.c did about it; empty once others are adopted */
     char reload_fault[BL_ERROR_MAX]; /* why the last reload was refused; empty when it was not */
+    bool reload_waits;               /* config.yaml was read last, and waits for approval */
 };
 
 /* Takes `world`; the rest of the fields, and the locks, are set by main.c. */

@@ -1,6 +1,7 @@
 target_sources(chalkgated PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/alert_runner.c
   ${CMAKE_CURRENT_LIST_DIR}/allowed.c
+  ${CMAKE_CURRENT_LIST_DIR}/approval.c
   ${CMAKE_CURRENT_LIST_DIR}/caller.c
   ${CMAKE_CURRENT_LIST_DIR}/confine.c
   ${CMAKE_CURRENT_LIST_DIR}/control.c

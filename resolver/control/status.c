@@ -442,6 +442,11 @@ static void describe_process(struct daemon *daemon, json_t *out, json_t *warning
     set_number(out, "reloaded", (uint64_t)(daemon->reloaded_wall_ms / 1000));
     if (daemon->reload_fault[0])
         warn(warnings, "the last change was refused: %s", daemon->reload_fault);
+    if (daemon->reload_waits)
+        warn(warnings,
+             "%s would loosen the policy and waits for a second manager, so what was in force "
+             "before it is in force; `chalkgate grants` shows what waits",
+             daemon->config_path);
     if (daemon->lists_fault[0])
         warn(warnings, "%s", daemon->lists_fault);
     if (daemon->clock_fault[0])

@@ -49,8 +49,9 @@ int act_approve(struct act *act, const json_t *request, json_t *reply, struct bl
 /* A reload of `act->config`, where a second manager is wanted for what loosens `before`. Asked:
  * where something would be loosened it waits, and the reply is {"grant": {…, "loosens": […]}};
  * another one that waited is superseded; asked again for the same, it is the one that waits
- * already. Approved: the configuration must be the one that was asked for, and the manager another
- * one; what it leads to is for the caller to record. */
+ * already, but that a manager takes over what only a signal or a start asked for: two people have
+ * to want it. Approved: the configuration must be the one that was asked for, and the manager
+ * another one; what it leads to is for the caller to record. */
 int act_reload_ask(struct act *act, const struct config *before, const char *reason, json_t *reply,
                    struct bl_error *error);
 int act_reload_approve(struct act *act, uint32_t id, struct bl_error *error);

@@ -41,10 +41,11 @@ static int waiting_add(struct act *act, const char *sha256, json_t *loosens, con
                        json_t *reply, struct bl_error *error)
 {
     const struct actor *actor = change_actor(act->change);
-    json_t *grant = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:O}", "kind", "reload",
-                              "state", "pending", "at", (json_int_t)change_now_ms(act->change),
-                              "by", actor->login, "user", actor->user, "reason", reason, "target",
-                              act->config->path, "sha256", sha256, "loosens", loosens);
+    json_t *grant =
+        json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:O}", "kind", "reload", "state",
+                  "pending", "at", (json_int_t)change_now_ms(act->change), "by", actor->login,
+                  "user", actor->user, "role", actor->role, "reason", reason, "target",
+                  act->config->path, "sha256", sha256, "loosens", loosens);
     char title[64];
     int code;
 
@@ -90,6 +91,12 @@ static void loosened_add(void *user, const char *sentence)
         json_array_append_new(loosens, json_string(sentence));
 }
 
+/* A signal or a start is nobody's word yet. */
+static bool is_of_nobody(const char *role)
+{
+    return strcmp(role, "system") == 0;
+}
+
 static int ask(struct act *act, json_t *loosens, const char *reason, json_t *reply,
                struct bl_error *error)
 {
@@ -99,7 +106,9 @@ static int ask(struct act *act, json_t *loosens, const char *reason, json_t *rep
 
     if (code == 0)
         code = waiting_find(act, &waiting, error);
-    if (code == 0 && waiting && strcmp(text_of(waiting, "sha256"), sha256) == 0) {
+    if (code == 0 && waiting && strcmp(text_of(waiting, "sha256"), sha256) == 0 &&
+        (!is_of_nobody(text_of(waiting, "role")) ||
+         is_of_nobody(change_actor(act->change)->role))) {
         json_object_set_new(reply, "grant", waiting);
         return 0;
     }
@@ -133,7 +142,11 @@ int act_reload_approve(struct act *act, uint32_t id, struct bl_error *error)
         code = grant_get(act->change, id, &grant, error);
     if (code < 0)
         return code;
-    if (strcmp(text_of(grant, "by"), login) == 0)
+    if (is_of_nobody(text_of(grant, "role")))
+        code = bl_error_set(error, -EPERM,
+                            "no manager has asked for it yet, and it takes two: please have one "
+                            "run `chalkgate reload --reason TEXT`, and another one approve that");
+    else if (strcmp(text_of(grant, "by"), login) == 0)
         code = bl_error_set(error, -EPERM,
                             "it was you who asked for it; please have another manager confirm it");
     else if (strcmp(text_of(grant, "sha256"), sha256) != 0)

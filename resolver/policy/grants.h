@@ -10,8 +10,8 @@
  * named, and "mac" or "address" as far as known. Times are milliseconds of wall time.
  *
  * A reload that loosens the policy waits here, too, with kind "reload", the SHA-256 of the
- * effective configuration ("sha256") and what it would loosen ("loosens": sentences); approved, it
- * is past.
+ * effective configuration ("sha256"), the "role" of who asked, and what it would loosen ("loosens":
+ * sentences); approved, it is past.
  */
 #ifndef RESOLVER_POLICY_GRANTS_H
 #define RESOLVER_POLICY_GRANTS_H

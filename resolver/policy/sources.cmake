@@ -3,6 +3,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/acts_reload.c
   ${CMAKE_CURRENT_LIST_DIR}/acts_session.c
   ${CMAKE_CURRENT_LIST_DIR}/acts_show.c
+  ${CMAKE_CURRENT_LIST_DIR}/approved.c
   ${CMAKE_CURRENT_LIST_DIR}/build.c
   ${CMAKE_CURRENT_LIST_DIR}/calendar.c
   ${CMAKE_CURRENT_LIST_DIR}/changes.c

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 
 import lab
@@ -249,6 +250,71 @@ def test_a_second_manager_for_a_reload(place):
     edit(place, "requires-approval: true", "requires-approval: false")
     holds("would no longer be asked" in office.as_user(MANAGER, "reload", "--reason", "tired").stdout, "no second manager")
     same(office.as_user(MANAGER, "revoke", number + 1, "--reason", "on second thoughts").returncode, 0, "withdrawn")
+    same(json.loads(office.as_user(VIEWER, "--json", "changes", "verify").stdout)["whole"], True, "the chain")
+
+
+def test_a_second_manager_for_a_restart(place):
+    """A start with a configuration that loosens keeps what was in force, and asks; killed or not, state.mdb whole or not."""
+    office = Office(place, more="  requires-approval: true\n")
+    kept, whole = place.state / "approved.yaml", place.config_path.read_text()
+    same(oct(kept.stat().st_mode & 0o777), "0o600", "the mode of what was approved")
+
+    def start(rcode, what):
+        office.resolver.kill()
+        office.resolver = place.resolver()
+        same(office.resolver.ask("tracker.example").rcode, rcode, what)
+        return office.resolver.log()
+
+    def waiting():
+        done = office.as_user(VIEWER, "--json", "grants")
+        return [(one["id"], one["by"], one["state"]) for one in json.loads(done.stdout)] if done.returncode == 0 else []
+
+    edit(place, '"deny": ["ads", ', '"deny": [')
+    place.config_path.write_text("workers: 3\n" + re.sub(r"(?m)^workers: .*\n", "", place.config_path.read_text()))
+    log = start("NXDOMAIN", "started with a looser file")
+    holds("waits for a second manager" in log, log)
+    same(waiting(), [(1, "the system at start", "pending")], "what waits")
+    asked = [one for one in office.changes() if one["action"] == "reload-asked"]
+    same([one["by"]["login"] for one in asked], ["the system at start"], "on record")
+    holds("category:ads was denied" in json.dumps(asked[0]["after"]["loosens"]), f"what it loosens: {asked}")
+    holds("would loosen the policy and waits" in office.as_user(PLAIN, "status").stdout, "status is silent")
+    start("NXDOMAIN", "once more")
+    same(waiting(), [(1, "the system at start", "pending")], "the same request")
+    # It takes two, so a start counts for nobody: a manager has to want it before another one can confirm it.
+    done = office.as_user(OTHER, "approve", 1, "--reason", "fine")
+    holds(done.returncode == 3 and "no manager has asked for it yet" in done.stderr, f"{done.returncode} {done.stderr}")
+    same(office.as_user(MANAGER, "reload", "--reason", "adverts again").returncode, 0, "asked by a manager")
+    same(waiting(), [(2, MANAGER, "pending")], "what waits")
+    start("NXDOMAIN", "asked for, not approved")
+    same(waiting(), [(2, MANAGER, "pending")], "a start leaves a manager's request alone")
+    # Without its database it can ask nobody.
+    database = place.state / "state.mdb"
+    office.resolver.kill()
+    octets = database.read_bytes()
+    database.write_bytes(octets[:5000])
+    log = start("NXDOMAIN", "with a damaged state.mdb")
+    holds("what was in force before is in force" in log, log)
+    office.resolver.kill()
+    database.write_bytes(octets)
+    start("NXDOMAIN", "with state.mdb again")
+    done = office.as_user(OTHER, "approve", 2, "--reason", "looked at it")
+    same(done.returncode, 0, done.stderr)
+    same(office.resolver.ask("tracker.example").rcode, "NOERROR", "approved")
+    holds("waits" not in office.as_user(PLAIN, "status").stdout, "status after the approval")
+    log = start("NOERROR", "what was approved is what a start begins with")
+    holds("waits for a second manager" not in log, log)
+    # A tighter file needs nobody, also at a start, and is then what a looser one is held against.
+    place.config_path.write_text(whole)
+    start("NXDOMAIN", "tightened")
+    edit(place, "requires-approval: true", "requires-approval: false")
+    holds("waits for a second manager" in start("NXDOMAIN", "without the second manager"), "doing away with it")
+    # Half of what was kept would be a looser policy, so it is none: the file counts, and that is on record.
+    office.resolver.kill()
+    kept.write_text(kept.read_text()[:-30])
+    log = start("NXDOMAIN", "a damaged approved.yaml")
+    holds("it is damaged" in log, log)
+    same(len([one for one in office.changes() if one["action"] == "start-unapproved"]), 1, "the entry")
+    same(kept.exists(), False, "kept where nobody wants approval")
     same(json.loads(office.as_user(VIEWER, "--json", "changes", "verify").stdout)["whole"], True, "the chain")
 
 
