@@ -22,8 +22,8 @@ static bool host_equal(const struct address *a, const struct address *b)
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
-static const struct policy_neighbour *neighbour_find(const struct policy_rules *rules,
-                                                     const struct address *address)
+const struct policy_neighbour *neighbour_find(const struct policy_rules *rules,
+                                              const struct address *address)
 {
     size_t from = 0, to = rules->neighbour_count;
 
@@ -125,11 +125,12 @@ static bool person_grants(struct policy *policy, const struct person *person, bo
                           uint32_t **out_grants, size_t *out_count)
 {
     const struct policy_rules *rules = policy->rules;
+    const uint32_t *held;
     uint32_t *grants = NULL;
-    size_t count = 0;
+    size_t held_count = policy_holders_find(policy, person->address, person->mac, &held), count = 0;
 
-    for (uint32_t i = 0; i < rules->grant_count; i++) {
-        const struct policy_grant *grant = &rules->grants[i];
+    for (size_t i = 0; i < held_count; i++) {
+        const struct policy_grant *grant = &rules->grants[held[i]];
         bool is_session = grant->kind == GRANT_SESSION;
         if (is_session != sessions || (!is_session && !grant->device_text) ||
             !device_matches(policy, grant, person->address, person->mac))
@@ -137,7 +138,7 @@ static bool person_grants(struct policy *policy, const struct person *person, bo
         grants = arena_grow(&policy->arena, grants, count, sizeof *grants);
         if (!grants)
             return false;
-        grants[count++] = i;
+        grants[count++] = held[i];
     }
     *out_grants = grants;
     *out_count = count;
@@ -278,12 +279,13 @@ static int mac_add(struct policy *policy, const uint8_t *mac)
     bool fixed = person.device && person.device->group != CONFIG_NONE;
     size_t bases = fixed ? 1 : policy->config->group_count;
 
+    /* Nobody else's word for a MAC address is taken. */
+    if (bases > MAC_GROUPS_MAX || !policy->config->forwarder_count)
+        return 0;
     for (size_t i = 0; i < clients->mac_count; i++) {
         if (memcmp(clients->macs[i].mac, mac, MAC_LEN) == 0)
             return 0;
     }
-    if (bases > MAC_GROUPS_MAX)
-        return 0;
     for (size_t i = 0; i < bases; i++) {
         struct client_group *groups;
         size_t count;
@@ -336,7 +338,9 @@ int policy_clients_build(struct policy *policy)
         return -ENOMEM;
     memset(clients->slots, 0xff, size * sizeof *clients->slots);
     clients->slot_count = size;
-    code = devices_add(policy);
+    code = policy_holders_build(policy);
+    if (code == 0)
+        code = devices_add(policy);
     for (size_t i = 0; code == 0 && i < rules->grant_count; i++) {
         const struct policy_device *device = &rules->grants[i].device;
         if (device->has_address)

@@ -105,6 +105,16 @@ struct clients {
     size_t mac_count;
 };
 
+struct held;
+
+struct holders { /* grants by their devices; while the policy is made */
+    struct held *list;
+    size_t count;
+    uint32_t *named; /* those for a device of the configuration, by its name */
+    size_t named_count;
+    uint32_t *found; /* room for one answer */
+};
+
 __extension__ typedef unsigned __int128 address_bits;
 
 /* Ranges without gaps: each goes from its first address up to the next one's. IPv6 prefixes speak
@@ -129,6 +139,7 @@ struct policy {
     struct special *specials;
     size_t special_count;
     struct clients clients;
+    struct holders holders;
     struct fact_view *facts;
     size_t fact_count;
     struct condition *conditions;
@@ -157,6 +168,14 @@ const uint8_t *client_mac(const struct policy *policy, const struct address *add
                           const struct policy_neighbour **out_neighbour);
 const struct config_device *client_device(const struct policy *policy,
                                           const struct address *address, const uint8_t *mac);
+
+/* holders.c: the grants, blocks and sessions that may be for a person, in their order: all for whom
+ * device_matches() holds are among them. Borrowed until the next call. */
+int policy_holders_build(struct policy *policy); /* 0 or -ENOMEM */
+size_t policy_holders_find(struct policy *policy, const struct address *address, const uint8_t *mac,
+                           const uint32_t **out_grants);
+const struct policy_neighbour *neighbour_find(const struct policy_rules *rules,
+                                              const struct address *address);
 
 /* Whether a grant for a device is for this one. */
 bool device_matches(const struct policy *policy, const struct policy_grant *grant,

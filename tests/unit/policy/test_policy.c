@@ -55,6 +55,9 @@ enum {
     }
 enum { C_GAMES, C_GAMBLING, C_ILLEGAL, C_UNKNOWN, C_APPROVED };
 
+/* 2026-11-23 is a Monday; London is on GMT. */
+enum { MONDAY = 1795392000, HOUR = 3600 };
+
 static const struct bl_store STORE =
     {
         .categories = {{"games", 10, 0},
@@ -336,8 +339,62 @@ static void ten_thousand_groups(void **state)
     free(text);
 }
 
-/* 2026-11-23 is a Monday; London is on GMT. */
-enum { MONDAY = 1795392000, HOUR = 3600 };
+/* A school trust signs on over RADIUS: a session each, and some devices are blocked. */
+static struct policy_rules *many_devices(uint32_t sessions, uint32_t blocks)
+{
+    struct policy_rules *rules = calloc(1, sizeof *rules);
+    uint32_t count = sessions + blocks;
+
+    assert_non_null(rules);
+    rules->grants = arena_take(&rules->arena, count, sizeof *rules->grants);
+    rules->neighbours = arena_take(&rules->arena, count, sizeof *rules->neighbours);
+    rules->grant_count = rules->neighbour_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct policy_grant *grant = &rules->grants[i];
+        struct policy_neighbour *neighbour = &rules->neighbours[i];
+        *grant = (struct policy_grant){.id = i + 1,
+                                       .kind = i < sessions ? GRANT_SESSION : GRANT_BLOCK,
+                                       .start_ms = INT64_MIN,
+                                       .end_ms = (MONDAY + 8 * HOUR + i) * INT64_C(1000),
+                                       .group = i < sessions ? "staff" : NULL,
+                                       .device_text = i < sessions ? NULL : "a device",
+                                       .by = "",
+                                       .reason = "",
+                                       .approved_by = ""};
+        memcpy(neighbour->mac, (uint8_t[]){2, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i}, MAC_LEN);
+        memcpy(neighbour->address.bytes + 10,
+               (uint8_t[]){0xff, 0xff, 10, 1, (uint8_t)(i >> 8), (uint8_t)i}, 6);
+        memcpy(grant->device.mac, neighbour->mac, MAC_LEN);
+        grant->device.address = neighbour->address;
+        grant->device.has_mac = grant->device.has_address = true;
+    }
+    return rules;
+}
+
+static void many_users_sign_on(void **state)
+{
+    static const char TEXT[] = HEAD "groups:\n"
+                                    "  pupils: {subnets: [10.1.0.0/16]}\n"
+                                    "  staff: {subnets: [10.2.0.0/16]}\n";
+    struct config *config = config_of(TEXT);
+    struct policy *policy = NULL;
+    struct policy_now now;
+
+    (void)state;
+    assert_int_equal(policy_build_with(config, &STORE, many_devices(2000, 200), &policy, NULL), 0);
+    assert_int_equal(policy_now_init(&now, policy), 0);
+    for (uint32_t i = 0; i < 2200; i += 37) {
+        struct address address = {0};
+        memcpy(address.bytes + 10, (uint8_t[]){0xff, 0xff, 10, 1, (uint8_t)(i >> 8), (uint8_t)i},
+               6);
+        policy_now_update(&now, (struct moment){.wall_ms = MONDAY * INT64_C(1000)});
+        assert_string_equal(policy_group_name(policy, policy_client_group(&now, &address, NULL, 0)),
+                            i < 2000 ? "staff" : "pupils");
+    }
+    policy_now_fini(&now);
+    policy_free(policy);
+    config_free(config);
+}
 
 static void schedules(void **state)
 {
@@ -398,10 +455,15 @@ static void schedules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lists_and_tiers),      cmocka_unit_test(groups_differ),
-        cmocka_unit_test(exceptions_for_names), cmocka_unit_test(walled_garden),
-        cmocka_unit_test(sealed_needs_names),   cmocka_unit_test(longest_prefix),
-        cmocka_unit_test(ten_thousand_groups),  cmocka_unit_test(schedules),
+        cmocka_unit_test(lists_and_tiers),
+        cmocka_unit_test(groups_differ),
+        cmocka_unit_test(exceptions_for_names),
+        cmocka_unit_test(walled_garden),
+        cmocka_unit_test(sealed_needs_names),
+        cmocka_unit_test(longest_prefix),
+        cmocka_unit_test(ten_thousand_groups),
+        cmocka_unit_test(many_users_sign_on),
+        cmocka_unit_test(schedules),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
