@@ -134,6 +134,8 @@ struct showing {
     struct seen seen[2]; /* while following: of this window and of the one before */
     int64_t newest_ms, turned_ms;
     bool failed;
+    struct address client;       /* of the newest record, */
+    struct denial_device device; /* and whose it was */
 };
 
 static int widths_see(void *user, const struct denial_record *record)
@@ -186,6 +188,8 @@ static int record_show(void *user, const struct denial_record *record)
     else
         result = show_json(showing, record);
     showing->shown++;
+    showing->client = record->client;
+    showing->device = *record->device;
     return result != 0 || ferror(stdout) ? 1 : 0;
 }
 
@@ -285,6 +289,32 @@ static void warn(void *user, const char *sentence)
     command_fail(EXIT_DONE, "%s", sentence);
 }
 
+static int other_address_find(void *user, const struct denial_record *record)
+{
+    const struct showing *showing = user;
+
+    return !address_equal_host(&record->client, &showing->client);
+}
+
+/* Who asked for one address may have meant the device, which had others at the time. */
+static void other_addresses_tell(const char *state, struct showing *showing)
+{
+    struct denials_filter filter = showing->options->filter;
+    char mac[MAC_TEXT_MAX], name[DENIAL_DEVICE_MAX];
+
+    if (showing->shown == 0 || filter.client == NULL || filter.client->length != 128 ||
+        !showing->device.has_mac)
+        return;
+    filter.client = NULL;
+    filter.warn = NULL;
+    filter.device = mac_text(showing->device.mac, mac);
+    if (denials_search(state, &filter, other_address_find, showing, NULL) <= 0)
+        return;
+    fflush(stdout);
+    fprintf(stderr, "chalkgate: note: %s had other addresses, too; --device %s shows them all\n",
+            denial_device_text(&showing->device, &showing->client, name), mac);
+}
+
 static enum exit_code finish(const struct showing *showing, int code, const struct bl_error *error)
 {
     const struct denials_options *options = showing->options;
@@ -337,6 +367,8 @@ static enum exit_code run(struct command *command, int argc, char **argv)
         code = follow(state, &showing, &options.filter, &error);
     else if (code == 0)
         code = denials_search(state, &options.filter, record_show, &showing, &error);
+    if (code == 0 && !options.follow)
+        other_addresses_tell(state, &showing);
     return finish(&showing, code, &error);
 }
 

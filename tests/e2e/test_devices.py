@@ -4,7 +4,11 @@ address of one of them, also the next, and nothing of the other.
 
 The namespaces are those of test_dhcp.py: a router (dnsmasq), the server, and here two devices on one bridge.
 """
+import ctypes
 import json
+import platform
+import socket
+import struct
 import sys
 
 import lab
@@ -106,6 +110,8 @@ def told_of(net, addresses, mac):
         return found if {one["client"] for one in found} >= set(addresses) else None
     found = wait_for("the refusals are on record by name", records, pause=0.2)
     same({(one["device_name"], one["mac"]) for one in found}, {("tablet-7", mac)}, "the records' device")
+    by_address = net.place.command("denials", "--client", addresses[0])
+    holds(f"tablet-7 ({mac}) had other addresses, too; --device {mac} shows" in by_address.stderr, by_address.stderr)
     report = net.place.json("report", "--since", "today")
     same([one["name"] for one in report["devices"]], [f"tablet-7 ({mac})"], "the report's devices")
     case = net.place.command("case", found[0]["case"]).stdout
@@ -165,6 +171,49 @@ def test_a_fixed_device(place):
     head.run("ip", "link", "set", "eth0", "down")
     pupil.run("ip", "address", "add", f"{PREFIX4}.7/24", "dev", "eth0")
     wait_for("the address is the pupil's", lambda: net.status(pupil, SERVER4, f"{PREFIX4}.7", listed) == "NXDOMAIN", pause=0.3)
+
+
+def without_netlink():
+    """For preexec_fn: socket(AF_NETLINK, …) fails from here on with EAFNOSUPPORT, by a filter of seccomp(2)."""
+    number = {"x86_64": 41, "aarch64": 198}[platform.machine()]
+    load, jump_equal, give = 0x20, 0x15, 0x06
+    error, allow = 0x00050000 | 97, 0x7FFF0000
+    rows = [(load, 0, 0, 0), (jump_equal, 0, 3, number), (load, 0, 0, 16), (jump_equal, 0, 1, socket.AF_NETLINK),
+            (give, 0, 0, error), (give, 0, 0, allow)]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *row) for row in rows))
+    program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(rows), ctypes.addressof(code)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def test_without_netlink_and_lease_file(place):
+    """The resolver answers by what it has, and its status says what is missing, as long as it is."""
+    if platform.machine() not in ("x86_64", "aarch64"):
+        raise Skip("the number of socket(2) is not known here")
+    leases = place.folder / "leases"
+    place.configure(more=f"leases: [{json.dumps(str(leases))}]\n")
+    place.command("lists", "import", "--category", "ads", "--reason", "x", place.list_of("ads", ["tracker.example"]))
+    resolver = place.resolver(preexec_fn=without_netlink)
+
+    def warnings():
+        told = place.json("status", expect=None)
+        return told["devices"], " ".join(told["warnings"])
+
+    same(resolver.ask("www.tracker.example").rcode, "NXDOMAIN", "what is denied")
+    devices, words = warnings()
+    holds("neighbours cannot be watched" in devices["netlink"] and devices["netlink"] in words, devices)
+    holds(str(leases) in devices["files"][0]["fault"] and devices["files"][0]["fault"] in words, devices)
+    leases.write_text("no lease file at all\n")
+    wait_for("another fault", lambda: "none of dnsmasq" in warnings()[1], pause=0.2)
+    leases.write_text("0 02:00:00:00:00:21 127.0.0.1 laptop *\n")
+    wait_for("the file is read", lambda: warnings()[0]["files"][0]["fault"] == "", pause=0.2)
+    # Devices are known by the lease file alone; a block of one holds.
+    place.command("block-device", "laptop", "--for", "1h", "--reason", "a test")
+    same(resolver.ask("www.example").rcode, "NXDOMAIN", "the blocked device")
+    leases.unlink()
+    wait_for("the fault is told again", lambda: warnings()[0]["files"][0]["fault"] != "", pause=0.2)
+    same(resolver.ask("www.example").rcode, "NXDOMAIN", "what was known stays known")
 
 
 if __name__ == "__main__":
