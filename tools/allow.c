@@ -115,7 +115,7 @@ static enum exit_code grant_show(const struct command *command, json_t *reply)
     if (*text_of(reply, "warning"))
         fprintf(stderr, "chalkgate: note: %s\n", text_of(reply, "warning"));
     if (command->json) {
-        json_dumpf(grant, stdout, JSON_INDENT(2));
+        json_dumpf(grant, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else {
         printf("Grant %lld: %s %s%s%s for %s%s%s%s.\n",

@@ -108,7 +108,7 @@ static enum exit_code changes_show(struct command *command, const struct changes
     if (json_array_size(json_object_get(reply, "changes")) == 0)
         exit = EXIT_NOTHING;
     if (command->json) {
-        json_dumpf(json_object_get(reply, "changes"), stdout, JSON_INDENT(2));
+        json_dumpf(json_object_get(reply, "changes"), stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else if (exit == EXIT_NOTHING) {
         puts("Nothing was changed in that time.");
@@ -143,7 +143,7 @@ static enum exit_code changes_prove(struct command *command, const struct change
         return exit;
     whole = json_is_true(json_object_get(reply, "whole"));
     if (command->json) {
-        json_dumpf(reply, stdout, JSON_INDENT(2));
+        json_dumpf(reply, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else if (whole) {
         printf("The change log is whole: %lld entries. The last one's hash is\n%s\n",

@@ -87,19 +87,33 @@ const char *show_rule(uint8_t rule)
     return rule < sizeof(words) / sizeof(words[0]) && words[rule] != NULL ? words[rule] : "";
 }
 
+/* The wide forms, U+FF1D and so on, are the same to a spreadsheet in Japanese. */
+static bool is_formula(const char *text)
+{
+    static const char *const begins[] = {
+        "=", "+", "-", "@", "\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d", "\xef\xbc\xa0"};
+
+    for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+        if (strncmp(text, begins[i], strlen(begins[i])) == 0)
+            return true;
+    return false;
+}
+
 void show_csv_cell(FILE *out, const char *text)
 {
-    bool formula = text[0] != '\0' && strchr("=+-@\t\r", text[0]) != NULL;
+    char safe[8192];
+    bool formula = is_formula(text_safe(text, safe, sizeof(safe)));
 
-    if (!formula && strpbrk(text, ",\"\r\n") == NULL) {
-        fputs(text, out);
+    /* Half of Europe has semicolons between cells: those are quoted, too. */
+    if (!formula && strpbrk(safe, ",;\"") == NULL) {
+        fputs(safe, out);
         return;
     }
     fputs(formula ? "\"'" : "\"", out);
-    for (; *text != '\0'; text++) {
-        if (*text == '"')
+    for (const char *at = safe; *at != '\0'; at++) {
+        if (*at == '"')
             fputc('"', out);
-        fputc(*text, out);
+        fputc(*at, out);
     }
     fputc('"', out);
 }

@@ -29,8 +29,9 @@ const char *show_transport(uint8_t transport);
 const char *show_severity(uint8_t severity);
 const char *show_rule(uint8_t rule);
 
-/* A cell of CSV by RFC 4180, made harmless for spreadsheets: what they would take for a formula
- * gets an apostrophe before it. */
+/* A cell of CSV by RFC 4180, made harmless for spreadsheets and terminals: what they would take for
+ * a formula gets an apostrophe before it, control and turning characters are escaped as in tables.
+ */
 void show_csv_cell(FILE *out, const char *text);
 
 /* Text for HTML, in content and in quoted attributes. */

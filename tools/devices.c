@@ -69,7 +69,8 @@ static enum exit_code reply_print(const struct command *command, json_t *reply, 
                                   const char *sentence)
 {
     if (command->json) {
-        json_dumpf(key ? json_object_get(reply, key) : reply, stdout, JSON_INDENT(2));
+        json_dumpf(key ? json_object_get(reply, key) : reply, stdout,
+                   JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else {
         puts(sentence);
@@ -190,7 +191,7 @@ static enum exit_code sessions_show(struct command *command)
     if (json_array_size(sessions) == 0)
         exit = EXIT_NOTHING;
     if (command->json) {
-        json_dumpf(sessions, stdout, JSON_INDENT(2));
+        json_dumpf(sessions, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else if (exit == EXIT_NOTHING) {
         puts("Nobody is signed on.");

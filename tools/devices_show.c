@@ -126,7 +126,7 @@ static enum exit_code run_devices(struct command *command, int argc, char **argv
     if (json_array_size(devices) == 0)
         code = EXIT_NOTHING;
     if (command->json) {
-        json_dumpf(devices, stdout, JSON_INDENT(2));
+        json_dumpf(devices, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else if (code == EXIT_NOTHING) {
         puts(options.filter ? "No device that is known has this in its name, addresses or group."

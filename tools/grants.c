@@ -86,7 +86,7 @@ static enum exit_code run_grants(struct command *command, int argc, char **argv)
     if (json_array_size(grants) == 0)
         exit = EXIT_NOTHING;
     if (command->json) {
-        json_dumpf(grants, stdout, JSON_INDENT(2));
+        json_dumpf(grants, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else if (exit == EXIT_NOTHING) {
         puts("Nothing is granted, denied or blocked beside the configuration.");
@@ -179,7 +179,7 @@ static enum exit_code run_id(struct command *command, int argc, char **argv, con
     if (exit != EXIT_DONE)
         return exit;
     if (command->json) {
-        json_dumpf(json_object_get(reply, "grant"), stdout, JSON_INDENT(2));
+        json_dumpf(json_object_get(reply, "grant"), stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else {
         const char *kind = text_of(json_object_get(reply, "grant"), "kind");

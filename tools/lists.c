@@ -52,7 +52,7 @@ char *entry_text(const struct bl_entry *entry, char *text, size_t size)
 
 void json_print(json_t *object)
 {
-    json_dumpf(object, stdout, JSON_INDENT(2));
+    json_dumpf(object, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
     putchar('\n');
     json_decref(object);
 }

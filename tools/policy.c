@@ -120,7 +120,7 @@ static enum exit_code run_policy(struct command *command, int argc, char **argv)
     if (exit != EXIT_DONE)
         return exit;
     if (command->json) {
-        json_dumpf(reply, stdout, JSON_INDENT(2));
+        json_dumpf(reply, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else if (options.document) {
         policy_document_print(reply);

@@ -50,7 +50,7 @@ static enum exit_code reply_show(struct command *command, json_t *reply, const c
 {
     if (command->json) {
         json_object_del(reply, "ok");
-        json_dumpf(reply, stdout, JSON_INDENT(2));
+        json_dumpf(reply, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else {
         puts(sentence);

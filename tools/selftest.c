@@ -198,7 +198,7 @@ static enum exit_code run_selftest(struct command *command, int argc, char **arg
     check_status(command, result);
     if (command->json) {
         json_object_del(result, "ok");
-        json_dumpf(result, stdout, JSON_INDENT(2));
+        json_dumpf(result, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else {
         show(result, all);

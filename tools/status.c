@@ -284,7 +284,7 @@ static enum exit_code run_status(struct command *command, int argc, char **argv)
         return ask_fail(code, &error);
     if (command->json) {
         json_object_del(status, "ok");
-        json_dumpf(status, stdout, JSON_INDENT(2));
+        json_dumpf(status, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else {
         show_warnings(command, status);

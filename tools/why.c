@@ -279,7 +279,8 @@ static enum exit_code stories_show(const struct command *command, json_t *storie
             code = EXIT_NOT_ALLOWED;
     }
     if (command->json) {
-        json_dumpf(single ? json_array_get(stories, 0) : stories, stdout, JSON_INDENT(2));
+        json_dumpf(single ? json_array_get(stories, 0) : stories, stdout,
+                   JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else if (single) {
         story_print(command, json_array_get(stories, 0));

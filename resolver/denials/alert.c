@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "blocklists/name.h"
+#include "resolver/base/text.h"
 #include "resolver/denials/dictionary.h"
 #include "resolver/denials/journal.h"
 #include "resolver/denials/words.h"
@@ -174,14 +175,6 @@ static char *moment_text(int64_t wall_ms, char out[40])
     return out;
 }
 
-/* Words of a legend may be anything a journal held; jansson wants UTF-8. */
-static json_t *word_json(const char *word)
-{
-    json_t *string = json_string(word);
-
-    return string != NULL ? string : json_string("(unreadable)");
-}
-
 static char *alert_text(const struct journal_item *item, const struct legend_names *legend,
                         const struct threshold *threshold)
 {
@@ -208,10 +201,10 @@ static char *alert_text(const struct journal_item *item, const struct legend_nam
                  title);
     json_t *object = json_pack(
         "{ss,ss,so,so,so,so,ss,ss,sb,ss,sI,sI}", "time", moment_text(denial->wall_ms, time),
-        "device", client, "group", word_json(group), "category", word_json(category), "title",
-        word_json(title), "text", word_json(sentence), "name", name, "severity",
-        severities[legend->severities[denial->category] & 3], "observed", (int)denial->observed,
-        "case", denials_case_text(item->case_number, code), "policy-version",
+        "device", client, "group", denial_word_json(group), "category", denial_word_json(category),
+        "title", denial_word_json(title), "text", json_string(text_clean(sentence)), "name", name,
+        "severity", severities[legend->severities[denial->category] & 3], "observed",
+        (int)denial->observed, "case", denials_case_text(item->case_number, code), "policy-version",
         (json_int_t)denial->policy_version, "generation", (json_int_t)denial->generation);
     denial_device_tell(&item->device, object);
     if (object != NULL && threshold != NULL)

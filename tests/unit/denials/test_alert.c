@@ -101,6 +101,28 @@ static void urgent_ones_alert_at_once_and_once(void **state)
     assert_int_equal(spooled(NULL), 3);
 }
 
+/* A title that is cut within a character, or says where the cursor goes, costs no sentence. */
+static void a_title_is_never_unreadable(void **state)
+{
+    const char *title = names->titles[SELF_HARM], *text;
+    char long_title[160] = "\x1b[2J\xe2\x80\xae";
+    json_t *last = NULL;
+    (void)state;
+
+    for (size_t i = strlen(long_title); i < 119; i++)
+        strcat(long_title, "a");
+    strcat(long_title, "\xc3\xa9 and more"); /* octet 120 is its first half */
+    names->titles[SELF_HARM] = long_title;
+    meet(SELF_HARM, 7, now_ms);
+    names->titles[SELF_HARM] = title;
+    assert_int_equal(spooled(&last), 1);
+    text = json_string_value(json_object_get(last, "text"));
+    assert_non_null(strstr(text, "10.1.0.7 ("));
+    assert_non_null(strstr(text, "?[2J?aaa"));
+    assert_non_null(strstr(text, "aaa?"));
+    json_decref(last);
+}
+
 static void less_severe_ones_alert_by_number(void **state)
 {
     json_t *last = NULL;
@@ -171,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(urgent_ones_alert_at_once_and_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_title_is_never_unreadable, setup, teardown),
         cmocka_unit_test_setup_teardown(less_severe_ones_alert_by_number, setup, teardown),
         cmocka_unit_test_setup_teardown(old_ones_and_unknown_ones_do_not, setup, teardown),
         cmocka_unit_test_setup_teardown(many_devices_do_not_grow_the_table, setup, teardown),

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <time.h>
 
+#include "tools/denial_show.h"
 #include "tools/verb.h"
 
 static char folder[PATH_MAX], printed[PATH_MAX + 16];
@@ -229,11 +230,51 @@ static void a_report_goes_to_a_file(void **state)
     free(verb_run(&verb_report, EXIT_FAILED, OPTIONS("--output", "/nowhere/report.txt")));
 }
 
+/* What a spreadsheet, or a terminal that shows the file, would make something of. */
+static void test_cells_do_nothing(void **state)
+{
+    static const struct {
+        const char *text, *cell;
+    } rows[] = {
+        {"plain", "plain"},
+        {"caf\xc3\xa9", "caf\xc3\xa9"},
+        {"a,b", "\"a,b\""},
+        {"a;=cmd()", "\"a;=cmd()\""},
+        {"say \"x\"", "\"say \"\"x\"\"\""},
+        {"=1+1", "\"'=1+1\""},
+        {"@SUM(A1)", "\"'@SUM(A1)\""},
+        {"\xef\xbc\x9d"
+         "1",
+         "\"'\xef\xbc\x9d"
+         "1\""},
+        {"\t=1", "\\x09=1"},
+        {"two\r\nlines", "two\\x0d\\x0alines"},
+        {"c1 \xc2\x9b"
+         "2J",
+         "c1 \\u009b2J"},
+        {"\xe2\x80\xaegpj.exe", "\\u202egpj.exe"},
+        {"line\xe2\x80\xa8 end", "line\\u2028 end"},
+        {"\xed\xa0\x80 \xff", "\\xed\\xa0\\x80 \\xff"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *cell = NULL;
+        size_t len;
+        FILE *out = open_memstream(&cell, &len);
+        show_csv_cell(out, rows[i].text);
+        fclose(out);
+        assert_string_equal(cell, rows[i].cell);
+        free(cell);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(denials_are_listed), cmocka_unit_test(filters_hold),
-        cmocka_unit_test(a_day_is_reported), cmocka_unit_test(a_report_goes_to_a_file)};
+        cmocka_unit_test(test_cells_do_nothing), cmocka_unit_test(denials_are_listed),
+        cmocka_unit_test(filters_hold), cmocka_unit_test(a_day_is_reported),
+        cmocka_unit_test(a_report_goes_to_a_file)};
 
     return cmocka_run_group_tests(tests, setup, teardown);
 }
