@@ -110,6 +110,8 @@ static bool journal_turn(struct journal *journal)
     if (spare == NULL)
         return false;
     struct journal_file *full = journal->current;
+    full->forgets = __atomic_load_n(&journal->turn_wanted, __ATOMIC_RELAXED);
+    __atomic_store_n(&journal->turn_wanted, false, __ATOMIC_RELAXED);
     journal->take++;
     journal_start_file(journal, spare);
     __atomic_store_n(slot, NULL, __ATOMIC_RELEASE);
@@ -124,6 +126,8 @@ static bool journal_has_room(struct journal *journal, size_t len)
 
     if (legend == NULL)
         return false;
+    if (__atomic_load_n(&journal->turn_wanted, __ATOMIC_RELAXED))
+        journal_turn(journal);
     if (!journal->legend_written && journal->used + legend->len + len <= journal->limit)
         legend_put(journal);
     if (journal->legend_written && journal->used + len <= journal->limit)

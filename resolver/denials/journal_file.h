@@ -27,6 +27,7 @@ struct journal_file {
     unsigned worker;
     int fd;                    /* −1: anonymous memory, where the disk was full from the start */
     bool read_only;            /* left by an earlier run */
+    bool forgets;              /* to be removed when it is moved, not used again */
     struct journal_file *next; /* by age; the writer's */
     struct journal_scan scan;  /* how far the writer came */
     uint64_t synced;           /* how far it was synced */
@@ -49,6 +50,7 @@ struct journal {
 
     /* Shared: a ring of spares, filled by the writer, emptied by the worker. */
     struct journal_file *spares[JOURNAL_SPARES] __attribute__((aligned(64)));
+    bool turn_wanted; /* atomic: set by the writer, cleared by the worker */
 
     /* The writer's. */
     unsigned fill;

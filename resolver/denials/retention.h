@@ -3,7 +3,8 @@
  * A day's segment goes whole once nothing in it is to be kept. Where some categories are kept for a
  * shorter time than others, the segment is written anew without them and takes the old one's place
  * by rename; the old file's pages are gone when its last reader closes it. Days that are held (for
- * an incident) stay untouched.
+ * an incident) stay untouched. The writer's journals turn to fresh files with the next denial, so
+ * that nothing destroyed goes on in them.
  *
  * A kill between any two steps leaves the old segment or the new one, whole; a half-written one
  * lies in STATE/denials/.rewrite and is swept next time.

@@ -130,7 +130,7 @@ static void file_retire(struct denials_writer *writer, struct journal_file *file
 {
     char kept[PATH_MAX + 16];
 
-    if (!file->read_only && file->fd >= 0 && spent_put(writer, file))
+    if (!file->read_only && !file->forgets && file->fd >= 0 && spent_put(writer, file))
         return;
 
     if (file->read_only && file->scan.skipped > 0) {
@@ -235,6 +235,16 @@ int denials_writer_flush(struct denials_writer *writer, struct bl_error *error)
     return code;
 }
 
+/* What was destroyed must not go on in a journal file that takes months to fill, or in one that
+ * waits to be used again: workers take a fresh file with their next denial. */
+static void journals_forget(struct denials_writer *writer)
+{
+    for (struct journal_file *file; (file = spent_take(writer)) != NULL;)
+        journal_file_remove(file);
+    for (size_t i = 0; i < writer->journal_count; i++)
+        __atomic_store_n(&writer->journals[i]->turn_wanted, true, __ATOMIC_RELAXED);
+}
+
 int denials_writer_retain(struct denials_writer *writer, const struct retention *retention,
                           int64_t wall_ms, struct retention_receipt *out_receipt,
                           struct bl_error *error)
@@ -245,6 +255,7 @@ int denials_writer_retain(struct denials_writer *writer, const struct retention 
     __atomic_store_n(&writer->turns.retaining, true, __ATOMIC_RELAXED);
     int code = retention_run(writer->state, retention, wall_ms, out_receipt, error);
     __atomic_store_n(&writer->turns.retaining, false, __ATOMIC_RELAXED);
+    journals_forget(writer);
     pthread_mutex_unlock(&writer->drain_lock);
     return code;
 }

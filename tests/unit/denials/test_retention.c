@@ -1,13 +1,29 @@
 #include "fixture.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "resolver/denials/journal_file.h"
 #include "resolver/denials/records.h"
 #include "resolver/denials/writer.h"
 
 static char folder[PATH_MAX];
 static int64_t now_ms;
 static const int64_t day_ms = 86400000;
+
+static void writer_begin(const struct legend *legend, struct journal **journal,
+                         struct denials_writer **out_writer)
+{
+    assert_int_equal(journal_open(folder, 0, journal, NULL), 0);
+    journal_legend(*journal, legend);
+    const struct denials_writer_options options = {
+        .state = folder, .journals = journal, .journal_count = 1, .interval_ms = 60000};
+    assert_int_equal(denials_writer_start(&options, out_writer, NULL), 0);
+}
 
 static int setup(void **state)
 {
@@ -23,11 +39,7 @@ static int setup(void **state)
     now_ms = 1794830400000; /* 16 November 2026, noon */
     folder_make(folder);
     legend = fixture_legend(3);
-    assert_int_equal(journal_open(folder, 0, &journal, NULL), 0);
-    journal_legend(journal, legend);
-    struct denials_writer_options options = {
-        .state = folder, .journals = &journal, .journal_count = 1, .interval_ms = 60000};
-    assert_int_equal(denials_writer_start(&options, &writer, NULL), 0);
+    writer_begin(legend, &journal, &writer);
     /* Forty days, each with a hundred denials in four categories, some of them folded. */
     for (int day = 40; day > 0; day--)
         for (int i = 0; i < 100; i++) {
@@ -148,11 +160,7 @@ static void the_writer_goes_on_after_it(void **state)
     uint8_t name[256];
     (void)state;
 
-    assert_int_equal(journal_open(folder, 0, &journal, NULL), 0);
-    journal_legend(journal, legend);
-    struct denials_writer_options options = {
-        .state = folder, .journals = &journal, .journal_count = 1, .interval_ms = 60000};
-    assert_int_equal(denials_writer_start(&options, &writer, NULL), 0);
+    writer_begin(legend, &journal, &writer);
     struct denial denial = fixture_denial(wire("www.site.test", name), now_ms - day_ms, 1);
     journal_append(journal, &denial);
     assert_int_equal(denials_writer_flush(writer, NULL), 0);
@@ -166,13 +174,71 @@ static void the_writer_goes_on_after_it(void **state)
     assert_int_equal(left(NULL, 0), 1);
 }
 
+/* How many files below a folder of the state hold these octets. */
+static unsigned holding(const char *part, const void *octets, size_t len)
+{
+    char path[PATH_MAX + 300];
+    const struct dirent *entry;
+    unsigned count = 0;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, part);
+    DIR *listing = opendir(path);
+    assert_non_null(listing);
+    while ((entry = readdir(listing)) != NULL) {
+        struct stat status;
+        snprintf(path, sizeof(path), "%s/%s/%s", folder, part, entry->d_name);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_int_equal(fstat(fd, &status), 0);
+        if (S_ISREG(status.st_mode) && status.st_size > 0) {
+            void *map = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+            assert_ptr_not_equal(map, MAP_FAILED);
+            count += memmem(map, (size_t)status.st_size, octets, len) != NULL;
+            munmap(map, (size_t)status.st_size);
+        }
+        close(fd);
+    }
+    closedir(listing);
+    return count;
+}
+
+/* A journal file takes months to fill in a small school. */
+static void nothing_stays_in_journals(void **state)
+{
+    const struct retention retention = {.keep_ms = 0};
+    struct retention_receipt receipt;
+    struct legend *legend = fixture_legend(3);
+    struct denials_writer *writer;
+    struct journal *journal;
+    uint8_t name[256];
+    (void)state;
+
+    writer_begin(legend, &journal, &writer);
+    struct denial denial = fixture_denial(wire("gone.secret.test", name), now_ms - day_ms, 1);
+    while (__atomic_load_n(&journal->spares[0], __ATOMIC_ACQUIRE) == NULL)
+        usleep(1000);
+    journal_append(journal, &denial);
+    assert_int_equal(denials_writer_flush(writer, NULL), 0);
+    assert_int_equal(denials_writer_retain(writer, &retention, now_ms, &receipt, NULL), 0);
+    assert_int_equal(holding("denials", "secret", 6), 0);
+    denial = fixture_denial(wire("later.site.test", name), now_ms, 1);
+    journal_append(journal, &denial);
+    assert_int_equal(denials_writer_flush(writer, NULL), 0);
+    assert_int_equal(holding("journal", "secret", 6), 0);
+    assert_int_equal(holding("journal", "later", 5), 1);
+    assert_int_equal(left(NULL, 0), 1);
+    denials_writer_stop(writer);
+    journal_close(journal);
+    legend_free(legend);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(old_days_go_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(categories_have_their_own_time, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_held_stays, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_writer_goes_on_after_it, setup, teardown)};
+        cmocka_unit_test_setup_teardown(the_writer_goes_on_after_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_stays_in_journals, setup, teardown)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
