@@ -10,6 +10,7 @@
 
 #include "resolver/base/hook.h"
 #include "resolver/base/known_time.h"
+#include "resolver/denials/totals.h"
 #include "tools/report.h"
 
 enum { DAYS_BACK = 7, COMMAND_MS = 600000, ARGUMENTS_MAX = 32 };
@@ -103,7 +104,8 @@ enum exit_code report_nightly(struct command *command, int64_t now_s)
     for (int back = 0; back < DAYS_BACK; back++)
         day_of(day.start_ms - 1, &day);
     struct bl_error kept = {""};
-    if (report_totals_keep(command_state(command), config, now_s * 1000, &kept) < 0)
+    if (totals_keep(command_state(command), (int64_t)config->retention.totals_s * 1000,
+                    now_s * 1000, false, &kept) < 0)
         command_fail(EXIT_DONE, "the totals of past days could not be kept: %s", kept.text);
     /* On the very first night there is nothing to make up. */
     for (int back = DAYS_BACK; back > 0; back--, day_of(day.end_ms, &day)) {

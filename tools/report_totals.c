@@ -1,91 +1,13 @@
-/* Totals of days: what governors and trends need when the records are long gone. */
+/* Totals of days in reports: what governors and trends need when the records are long gone. */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "resolver/denials/records.h"
+#include "resolver/denials/totals.h"
 #include "tools/report.h"
 #include "tools/tally.h"
-
-enum { TOTALS_FORMAT = 1, SETTLE_MS = 3600000 };
-
-static void totals_path(const char *state, const char *day, char path[PATH_MAX])
-{
-    snprintf(path, PATH_MAX, "%s/denials/totals/%s.json", state, day);
-}
-
-static json_t *sums_out(const struct report_sums *sums, bool categories)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < sums->count; i++) {
-        const struct report_sum *sum = &sums->items[i];
-        json_t *one =
-            json_pack("{ss,sI,sI,sI}", "name", sum->name, "refused", (json_int_t)sum->denied,
-                      "observed", (json_int_t)sum->observed, "counted", (json_int_t)sum->counted);
-        if (categories) {
-            json_object_set_new(one, "title", json_string(sum->title));
-            json_object_set_new(one, "severity", json_integer(sum->severity));
-        } else {
-            json_object_set_new(one, "devices", json_integer((json_int_t)sum->others));
-        }
-        json_array_append_new(list, one);
-    }
-    return list;
-}
-
-static int totals_write(const char *path, const struct report *report, const struct day *day)
-{
-    char hidden[PATH_MAX + 8];
-    json_t *hours = json_array();
-
-    for (int i = 0; i < 24; i++)
-        json_array_append_new(hours, json_integer((json_int_t)report->hours[i]));
-    json_t *totals = json_pack("{si,ss,sI,sI,sI,so,so,so}", "format", TOTALS_FORMAT, "day",
-                               day->text, "refused", (json_int_t)report->denied, "observed",
-                               (json_int_t)report->observed, "counted", (json_int_t)report->counted,
-                               "hours", hours, "groups", sums_out(&report->groups, false),
-                               "categories", sums_out(&report->categories, true));
-    snprintf(hidden, sizeof(hidden), "%s.new", path);
-    int code = totals == NULL                                      ? -ENOMEM
-               : json_dump_file(totals, hidden, JSON_COMPACT) != 0 ? -EIO
-               : rename(hidden, path) < 0                          ? -errno
-                                                                   : 0;
-    json_decref(totals);
-    return code;
-}
-
-struct keeping {
-    const char *state;
-    int64_t now_ms;
-    struct bl_error *error;
-};
-
-static int day_keep(void *user, const struct denials_day *day)
-{
-    const struct keeping *keeping = user;
-    struct report_options options = {.state = keeping->state,
-                                     .since_ms = day->day->start_ms,
-                                     .until_ms = day->day->end_ms,
-                                     .audience = REPORT_GOVERNORS,
-                                     .sums_only = true};
-    char path[PATH_MAX];
-    struct report *report;
-
-    totals_path(keeping->state, day->day->text, path);
-    if (day->day->end_ms + SETTLE_MS > keeping->now_ms || access(path, F_OK) == 0)
-        return 0;
-    int code = report_make(&options, &report, keeping->error);
-    if (code < 0)
-        return code;
-    code = totals_write(path, report, day->day);
-    report_free(report);
-    return code < 0 ? bl_error_set(keeping->error, code, "%s: %s", path, strerror(-code)) : 0;
-}
 
 /* The day in a file's name: 0, or -EINVAL. */
 static int file_day(const char *name, struct day *out_day)
@@ -126,31 +48,6 @@ static struct day *days_list(const char *state, size_t *out_count)
         qsort(days, count, sizeof(*days), day_compare);
     *out_count = count;
     return days;
-}
-
-int report_totals_keep(const char *state, const struct config *config, int64_t now_ms,
-                       struct bl_error *error)
-{
-    struct denials_filter filter = {.until_ms = now_ms};
-    struct keeping keeping = {state, now_ms, error};
-    char path[PATH_MAX];
-    size_t count;
-
-    snprintf(path, sizeof(path), "%s/denials", state);
-    if (access(path, F_OK) < 0)
-        return 0; /* nothing was refused yet */
-    snprintf(path, sizeof(path), "%s/denials/totals", state);
-    if (mkdir(path, 0750) < 0 && errno != EEXIST)
-        return bl_error_set(error, -errno, "%s: %s", path, strerror(errno));
-    int code = denials_days(state, &filter, day_keep, &keeping, error);
-    struct day *days = days_list(state, &count);
-    for (size_t i = 0; i < count; i++)
-        if (days[i].end_ms + (int64_t)config->retention.totals_s * 1000 < now_ms) {
-            totals_path(state, days[i].text, path);
-            unlink(path);
-        }
-    free(days);
-    return code;
 }
 
 static uint64_t number(const json_t *object, const char *key)

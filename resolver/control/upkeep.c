@@ -19,11 +19,12 @@
 #include "resolver/control/timekeeper.h"
 #include "resolver/denials/alert.h"
 #include "resolver/denials/daily.h"
+#include "resolver/denials/totals.h"
 #include "resolver/denials/writer.h"
 #include "resolver/net/server.h"
 #include "resolver/policy/incidents.h"
 
-enum { LOOK_S = 2, FIRST_RETENTION_MS = 60000, HELD_MAX = 1000 };
+enum { LOOK_S = 2, FIRST_RETENTION_MS = 60000, FIRST_TOTALS_MS = 5000, HELD_MAX = 1000 };
 enum { LISTS_LOOK_S = 3600 };
 enum { TELL_MS = 10000 }; /* between two times that counts are written */
 enum { LEAP_MS = 3600 * 1000, LEAP_GRACE_MS = 24 * 3600 * 1000 };
@@ -34,7 +35,8 @@ struct upkeep {
     int64_t configured_ms;    /* when the configuration was read whose settings are in force */
     int64_t retention_due_ms; /* monotonic */
     int64_t clocks_apart_ms;  /* wall time less monotonic time, at the last look */
-    char retention_day[DAY_TEXT_MAX];
+    int64_t totals_due_ms;    /* monotonic */
+    char retention_day[DAY_TEXT_MAX], totals_day[DAY_TEXT_MAX];
     int64_t lists_looked_s, lists_due_s; /* wall time: when the lists' age was and will be judged */
     int64_t lists_configured_ms;         /* of which configuration */
     uint64_t lists_generation;           /* and of which lists */
@@ -200,6 +202,16 @@ static void retain(struct upkeep *upkeep, const struct config *config, int64_t w
     free(held);
 }
 
+/* Totals of days go on when their records are gone, whether or not anybody runs reports. */
+static void totals_tend(struct upkeep *upkeep, const struct config *config, int64_t wall_ms)
+{
+    struct bl_error error = {""};
+
+    if (totals_keep(upkeep->daemon->state, (int64_t)config->retention.totals_s * 1000, wall_ms,
+                    true, &error) < 0)
+        log_warning("the totals of a past day could not be kept: %s", error.text);
+}
+
 static void lists_tell(const struct upkeep *upkeep, const struct config *config,
                        const struct lists_state *state, int64_t now_s)
 {
@@ -297,13 +309,20 @@ static void look(struct upkeep *upkeep)
     /* A clock that leaps may be wrong, and what it would have destroyed is gone for good: a day's
      * grace lets somebody notice and set it right. */
     if (clock_leapt(upkeep, now)) {
-        upkeep->retention_due_ms = now.mono_ms + LEAP_GRACE_MS;
+        upkeep->retention_due_ms = upkeep->totals_due_ms = now.mono_ms + LEAP_GRACE_MS;
         log_warning("the clock leapt; records that are due are destroyed tomorrow at the earliest");
+    }
+    if (believed && now.mono_ms >= upkeep->totals_due_ms &&
+        now.wall_ms >= today.start_ms + TOTALS_SETTLE_MS &&
+        strcmp(upkeep->totals_day, today.text) != 0) {
+        strcpy(upkeep->totals_day, today.text);
+        totals_tend(upkeep, world->config, now.wall_ms);
     }
     /* Not in the first minute, when whoever restarted the filter waits for it. */
     if (believed && now.mono_ms >= upkeep->retention_due_ms &&
         strcmp(upkeep->retention_day, today.text) != 0) {
         strcpy(upkeep->retention_day, today.text);
+        totals_tend(upkeep, world->config, now.wall_ms); /* first: from what goes now, too */
         retain(upkeep, world->config, now.wall_ms);
         keys_tend(upkeep, world->config, now.wall_ms / 1000);
     }
@@ -343,6 +362,7 @@ int upkeep_start(struct daemon *daemon, struct alerts *alerts, struct upkeep **o
     upkeep->daemon = daemon;
     upkeep->alerts = alerts;
     upkeep->retention_due_ms = clock_read().mono_ms + FIRST_RETENTION_MS;
+    upkeep->totals_due_ms = clock_read().mono_ms + FIRST_TOTALS_MS;
     pthread_mutex_init(&upkeep->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

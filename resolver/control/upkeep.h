@@ -1,6 +1,6 @@
 /* What the daemon does for its records beside answering: hands the settings of alerts to the writer
- * when the configuration changes, and once a day destroys what is kept no longer, with a receipt in
- * the log.
+ * when the configuration changes, and once a day keeps the totals of days past and destroys what is
+ * kept no longer, with a receipt in the log.
  *
  * A thread of its own; it looks every two seconds and works for moments.
  */

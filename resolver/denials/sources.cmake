@@ -32,5 +32,6 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/segment_sums.c
   ${CMAKE_CURRENT_LIST_DIR}/segments.c
   ${CMAKE_CURRENT_LIST_DIR}/sums.c
+  ${CMAKE_CURRENT_LIST_DIR}/totals.c
   ${CMAKE_CURRENT_LIST_DIR}/words.c
   ${CMAKE_CURRENT_LIST_DIR}/writer.c)

@@ -136,6 +136,28 @@ def test_totals_outlive_the_records(place):
     same(len(list((place.state / "denials" / "totals").glob("*.json"))) < 2, True, "totals past their time are gone")
 
 
+def test_the_daemon_keeps_totals_by_itself(place):
+    month(place, devices=5, days=3, more="retention: {totals: 7000d}\n")
+    place.command("lists", "import", "--category", "ads", "--reason", "x", place.list_of("ads", ["ads.example"]))
+    place.resolver()
+    folder = place.state / "denials" / "totals"
+    lab.wait_for("totals of the three days, without any report", lambda: len(list(folder.glob("*.json"))) == 3, 30)
+    kept = {path.name: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    span = ["--since", "2026-11-13", "--until", "2026-11-16T00:00", "--audience", "governors"]
+    told = place.json("report", *span)
+    same(sum(one["refused"] for one in kept.values()), told["refused"], "refused, in the totals")
+    same([sum(one["hours"][i] for one in kept.values()) for i in range(24)], told["hours"], "by hour")
+    for key in ("groups", "categories"):
+        sums = {}
+        for one in kept.values():
+            for part in one[key]:
+                sums[part["name"]] = sums.get(part["name"], 0) + part["refused"]
+        same(sums, {part["name"]: part["refused"] for part in told[key]}, key)
+    day = place.json("report", "--day", SCHOOL_DAY)
+    same({one["name"]: one["devices"] for one in kept[f"{SCHOOL_DAY}.json"]["groups"]},
+         {one["name"]: one["devices"] for one in day["groups"]}, "devices by group")
+
+
 def test_the_pack_for_the_yearly_review(place):
     month(place, more="roles: {manager: [staff-it], requires-approval: true}\n")
     for form in ("text", "html", "json"):
