@@ -78,9 +78,10 @@ struct report {
     uint64_t generation;
     struct most_asked asked;  /* and answered; none for the governors */
     struct report_following { /* what people did; NULL: not to be known */
-        json_t *incidents, *faults, *changes, *grants;
-        json_t *exports;   /* how far collectors came */
-        json_t *made_safe; /* what the filter did beside refusing: denials/daily.h */
+        json_t *incidents, *faults, *changes;
+        json_t *grants, *granted; /* exceptions that hold; and that were granted in the span */
+        json_t *exports;          /* how far collectors came */
+        json_t *made_safe;        /* what the filter did beside refusing: denials/daily.h */
     } following;
     char **warnings;
     size_t warning_count;
@@ -100,11 +101,8 @@ void report_free(struct report *report);
 
 void report_sums_sort(struct report_sums *sums); /* most first */
 
-/* Totals of days, without names and addresses, which outlive the records (report_totals.c): kept in
- * STATE/denials/totals, one file of JSON a day, by the nightly report. */
-int report_totals_keep(const char *state, const struct config *config, int64_t now_ms,
-                       struct bl_error *error);
-/* Adds the days of the span that have totals and no records any more. */
+/* Adds the days of the span that have totals (resolver/denials/totals.h) and no records any more.
+ */
 void report_totals_add(const struct report_options *options, struct report *report);
 /* The same for days since `since_ms` of the trend. */
 void report_totals_trend(const struct report_options *options, int64_t since_ms,
@@ -126,6 +124,13 @@ void report_text(const struct report *report, FILE *out);
  * too. */
 void report_follow(struct command *command, struct report *report);
 int64_t report_change_ms(const json_t *change); /* of an entry of the change log */
+
+/* Of exceptions (report_granted.c): for whom one is, without a device's name where the report has
+ * none; those granted in the span, by the change log, `grants` telling what became of them (NULL:
+ * not known); and of all grants those that hold or will. */
+const char *report_holder(const struct report *report, const json_t *grant);
+json_t *report_granted(const struct report *report, const json_t *grants);
+json_t *report_in_force(const json_t *grants);
 void report_following_text(const struct report *report, FILE *out);
 void report_following_html(const struct report *report, FILE *out);
 void report_following_json(const struct report *report, json_t *object);

@@ -94,7 +94,12 @@ void report_follow(struct command *command, struct report *report)
     following->changes =
         ask(command, "changes", act_changes,
             json_pack("{sI}", "since", (json_int_t)(report->since_ms / 1000)), "changes");
-    following->grants = ask(command, "grants", act_grants, json_object(), "grants");
+    json_t *grants = ask(command, "grants", act_grants, json_pack("{sb}", "all", 1), "grants");
+    if (grants != NULL)
+        following->grants = report_in_force(grants);
+    if (following->changes != NULL)
+        following->granted = report_granted(report, grants);
+    json_decref(grants);
     if (incidents != NULL)
         following->incidents = followed(report, incidents, "opened");
     if (faults != NULL)
@@ -152,40 +157,52 @@ static void fault_row(const struct report *report, const json_t *fault, char cel
     cell(cells[4], text_of(fault, text_of(fault, "outcome")[0] != '\0' ? "outcome" : "text"));
 }
 
+/* What was changed; the head is not told of which device that was. */
+static const char *change_target(const struct report *report, const json_t *change,
+                                 char out[CELL_MAX])
+{
+    const json_t *after = json_object_get(change, "after");
+
+    if (report_has_details(report) || text_of(after, "device")[0] == '\0')
+        return text_of(change, "target");
+    snprintf(out, CELL_MAX, "%s%sa device", text_of(after, "target"),
+             text_of(after, "target")[0] != '\0' ? " for " : "");
+    return out;
+}
+
 static void change_row(const struct report *report, const json_t *change, char cells[][CELL_MAX])
 {
-    (void)report;
+    char target[CELL_MAX];
+
     snprintf(cells[0], CELL_MAX, "%lld",
              (long long)json_integer_value(json_object_get(change, "number")));
     cell(cells[1], text_of(change, "time_text"));
     cell(cells[2], text_of(json_object_get(change, "by"), "login"));
-    snprintf(cells[3], CELL_MAX, "%s %s", text_of(change, "action"), text_of(change, "target"));
+    snprintf(cells[3], CELL_MAX, "%.100s %.290s", text_of(change, "action"),
+             change_target(report, change, target));
     cell(cells[4], text_of(change, "reason"));
 }
 
 static void grant_row(const struct report *report, const json_t *grant, char cells[][CELL_MAX])
 {
-    const char *group = text_of(grant, "group");
-    (void)report;
-
     snprintf(cells[0], CELL_MAX, "%lld",
              (long long)json_integer_value(json_object_get(grant, "id")));
     snprintf(cells[1], CELL_MAX, "%s %s", text_of(grant, "kind"), text_of(grant, "target"));
-    cell(cells[2], group[0] != '\0'             ? group
-                   : report_has_details(report) ? text_of(grant, "device")
-                                                : "a device");
+    cell(cells[2], report_holder(report, grant));
     cell(cells[3],
          text_of(grant, "until_text")[0] != '\0' ? text_of(grant, "until_text") : "for good");
     cell(cells[4], text_of(grant, "reason"));
 }
 
-int64_t report_change_ms(const json_t *change)
+static void granted_row(const struct report *report, const json_t *grant, char cells[][CELL_MAX])
 {
-    struct tm utc = {.tm_sec = 0};
-
-    if (strptime(text_of(change, "time"), "%Y-%m-%dT%H:%M:%S", &utc) == NULL)
-        return 0;
-    return (int64_t)timegm(&utc) * 1000;
+    (void)report;
+    cell(cells[0], text_of(grant, "granted"));
+    cell(cells[1], text_of(grant, "by"));
+    snprintf(cells[2], CELL_MAX, "%s %s%sfor %s", text_of(grant, "kind"), text_of(grant, "target"),
+             text_of(grant, "target")[0] != '\0' ? " " : "", text_of(grant, "for"));
+    cell(cells[3], text_of(grant, "until"));
+    cell(cells[4], text_of(grant, "reason"));
 }
 
 /* Starts, reloads and the daily sweeping are for the technician. */
@@ -250,7 +267,7 @@ static void export_row(const struct report *report, const json_t *export, char c
     cell(cells[4], text_of(export, "last_error"));
 }
 
-enum { SECTIONS = 6 };
+enum { SECTIONS = 7 };
 
 static void sections_make(const struct report *report, struct section sections[SECTIONS])
 {
@@ -258,35 +275,39 @@ static void sections_make(const struct report *report, struct section sections[S
                                                    "State", "Outcome", NULL};
     static const char *const fault_columns[] = {"No", "Reported", "Name", "State", "What", NULL};
     static const char *const grant_columns[] = {"No", "Exception", "For", "Until", "Reason", NULL};
+    static const char *const granted_columns[] = {"Granted", "By",     "Exception",
+                                                  "Until",   "Reason", NULL};
     static const char *const change_columns[] = {"No", "When", "Who", "What", "Reason", NULL};
     static const char *const made_safe_columns[] = {"Times", "Group", "What", NULL};
     const struct report_following *following = &report->following;
 
     static const char *const export_columns[] = {"Name",    "Sent",    "Waiting",
                                                  "Skipped", "Trouble", NULL};
-    sections[5] = (struct section){"Denials sent to collectors", "None.", export_columns,
-                                   export_row, json_incref(following->exports)};
-    sections[4] = (struct section){"Made safe", "Nothing had to be.", made_safe_columns,
-                                   made_safe_row, json_incref(following->made_safe)};
     sections[0] = (struct section){"Incidents", "No incident was open.", incident_columns,
                                    incident_row, json_incref(following->incidents)};
     sections[1] = (struct section){"Faults of the filter", "No fault was reported.", fault_columns,
                                    fault_row, json_incref(following->faults)};
-    sections[2] = (struct section){"Exceptions in force", "There is none.", grant_columns,
-                                   grant_row, json_incref(following->grants)};
+    sections[2] = (struct section){"Exceptions granted", "None was granted.", granted_columns,
+                                   granted_row, json_incref(following->granted)};
     sections[3] = (struct section){"Changes", "Nothing was changed.", change_columns, change_row,
                                    following->changes != NULL ? changes_of_people(report) : NULL};
+    sections[4] = (struct section){"Exceptions in force", "There is none.", grant_columns,
+                                   grant_row, json_incref(following->grants)};
+    sections[5] = (struct section){"Made safe", "Nothing had to be.", made_safe_columns,
+                                   made_safe_row, json_incref(following->made_safe)};
+    sections[6] = (struct section){"Denials sent to collectors", "None.", export_columns,
+                                   export_row, json_incref(following->exports)};
 }
 
 /* For the governors numbers are enough. */
 static char *counts_text(const struct section sections[SECTIONS], char out[REPORT_WORDS_MAX])
 {
     snprintf(out, REPORT_WORDS_MAX,
-             "Incidents that were open: %zu. Faults of the filter: %zu. Exceptions in force: %zu. "
-             "Changes of "
-             "lists and rules: %zu.",
+             "Incidents that were open: %zu. Faults of the filter: %zu. Exceptions granted: %zu. "
+             "Changes of lists and rules: %zu. Exceptions in force: %zu.",
              json_array_size(sections[0].records), json_array_size(sections[1].records),
-             json_array_size(sections[2].records), json_array_size(sections[3].records));
+             json_array_size(sections[2].records), json_array_size(sections[3].records),
+             json_array_size(sections[4].records));
     return out;
 }
 
@@ -386,6 +407,23 @@ void report_following_html(const struct report *report, FILE *out)
     following_write(report, out, true);
 }
 
+/* For the head: before and after may name devices. */
+static json_t *changes_short(const struct report *report)
+{
+    json_t *list = json_array(), *people = changes_of_people(report), *change;
+    char target[CELL_MAX];
+    size_t index;
+
+    json_array_foreach(people, index, change) json_array_append_new(
+        list, json_pack("{sO,sO,ss,ss,ss,ss}", "number", json_object_get(change, "number"), "time",
+                        json_object_get(change, "time"), "by",
+                        text_of(json_object_get(change, "by"), "login"), "action",
+                        text_of(change, "action"), "target", change_target(report, change, target),
+                        "reason", text_of(change, "reason")));
+    json_decref(people);
+    return list;
+}
+
 void report_following_json(const struct report *report, json_t *object)
 {
     const struct report_following *following = &report->following;
@@ -403,6 +441,10 @@ void report_following_json(const struct report *report, json_t *object)
         json_object_set(object, "faults", following->faults);
     if (following->grants != NULL && report_has_details(report))
         json_object_set(object, "exceptions", following->grants);
-    if (following->changes != NULL)
+    if (following->granted != NULL)
+        json_object_set(object, "exceptions-granted", following->granted);
+    if (following->changes != NULL && report_has_details(report))
         json_object_set(object, "changes", following->changes);
+    else if (following->changes != NULL)
+        json_object_set_new(object, "changes", changes_short(report));
 }

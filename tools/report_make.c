@@ -355,6 +355,7 @@ void report_free(struct report *report)
     json_decref(report->following.faults);
     json_decref(report->following.changes);
     json_decref(report->following.grants);
+    json_decref(report->following.granted);
     json_decref(report->following.made_safe);
     json_decref(report->following.exports);
     free(report->warnings);

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -146,6 +147,29 @@ def test_cases_and_incidents(place):
     place.command("changes", "verify")
     report = place.command("report").stdout
     holds("a project on mental health" in report, f"the report does not tell of the incident:\n{report}")
+
+
+def test_exceptions_granted_are_in_the_head_s_report(place):
+    resolver = opened(place)
+    resolver.ask("www.harm.example")
+    wait_for("the record", lambda: place.denials("--name", "harm.example"))
+    place.command("allow", "chess.example", "--group", "pupils", "--for", "45m", "--reason", "the chess club")
+    place.command("allow", "over.example", "--group", "pupils", "--for", "45m", "--reason", "a short lesson")
+    place.command("deny", "noise.example", "--device", "02:00:5e:10:00:01", "--for", "45m", "--reason", "a quarrel")
+    place.command("revoke", "2", "--reason", "over")
+    grant, over, noise = place.json("report", "--audience", "head")["exceptions-granted"]
+    same((grant["kind"], grant["target"], grant["for"], grant["reason"]), ("allow", "chess.example", "pupils", "the chess club"))
+    holds(grant["by"] and re.match("20..-..-..", grant["until"]), f"who and until when: {grant}")
+    same((over["target"], over["until"].split(" by ")[0]), ("over.example", "taken back"), "one that ended before its time")
+    same(noise["for"], "a device", "for whom, to the head")
+    same(place.json("report")["exceptions-granted"][2]["for"], "02:00:5e:10:00:01", "for whom, to the coordinator")
+    for form in ("text", "html", "json"):
+        told = place.command("report", "--audience", "head", "--format", form).stdout
+        for words in ("chess.example", "over.example", "the chess club", "taken back"):
+            holds(words in re.sub(r"\s+", " ", told), f"{form}: no word of {words}:\n{told}")
+        holds("5e:10" not in told, f"{form}: the head is told of a device")
+    same([one["target"] for one in place.json("report")["exceptions"]], ["chess.example", "noise.example"], "in force")
+    holds("Exceptions granted: 3." in re.sub(r"\s+", " ", place.command("report", "--audience", "governors").stdout), "the governors' number")
 
 
 def test_nightly_report(place):
