@@ -373,26 +373,76 @@ static void addresses_compare(struct comparison *comparison, const struct config
     }
 }
 
-static const char *device_group(const struct config *config, const char *name)
+static const struct config_device *device_of(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->device_count; i++) {
-        const struct config_device *device = &config->devices[i];
-        if (strcmp(device->name, name) == 0)
-            return device->group == CONFIG_NONE ? "" : config->groups[device->group].name;
+        if (strcmp(config->devices[i].name, name) == 0)
+            return &config->devices[i];
     }
-    return "";
+    return NULL;
+}
+
+static const char *device_group(const struct config *config, const struct config_device *device)
+{
+    return !device || device->group == CONFIG_NONE ? "" : config->groups[device->group].name;
+}
+
+static bool has_address(const struct config_device *device, const struct address *address)
+{
+    for (size_t i = 0; i < device->address_count; i++) {
+        if (address_equal_host(&device->addresses[i], address))
+            return true;
+    }
+    return false;
+}
+
+/* Whether somebody else may be the device now. Addresses are nobody's word where a MAC address is
+ * known to be another's, but it need not be known. */
+static bool device_is_other(const struct config_device *was, const struct config_device *is)
+{
+    if (was->mac.set != is->mac.set ||
+        memcmp(was->mac.bytes, is->mac.bytes, sizeof was->mac.bytes) != 0)
+        return true;
+    for (size_t i = 0; i < is->address_count; i++) {
+        if (!has_address(was, &is->addresses[i]))
+            return true;
+    }
+    return false;
 }
 
 static void devices_compare(struct comparison *comparison, const struct config *config)
 {
     for (size_t i = 0; i < config->device_count; i++) {
         const char *name = config->devices[i].name;
-        const char *was = device_group(comparison->before.config, name);
-        const char *is = device_group(comparison->after.config, name);
+        const struct config_device *before = device_of(comparison->before.config, name);
+        const struct config_device *after = device_of(comparison->after.config, name);
+        const char *was = device_group(comparison->before.config, before);
+        const char *is = device_group(comparison->after.config, after);
         if (strcmp(was, is) != 0)
             tell(comparison, "the device %s would be of %s%s and was of %s%s", name,
                  *is ? "the group " : "its subnet's group", is,
                  *was ? "the group " : "its subnet's group", was);
+        else if (*is && device_is_other(before, after))
+            tell(comparison, "another device would be %s, of the group %s", name, is);
+    }
+}
+
+/* Whoever may tell a device's MAC address may tell any. */
+static void forwarders_compare(struct comparison *comparison)
+{
+    const struct config *before = comparison->before.config, *after = comparison->after.config;
+    char text[ADDRESS_TEXT_MAX];
+
+    for (size_t i = 0; i < after->forwarder_count; i++) {
+        const struct address_prefix *is = &after->forwarders[i];
+        struct address first = prefix_first(is);
+        bool covered = false;
+        for (size_t j = 0; j < before->forwarder_count && !covered; j++)
+            covered = before->forwarders[j].length <= is->length &&
+                      address_in_prefix(&first, &before->forwarders[j]);
+        if (!covered)
+            tell(comparison, "%s would be believed about which device asks",
+                 address_prefix_text(is, text));
     }
 }
 
@@ -491,6 +541,7 @@ int policy_loosened(const struct config *before, const struct config *after, int
         addresses_compare(&comparison, after);
         devices_compare(&comparison, before);
         devices_compare(&comparison, after);
+        forwarders_compare(&comparison);
         others_compare(&comparison);
         if (comparison.arena.failed)
             code = bl_error_set(error, -ENOMEM, "no memory to compare the configurations");

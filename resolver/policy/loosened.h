@@ -7,8 +7,9 @@
  * category may still deny the name: what is doubtful counts as loosened.
  *
  * Also told: groups, categories and subscribed lists that are gone, seals broken, addresses and
- * devices that come to another group or may ask for the first time, safe search and walled gardens
- * given up, addresses of the inside let in, and further managers.
+ * devices that come to another group or may ask for the first time, devices that others may be now,
+ * forwarders whose word for a device is taken, safe search and walled gardens given up, addresses
+ * of the inside let in, and further managers.
  *
  * Threads: any. Allocates; not for the query path.
  */

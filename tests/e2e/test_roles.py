@@ -192,6 +192,14 @@ def test_who_signed_on(place):
     same(done.returncode, 0, done.stderr)
     by = office.changes()[-1]["by"]
     same((by["user"], by["uid"], by["login"]), ("root", 0, OTHER), "who it was")
+    if shutil.which("sudo"):  # the real one, from root's shell: nobody signed on for it but the login stays
+        def sign_on():
+            pathlib.Path("/proc/self/loginuid").write_text(str(pwd.getpwnam(OTHER).pw_uid), encoding="ascii")
+        done = place.run("sudo", "-n", "-u", MANAGER, office.command, "--config", place.config_path, "deny", "c.example",
+                         "-g", "pupils", "--for", "1h", "-r", "by sudo", cwd="/", preexec_fn=sign_on)
+        same(done.returncode, 0, done.stderr)
+        by = office.changes()[-1]["by"]
+        same((by["user"], by["login"]), (MANAGER, OTHER), "who it was, by sudo")
     done = office.as_user(PLAIN, "deny", "b.example", "-g", "pupils", "--for", "1h", "-r", "a lesson", login=MANAGER)
     same(done.returncode, 3, "the login of a manager is no role: " + done.stderr)
     last = office.changes()[-1]

@@ -58,6 +58,10 @@ static const struct change CHANGES[] = {
     {"[10.2.0.0/16]", "[10.2.0.0/16, 10.1.128.0/17]",
      "would be of the group staff and was of pupi"},
     {"group: pupils}", "group: staff}", "the device tablet would be of the group staff"},
+    {"'02:00:00:00:00:07'", "'02:00:00:00:00:08'", "another device would be tablet"},
+    {"mac: '02:00:00:00:00:07'", "mac: '02:00:00:00:00:07', addresses: [10.2.0.7]",
+     "another device would be tablet, of the group pupils"},
+    {"devices: ", "forwarders: [10.9.0.1]\ndevices: ", "10.9.0.1/32 would be believed about"},
     {"manager: [m]", "manager: [m, n]", "members of n might change the filter"},
     {"requires-approval: true", "requires-approval: false", "a second manager would no longer be"},
     /* whole things */
