@@ -574,10 +574,22 @@ static int blocks_find(struct search *search, const struct days_now *now)
     return code;
 }
 
+static void day_forget(struct search *search)
+{
+    free(search->rules);
+    free(search->clients);
+    free(search->names);
+    search->rule_count = 0;
+    search->rules = search->clients = search->names = NULL;
+    search->found_count = 0;
+}
+
 static int day_search(void *user, const struct days_now *now)
 {
     struct search *search = user;
 
+    /* A damaged day was left in the middle: what was found in it is not of this one. */
+    day_forget(search);
     /* A case of another journal than those of this day cannot be here. */
     uint64_t sequence = now->filter->case_number >> JOURNAL_INDEX_BITS;
     int code =
@@ -589,12 +601,7 @@ static int day_search(void *user, const struct days_now *now)
         code = waiting_find(search, now);
     if (code == 0)
         code = found_tell(search, now);
-    free(search->rules);
-    free(search->clients);
-    free(search->names);
-    search->rule_count = 0;
-    search->rules = search->clients = search->names = NULL;
-    search->found_count = 0;
+    day_forget(search);
     return code == 0 && damaged ? -EBADMSG : code;
 }
 

@@ -231,6 +231,48 @@ static void nothing_stays_in_journals(void **state)
     legend_free(legend);
 }
 
+struct second_day {
+    int64_t start_ms;
+    uint64_t count;
+};
+
+static int second_add(void *user, const struct denial_record *record)
+{
+    struct second_day *second = user;
+
+    second->count += record->wall_ms >= second->start_ms ? record->count : 0;
+    return 0;
+}
+
+/* Whatever page of a day is damaged, and wherever its reading ends: the next day has its own
+ * records, each once, and no other. */
+static void a_damaged_day_changes_no_other(void **state)
+{
+    struct denials_filter filter = {.since_ms = now_ms - 40 * day_ms - day_ms / 2};
+    uint8_t page[4096], damaged[4096];
+    char path[PATH_MAX + 64];
+    struct day day;
+    (void)state;
+
+    filter.until_ms = filter.since_ms + 2 * day_ms;
+    day_of(now_ms - 40 * day_ms, &day);
+    snprintf(path, sizeof(path), "%s/denials/%s.mdb", folder, day.text);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    for (off_t at = 2 * 4096; pread(fd, page, sizeof(page), at) == sizeof(page); at += 4096)
+        for (uint8_t pattern = 0; pattern < 8; pattern++) {
+            struct second_day second = {.start_ms = day.end_ms};
+            memcpy(damaged, page, sizeof(page));
+            for (size_t i = 16; i < sizeof(page); i += 1u + pattern % 4)
+                damaged[i] = pattern < 4 ? 0xff : (uint8_t)(damaged[i] + 0x70);
+            assert_int_equal(pwrite(fd, damaged, sizeof(damaged), at), sizeof(damaged));
+            assert_int_equal(denials_search(folder, &filter, second_add, &second, NULL), 0);
+            assert_int_equal(second.count, 100);
+            assert_int_equal(pwrite(fd, page, sizeof(page), at), sizeof(page));
+        }
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,7 +280,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(categories_have_their_own_time, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_held_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(the_writer_goes_on_after_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(nothing_stays_in_journals, setup, teardown)};
+        cmocka_unit_test_setup_teardown(nothing_stays_in_journals, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_damaged_day_changes_no_other, setup, teardown)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
