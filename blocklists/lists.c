@@ -112,6 +112,27 @@ int bl_lists_current(const char *state, uint64_t *out_generation, char out_path[
     return 0;
 }
 
+int bl_lists_open(const char *path, uint64_t generation, struct bl_store **out_store,
+                  struct bl_error *error)
+{
+    struct bl_store *store;
+    uint64_t found;
+    int rc = bl_store_open(path, &store, error);
+
+    if (rc < 0)
+        return rc;
+    found = bl_store_generation(store);
+    if (found == generation) {
+        *out_store = store;
+        return 0;
+    }
+    bl_store_close(store);
+    return bl_error_set(error, -EBADMSG,
+                        "%s is generation %" PRIu64 " by what it says of itself: somebody has "
+                        "changed its name, or put another file in its place",
+                        path, found);
+}
+
 static int number_order(const void *a, const void *b)
 {
     uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
@@ -474,7 +495,7 @@ int bl_lists_rollback_guarded(const char *state, uint64_t generation, const stru
             rc = bl_error_set(error, -ENAMETOOLONG, "the path of the state folder is too long");
         /* What cannot be opened is not put in force. */
         if (rc == 0)
-            rc = bl_store_open(path, &store, error);
+            rc = bl_lists_open(path, number, &store, error);
         if (rc == 0)
             rc = guard_ask(guard, state, current, store, error);
         bl_store_close(store);

@@ -33,6 +33,12 @@ int bl_lists_current(const char *state, uint64_t *out_generation, char out_path[
 int bl_lists_adopt(const char *state, int staged_fd, unsigned keep, uint64_t *out_generation,
                    struct bl_error *error);
 
+/* Opens a generation by its path: as bl_store_open(), and -EBADMSG where the file is another
+ * generation by what it says of itself. */
+struct bl_store;
+int bl_lists_open(const char *path, uint64_t generation, struct bl_store **out_store,
+                  struct bl_error *error);
+
 /* The generation that was in force before the current, and is kept: -ENOENT where there is none. */
 int bl_lists_before(const char *state, uint64_t *out_generation, struct bl_error *error);
 

@@ -34,7 +34,7 @@ static bool generation_is_whole(const char *state, uint64_t generation)
     bool whole;
 
     snprintf(path, sizeof path, "%s/lists/%08" PRIu64 ".mdb", state, generation);
-    whole = bl_store_open(path, &store, NULL) == 0 && bl_store_verify(store, NULL) == 0;
+    whole = bl_lists_open(path, generation, &store, NULL) == 0 && bl_store_verify(store, NULL) == 0;
     bl_store_close(store);
     return whole;
 }
@@ -90,7 +90,7 @@ void mender_prepare(struct daemon *daemon)
 
     if (bl_lists_current(daemon->state, &damaged, path, &why) < 0)
         return;
-    if (bl_store_open(path, &store, &why) == -EBADMSG &&
+    if (bl_lists_open(path, damaged, &store, &why) == -EBADMSG &&
         generation_before(daemon->state, damaged, &generation, &error) == 0)
         mending_tell(daemon, damaged, generation, why.text);
     bl_store_close(store);

@@ -55,19 +55,34 @@ static void world_free(struct world *world)
     free(world);
 }
 
+/* The lists in force, which must be the generation that their name says. */
+static int lists_open(const char *state, struct bl_store **out_store, struct bl_error *error)
+{
+    char path[BL_PATH_MAX];
+    uint64_t generation;
+    int code = bl_lists_current(state, &generation, path, error);
+
+    if (code < 0)
+        return code;
+    code = bl_lists_open(path, generation, out_store, error);
+    return code == -ENOENT
+               ? bl_error_set(error, -EBADMSG,
+                              "%s, which has the lists in force, is not there any more: please put "
+                              "it back, or choose another generation with `chalkgate lists "
+                              "rollback`",
+                              path)
+               : code;
+}
+
 /* Everything that follows from a configuration. `world` is freed on failure, `rules` are taken. */
 static int world_fill(struct world *world, struct policy_rules *rules, struct world **out_world,
                       struct bl_error *error)
 {
     const struct config *config = world->config;
-    char path[BL_PATH_MAX];
-    uint64_t generation;
     int code;
 
     world->references = 1;
-    code = bl_lists_current(config->state, &generation, path, error);
-    if (code == 0)
-        code = bl_store_open(path, &world->store, error);
+    code = lists_open(config->state, &world->store, error);
     if (code < 0) {
         policy_rules_free(rules);
         goto fail;

@@ -1,6 +1,7 @@
 """The lists in force cut or written to on the disk, while they are in use: nothing listed is let through, and the
 generation before takes their place."""
 import os
+import shutil
 import threading
 
 import dns
@@ -131,6 +132,27 @@ def test_found_at_the_start(place):
     path = opened(place)
     os.truncate(path, 5000)
     mended(place, place.resolver())
+
+
+def test_another_generation_in_its_place(place):
+    path = opened(place)
+    shutil.copy(path, path.with_suffix(".copy"))
+    shutil.copy(file_of(place, 1), path)
+    mended(place, place.resolver())
+    place.resolvers[-1].stop()
+    os.replace(path.with_suffix(".copy"), file_of(place, 1))
+    done = place.command("lists", "rollback", "2", expect=1)
+    holds("by what it says of itself" in done.stderr, done.stderr)
+
+
+def test_not_there_at_the_start(place):
+    path = opened(place)
+    path.unlink()
+    resolver = place.resolver(wait=False)
+    same(resolver.process.wait(30), 1, "it does not start")
+    holds("is not there any more" in resolver.log() and "lists rollback" in resolver.log(), resolver.log())
+    place.command("lists", "rollback")
+    same(place.resolver().ask(LISTED[7]).rcode, "NXDOMAIN", "what the message advises")
 
 
 def test_the_only_one_at_the_start(place):
