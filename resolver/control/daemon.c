@@ -105,14 +105,18 @@ static int config_read(const char *path, struct config **out_config, struct bl_e
 }
 
 /* What was settled when the process began and needs another one to change. */
-static void restart_advise(const struct daemon *daemon, const struct config *config)
+static void restart_defer(const struct daemon *daemon, struct config *config)
 {
+    char *state = realpath(config->state, NULL);
+
     if (!listeners_fit(daemon->listeners, config))
         log_warning("`listen` or `workers` has changed in %s: that takes effect with a restart",
                     daemon->config_path);
-    if (strcmp(config->state, daemon->state) != 0)
+    if (strcmp(state ? state : config->state, daemon->state) != 0)
         log_warning("`state` has changed in %s: that takes effect with a restart",
                     daemon->config_path);
+    free(state);
+    config->state = daemon->state; /* until then, lists of another folder are not ours */
 }
 
 int daemon_reload(struct daemon *daemon, const struct rules_change *change, json_t *reply,
@@ -140,7 +144,7 @@ int daemon_reload(struct daemon *daemon, const struct rules_change *change, json
             return reload_refuse(daemon, code, error);
         return reload_wait(daemon, change->actor->login);
     }
-    restart_advise(daemon, config);
+    restart_defer(daemon, config);
     log_set_level((enum log_level)config->log_level);
     code = rules_world(daemon, config, before->config, change, &world, error);
     if (code == 0 && !readers_same(before->config, config))

@@ -1,6 +1,8 @@
 """A seal is for good: neither a state.mdb that is lost or damaged nor an older backup takes it off."""
+import signal
+
 import lab
-from lab import holds, same
+from lab import holds, same, wait_for
 from test_sealed import BAD, configure, denied, opened
 
 
@@ -43,6 +45,22 @@ def test_a_lost_or_damaged_state_loses_no_seal(place):
     refused_at_the_start(place, "which categories are sealed cannot be read")
     done = place.command("allow", "x.test", "--group", "pupils", "--permanent", "--reason", "a try", expect=None)
     holds(done.returncode != 0 and "cannot be read" in done.stderr, done.stderr)
+
+
+def test_a_reload_with_another_state_folder(place):
+    """Its lists wait for a restart, as the warning says."""
+    opened(place)
+    ours = place.state
+    place.state = place.folder / "other"
+    configure(place)
+    place.command("lists", "import", "--category", "illegal", place.list_of("few", ["x.test"]))
+    place.state = ours
+    configure(place)
+    resolver = place.resolver()
+    place.config_path.write_text(place.config_path.read_text().replace(str(ours), str(place.folder / "other")))
+    resolver.signal(signal.SIGHUP)
+    wait_for("the reload", lambda: "`state` has changed" in resolver.log() and "reloaded" in resolver.log())
+    denied(resolver, "a reload")
 
 
 def test_an_older_backup_loses_no_seal(place):
