@@ -267,7 +267,44 @@ static void export_row(const struct report *report, const json_t *export, char c
     cell(cells[4], text_of(export, "last_error"));
 }
 
-enum { SECTIONS = 7 };
+static void selftest_row(const struct report *report, const json_t *change, char cells[][CELL_MAX])
+{
+    const json_t *after = json_object_get(change, "after");
+    size_t used = 0, index;
+    json_t *failure;
+
+    (void)report;
+    cell(cells[0], text_of(change, "time_text"));
+    cell(cells[1], text_of(json_object_get(change, "by"), "login"));
+    for (int i = 0; i < 2; i++)
+        snprintf(
+            cells[2 + i], CELL_MAX, "%lld",
+            (long long)json_integer_value(json_object_get(after, i == 0 ? "passed" : "failed")));
+    cells[4][0] = '\0';
+    json_array_foreach(json_object_get(after, "failures"), index, failure)
+    {
+        if (used + 1 < CELL_MAX)
+            used += (size_t)snprintf(cells[4] + used, CELL_MAX - used, "%s%s",
+                                     index > 0 ? "; " : "", json_string_value(failure));
+    }
+}
+
+static json_t *selftests(const struct report *report)
+{
+    json_t *list = json_array(), *change;
+    size_t index;
+
+    json_array_foreach(report->following.changes, index, change)
+    {
+        if (strcmp(text_of(change, "action"), "selftest") == 0 &&
+            report_change_ms(change) >= report->since_ms &&
+            report_change_ms(change) < report->until_ms)
+            json_array_append(list, change);
+    }
+    return list;
+}
+
+enum { SECTIONS = 8 };
 
 static void sections_make(const struct report *report, struct section sections[SECTIONS])
 {
@@ -275,6 +312,8 @@ static void sections_make(const struct report *report, struct section sections[S
                                                    "State", "Outcome", NULL};
     static const char *const fault_columns[] = {"No", "Reported", "Name", "State", "What", NULL};
     static const char *const grant_columns[] = {"No", "Exception", "For", "Until", "Reason", NULL};
+    static const char *const selftest_columns[] = {"When",   "By",          "Passed",
+                                                   "Failed", "What failed", NULL};
     static const char *const granted_columns[] = {"Granted", "By",     "Exception",
                                                   "Until",   "Reason", NULL};
     static const char *const change_columns[] = {"No", "When", "Who", "What", "Reason", NULL};
@@ -295,6 +334,8 @@ static void sections_make(const struct report *report, struct section sections[S
                                    grant_row, json_incref(following->grants)};
     sections[5] = (struct section){"Made safe", "Nothing had to be.", made_safe_columns,
                                    made_safe_row, json_incref(following->made_safe)};
+    sections[7] = (struct section){"Self-tests", "None was made.", selftest_columns, selftest_row,
+                                   following->changes != NULL ? selftests(report) : NULL};
     sections[6] = (struct section){"Denials sent to collectors", "None.", export_columns,
                                    export_row, json_incref(following->exports)};
 }

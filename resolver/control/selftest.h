@@ -23,4 +23,11 @@
  * "passed": N, "failed": N} to `reply`. 0, or -ENOMEM. A failed check is a result, not an error. */
 int selftest_run(struct world *world, struct moment moment, json_t *reply, struct bl_error *error);
 
+/* Then, over the network, asks each address that is listened on, and an upstream through it, and
+ * adds what status_describe() warns of. It waits some seconds for what does not answer. */
+struct config;
+struct daemon;
+int selftest_outside(struct daemon *daemon, const struct config *config, json_t *reply,
+                     struct bl_error *error);
+
 #endif

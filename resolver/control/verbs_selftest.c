@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "resolver/base/clock.h"
@@ -10,6 +11,7 @@
 #include "resolver/control/daemon.h"
 #include "resolver/control/rules.h"
 #include "resolver/control/selftest.h"
+#include "resolver/denials/alert.h"
 
 /* The last result stays in the state folder, for reports and for who asks when the check was made.
  * A new one takes its place whole. */
@@ -26,6 +28,52 @@ static int result_keep(const char *state, const json_t *result, struct bl_error 
     return 0;
 }
 
+enum { FAILURES_KEPT = 20 };
+
+/* What was not in order, in words; the first ones. */
+static json_t *failures(const json_t *result)
+{
+    json_t *list = json_array(), *check;
+    char text[600];
+    size_t i;
+
+    json_array_foreach(json_object_get(result, "checks"), i, check)
+    {
+        const char *group = json_string_value(json_object_get(check, "group"));
+        if (json_is_true(json_object_get(check, "passed")) ||
+            json_array_size(list) == FAILURES_KEPT)
+            continue;
+        snprintf(text, sizeof text, "%.60s%s%.60s, %.300s: %.60s, not %.60s", group,
+                 *group ? ", " : "", json_string_value(json_object_get(check, "check")),
+                 json_string_value(json_object_get(check, "subject")),
+                 json_string_value(json_object_get(check, "found")),
+                 json_string_value(json_object_get(check, "expected")));
+        json_array_append_new(list, json_string(text));
+    }
+    return list;
+}
+
+/* Somebody is to know before the school day, where there is a command for alerts. */
+static void failure_tell(struct daemon *daemon, const struct world *world, const json_t *result)
+{
+    json_int_t failed = json_integer_value(json_object_get(result, "failed"));
+    char when[40], text[160];
+    time_t seconds = (time_t)json_integer_value(json_object_get(result, "time"));
+    struct tm local;
+
+    if (failed == 0 || world->config->alerts.command_count == 0 || daemon->alerts == NULL)
+        return;
+    localtime_r(&seconds, &local);
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S%z", &local);
+    snprintf(text, sizeof text,
+             "%lld checks of the self-test failed; `chalkgate selftest` shows "
+             "them",
+             (long long)failed);
+    alerts_raise(daemon->alerts, json_pack("{ss,ss,ss,ss,sI,so}", "time", when, "kind",
+                                           "selftest-failed", "severity", "high", "text", text,
+                                           "failed", failed, "failures", failures(result)));
+}
+
 /* An entry of the change log: the evidence that checks were made, which nobody can slip in later.
  */
 static void result_note(struct daemon *daemon, const struct caller *caller, const json_t *result)
@@ -34,10 +82,12 @@ static void result_note(struct daemon *daemon, const struct caller *caller, cons
 
     pthread_mutex_lock(&daemon->change);
     rules_note(daemon, &actor, "selftest", "filter", NULL,
-               json_pack("{sO,sO,sO}", "passed", json_object_get(result, "passed"), "failed",
+               json_pack("{so,sO,sO,sO}", "failures", failures(result), "passed",
+                         json_object_get(result, "passed"), "failed",
                          json_object_get(result, "failed"), "generation",
                          json_object_get(result, "generation")),
-               "what each group is refused was asked through the path of its devices");
+               "what each group is refused was asked through the path of its devices, and the "
+               "resolver over the network");
     pthread_mutex_unlock(&daemon->change);
 }
 
@@ -57,6 +107,10 @@ static int handle_selftest(struct daemon *daemon, const struct caller *caller, j
                         json_integer((json_int_t)bl_store_generation(world->store)));
     json_object_set_new(reply, "policy-version", json_integer(policy_version(world->policy)));
     code = selftest_run(world, now, reply, error);
+    if (code == 0)
+        code = selftest_outside(daemon, world->config, reply, error);
+    if (code == 0)
+        failure_tell(daemon, world, reply);
     world_unref(world);
     if (code < 0)
         return code;

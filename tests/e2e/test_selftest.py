@@ -6,10 +6,10 @@ from lab import holds, same
 from upstream import Upstream
 
 
-def opened(place, port=None):
+def opened(place, port=None, more=""):
     """`port`: of the upstream, where it is not one that answers."""
     port = port or place.enter(Upstream()).port
-    place.configure(upstreams=[f"127.0.0.1:{port}"],
+    place.configure(upstreams=[f"127.0.0.1:{port}"], more=more,
                     groups={"pupils": (["127.0.0.1/32", "::1/128"], ["ads", "games"]), "staff": (["127.0.0.2/32"], ["ads"])})
     for category in ("ads", "games", "gambling"):
         place.command("lists", "import", "--category", category, "--reason", "x",
@@ -43,6 +43,27 @@ def test_silent_upstream_is_found(place):
     told = place.json("selftest", expect=1)
     same([one["check"] for one in told["checks"] if not one["passed"]][:1], ["through an upstream"], "what failed")
     holds("FAILED" in place.command("selftest", expect=1).stdout, "the table names what failed")
+
+
+def test_the_whole_result_is_on_record(place):
+    """What the listener and status say, too: in the kept result, the change log, the reports and an alert."""
+    catcher = place.write("catch.sh", "#!/bin/sh\ncat >> \"$1\"\n")
+    catcher.chmod(0o755)
+    resolver = opened(place, port=place.free_port(), more=f"alerts: {{command: [{catcher}, {place.folder}/caught]}}\n")
+    told = place.json("selftest", expect=1)
+    kept = json.loads((place.state / "selftest.json").read_text())
+    same([kept[key] for key in ("checks", "passed", "failed")], [told[key] for key in ("checks", "passed", "failed")], "what is kept")
+    entry = [one for one in place.json("changes") if one["action"] == "selftest"][-1]["after"]
+    same([entry["passed"], entry["failed"]], [told["passed"], told["failed"]], "the entry's numbers")
+    holds(entry["failures"][0].startswith("through an upstream"), f"the entry's failures: {entry['failures']}")
+    alert = json.loads(lab.wait_for("an alert", lambda: (place.folder / "caught").exists() and (place.folder / "caught").read_text()))
+    same([alert["kind"], alert["failed"]], ["selftest-failed", told["failed"]], "the alert")
+    resolver.ask("ads.example")
+    lab.wait_for("a denial, for a report", place.denials)
+    for audience in ("dsl", "head"):
+        for form in ("text", "html"):
+            report = place.command("report", "--since", "-1h", "--audience", audience, "--format", form).stdout
+            holds("Self-tests" in report and "upstream" in report, f"{audience}, {form}: no word of what failed:\n{report}")
 
 
 def test_without_a_resolver(place):
