@@ -73,6 +73,16 @@ static json_t *session_new(const struct act *act, const struct address *address,
     return session;
 }
 
+/* It comes from log-on scripts and RADIUS, and is shown in terminals. */
+static bool user_is_fine(const char *user)
+{
+    for (const char *at = user; at && *at; at++) {
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            return false;
+    }
+    return user && *user && strlen(user) <= 100;
+}
+
 int act_session_start(struct act *act, const json_t *request, json_t *reply, struct bl_error *error)
 {
     const char *where = text_of(request, "address"), *user = text_of(request, "user");
@@ -86,8 +96,10 @@ int act_session_start(struct act *act, const json_t *request, json_t *reply, str
 
     if (!where || address_parse(where, 0, &address) < 0)
         return bl_error_set(error, -EINVAL, "at which address? --address ADDRESS");
-    if (!user || !*user || strlen(user) > 100)
-        return bl_error_set(error, -EINVAL, "who signs on? --user NAME");
+    if (!user_is_fine(user))
+        return bl_error_set(error, -EINVAL,
+                            "who signs on? --user NAME, of up to 100 characters, none of them a "
+                            "control character");
     if (!group || config_group_find(act->config, group) < 0)
         return bl_error_set(error, -EINVAL, "there is no group \"%.80s\"", group ? group : "");
     if (length_ms <= 0)

@@ -302,6 +302,10 @@ static void devices_and_sessions(void **state)
     assert_int_equal(rules->grant_count, 3);
     assert_string_equal(rules->grants[2].user, "b.jones");
     policy_rules_free(rules);
+    assert_refused(school, act_session_start,
+                   json_pack("{s:s, s:s, s:s, s:i}", "address", "10.1.0.5", "user", "b\x1b[2J",
+                             "group", "staff", "seconds", 60),
+                   -EINVAL, "control character");
     assert_done(school, act_session_end, json_pack("{s:s}", "user", "b.jones"));
     assert_refused(school, act_session_end, json_pack("{s:s}", "address", "10.1.0.5"), -ENOENT,
                    "nobody");
