@@ -2,6 +2,7 @@
 import json
 import re
 import socket
+import struct
 import threading
 import time
 
@@ -200,6 +201,41 @@ def test_damaged_state(place):
     resolver.stop()
     path.write_bytes(whole)
     verdicts(place.resolver(), chess="NOERROR")
+    same(place.json("changes", "verify")["whole"], True, "the chain")
+
+
+def ask_all(resolver, names):
+    """The answer code of each name, over one connection."""
+    with socket.create_connection(("127.0.0.1", resolver.port), timeout=60) as sock:
+        wires = (dns.query(name, ident=ident) for ident, name in enumerate(names))
+        sender = threading.Thread(target=sock.sendall, args=(b"".join(struct.pack(">H", len(one)) + one for one in wires),))
+        sender.start()
+        answers = [dns.Message(dns.tcp_read(sock)) for _ in names]
+        sender.join()
+    return {names[one.ident]: one.rcode for one in answers}
+
+
+def test_ten_thousand_grants(place):
+    """All are there after a restart, and each is found: in the answers and on record."""
+    count = 10000
+    names = [f"n{at}.many.example" for at in range(count)]
+    allowed = names[::10]
+    upstream = place.enter(Upstream())
+    place.configure(upstreams=[f"127.0.0.1:{upstream.port}"])
+    place.command("lists", "import", "--category", "ads", "--reason", "x", place.list_of("ads", [*allowed, "listed.example"]))
+    place.run(lab.BUILD / "tests" / "make-grants", place.state, count, expect=0)
+    expected = {name: "NXDOMAIN" for name in names} | {name: "NOERROR" for name in allowed}
+    resolver = place.resolver()
+    same(resolver.ask(names[-1]).rcode, "NXDOMAIN", "the last one")
+    resolver.kill()
+    resolver = place.resolver()
+    got = ask_all(resolver, names)
+    wrong = [f"{name} {got[name]}" for name in names if got[name] != expected[name]]
+    same(wrong[:5], [], f"{len(wrong)} of {count} answers")
+    same(resolver.ask("listed.example").rcode, "NXDOMAIN", "a listed name that nobody allowed")
+    same(resolver.ask(f"n{count}.many.example").rcode, "NOERROR", "a name of no grant")
+    same({one["target"]: one["kind"] for one in place.json("grants")},
+         {name: "deny" for name in names} | {name: "allow" for name in allowed}, "the grants")
     same(place.json("changes", "verify")["whole"], True, "the chain")
 
 

@@ -5,3 +5,7 @@ chalkgate_unit_test(policy-state test_state.c PkgConfig::LMDB PkgConfig::JANSSON
 chalkgate_unit_test(policy-incidents test_incidents.c PkgConfig::LMDB PkgConfig::JANSSON)
 chalkgate_unit_test(policy-state-damage test_state_damage.c PkgConfig::LMDB PkgConfig::JANSSON)
 chalkgate_unit_test(policy-loosened test_loosened.c)
+
+# Thousands of grants, for tests of what many of them do.
+add_executable(make-grants ${PROJECT_SOURCE_DIR}/tests/support/make_grants.c)
+target_link_libraries(make-grants PRIVATE chalkgate-core PkgConfig::LMDB PkgConfig::JANSSON)

@@ -500,6 +500,52 @@ static void nothing_is_taken_out(void **state)
     change_abort(change);
 }
 
+static int head_verify(struct act *act, const json_t *request, json_t *reply,
+                       struct bl_error *error)
+{
+    return act_changes_verify(act, json_string_value(json_object_get(request, "head")), reply,
+                              error);
+}
+
+/* Whoever can write the file can cut the log and its head alike: the chain is whole then, and only
+ * a hash that was kept elsewhere tells. */
+static void a_head_on_paper(void **state)
+{
+    struct school *school = *state;
+    struct change *change;
+    uint8_t second[8] = {[7] = 2}, last[8] = {[7] = 3}, head[8 + 32] = {[7] = 2};
+    char paper[3][65];
+    struct bl_error error = {0};
+    json_t *reply = NULL;
+    MDB_val value;
+
+    for (int i = 0; i < 3; i++) {
+        assert_done(school, act_grant, grant_request("allow", "chess.test", 60 + i));
+        assert_int_equal(act_do(school, head_verify, json_object(), &reply, &error), 0);
+        snprintf(paper[i], sizeof paper[i], "%s",
+                 json_string_value(json_object_get(reply, "head")));
+        json_decref(reply);
+    }
+    for (int i = 0; i < 3; i++)
+        assert_done(school, head_verify, json_pack("{s:s}", "head", paper[i]));
+    assert_int_equal(change_begin(school->state, &school->actor, 0, &change, NULL), 0);
+    assert_int_equal(change_get(change, TABLE_CHANGES, second, sizeof second, &value), 0);
+    memcpy(head + 8, value.mv_data, 32);
+    assert_int_equal(change_delete(change, TABLE_CHANGES, last, sizeof last, NULL), 0);
+    assert_int_equal(change_put(change, TABLE_META, "head", 4, head, sizeof head, NULL), 0);
+    assert_int_equal(change_commit(change, NULL), 0);
+    assert_done(school, head_verify, json_object());
+    assert_done(school, head_verify, json_pack("{s:s}", "head", paper[0]));
+    assert_done(school, head_verify, json_pack("{s:s}", "head", paper[1]));
+    assert_refused(school, head_verify, json_pack("{s:s}", "head", paper[2]), -EBADMSG,
+                   "no entry has the hash that was given");
+    /* What is written on does not bring it back. */
+    assert_done(school, act_grant, grant_request("allow", "chess.test", 62));
+    assert_done(school, act_grant, grant_request("allow", "chess.test", 63));
+    assert_refused(school, head_verify, json_pack("{s:s}", "head", paper[2]), -EBADMSG,
+                   "no entry has the hash that was given");
+}
+
 static void ten_thousand_grants(void **state)
 {
     struct school *school = *state;
@@ -562,17 +608,12 @@ int main(void)
 {
 #define IN_A_SCHOOL(test) cmocka_unit_test_setup_teardown(test, school_open, school_close)
     const struct CMUnitTest tests[] = {
-        IN_A_SCHOOL(grants_last_and_end),
-        IN_A_SCHOOL(what_cannot_be_granted),
-        IN_A_SCHOOL(devices_by_their_own_name),
-        IN_A_SCHOOL(devices_and_sessions),
-        IN_A_SCHOOL(a_second_manager),
-        IN_A_SCHOOL(begins_later),
-        IN_A_SCHOOL(versions_can_be_read_again),
-        IN_A_SCHOOL(every_octet_counts),
-        IN_A_SCHOOL(nothing_is_taken_out),
-        IN_A_SCHOOL(ten_thousand_grants),
-        IN_A_SCHOOL(damaged_files),
+        IN_A_SCHOOL(grants_last_and_end),        IN_A_SCHOOL(what_cannot_be_granted),
+        IN_A_SCHOOL(devices_by_their_own_name),  IN_A_SCHOOL(devices_and_sessions),
+        IN_A_SCHOOL(a_second_manager),           IN_A_SCHOOL(begins_later),
+        IN_A_SCHOOL(versions_can_be_read_again), IN_A_SCHOOL(every_octet_counts),
+        IN_A_SCHOOL(nothing_is_taken_out),       IN_A_SCHOOL(a_head_on_paper),
+        IN_A_SCHOOL(ten_thousand_grants),        IN_A_SCHOOL(damaged_files),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
