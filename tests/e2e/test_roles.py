@@ -1,27 +1,59 @@
 """Who may do what: a manager, a viewer and somebody with no role, as real users of the operating system."""
+import grp
 import json
 import os
 import pathlib
 import pwd
 import re
 import shutil
+import signal
 
 import lab
 from lab import COMMAND, Skip, holds, need, need_root, same, wait_for
 from upstream import Upstream
 
-# Three people and the daemon's own user; the names end with our process id, so that tests side by side differ.
+# Four people and the daemon's own user; the names end with our process id, so that tests side by side differ.
+LEFT_OVER = re.compile(r"cg(?:plain|view|mgr|other|srv)(\d+)g?")
 PLAIN, VIEWER, MANAGER, OTHER, SERVICE = (f"cg{one}{os.getpid()}" for one in ("plain", "view", "mgr", "other", "srv"))
 
 
+def is_over(name):
+    """Whether this is a user or group of an earlier run, which was killed before it could clean up."""
+    found = LEFT_OVER.fullmatch(name)
+    if not found:
+        return False
+    try:
+        command = pathlib.Path(f"/proc/{found[1]}/cmdline").read_bytes()
+    except OSError:
+        return True
+    return int(found[1]) != os.getpid() and b"test_roles" not in command
+
+
+def remove_left_over(place):
+    """Takes away what SIGKILL left of earlier runs."""
+    for user in [one.pw_name for one in pwd.getpwall() if is_over(one.pw_name)]:
+        place.run("userdel", "--force", user)
+    for group in [one.gr_name for one in grp.getgrall() if is_over(one.gr_name)]:
+        place.run("groupdel", group)
+
+
+class Ended(Exception):
+    """SIGTERM, as a failure of the test that runs: what it made is taken away."""
+
+
+def end(*unused):
+    raise Ended("ended by SIGTERM")
+
+
 class People:
-    """Makes the users and groups, and takes them away again."""
+    """Makes the users and groups, and takes them away again; those of earlier runs, too."""
 
     def __init__(self, place):
         self.place = place
 
     def __enter__(self):
         need("useradd", "userdel", "groupadd", "setpriv")
+        remove_left_over(self.place)
         for group in (VIEWER, MANAGER):
             self.place.run("groupadd", "--system", group + "g", expect=0)
         for user, groups in ((PLAIN, ""), (VIEWER, VIEWER + "g"), (MANAGER, MANAGER + "g"), (OTHER, MANAGER + "g"),
@@ -327,4 +359,5 @@ def test_a_second_manager_for_a_restart(place):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, end)
     lab.main()
