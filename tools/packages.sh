@@ -22,7 +22,7 @@ test_packages=(
     libcmocka-dev python3 clang clang-format clang-tidy shellcheck git
     fstrm-bin knot-dnsutils bind9-dnsutils ldnsutils dnsperf unbound knot
     dnsmasq-base udhcpc isc-dhcp-client iproute2 procps util-linux
-    openssl faketime strace zip xz-utils zstd bzip2 libcap2-bin valgrind
+    openssl faketime strace sudo zip xz-utils zstd bzip2 libcap2-bin valgrind
     chromium
 )
 
