@@ -44,6 +44,15 @@ static int mark_write(const char *folder, const char *day)
     return 0;
 }
 
+/* Ten minutes, or $CHALKGATE_PATIENCE seconds as for the daemon's answers. */
+static unsigned deliver_ms(void)
+{
+    const char *own = getenv("CHALKGATE_PATIENCE");
+    long seconds = own != NULL ? strtol(own, NULL, 10) : 0;
+
+    return seconds > 0 && seconds < COMMAND_MS / 1000 ? (unsigned)seconds * 1000 : COMMAND_MS;
+}
+
 static int deliver(const struct config_reports *reports, const char *path, struct bl_error *error)
 {
     const char *argv[ARGUMENTS_MAX + 2] = {NULL};
@@ -54,7 +63,7 @@ static int deliver(const struct config_reports *reports, const char *path, struc
     for (; count < reports->command_count && count < ARGUMENTS_MAX; count++)
         argv[count] = reports->command[count];
     argv[count] = path;
-    return hook_run(argv, -1, COMMAND_MS, error);
+    return hook_run(argv, -1, deliver_ms(), error);
 }
 
 static int day_report(struct command *command, const struct day *day, const char *folder,

@@ -229,6 +229,46 @@ def test_a_command_that_fails_at_once(place):
     wait_for("nothing waits", lambda: alerts().get("waiting") == 0 and not alerts()["last_error"], pause=0.3)
 
 
+def test_the_form_of_json_is_documented(place):
+    page = (lab.ROOT / "tools" / "report-json.md").read_text()
+    rows = [line.split("|")[1:4] for line in page.split("\n") if line.startswith("| `")]
+    where = {key: place for keys, _, place in rows for key in re.findall("`([a-z-]+)`", keys)}
+    resolver = opened(place)
+    resolver.ask("www.harm.example")
+    wait_for("the record", lambda: place.denials("--name", "harm.example"))
+    for audience in ("dsl", "head", "governors", "review"):
+        keys = set(place.json("report", "--audience", audience))
+        same(sorted(keys - set(where)), [], f"{audience}: keys that are not documented")
+        must = {key for key, place in where.items() if "always" in place or audience in re.split("[ ,]+", place.replace("not for governors, where recorded", ""))}
+        same(sorted(must - keys), [], f"{audience}: keys that are missing")
+
+
+def test_delivery_that_hangs(place):
+    path = hook(place, f"echo $$ > {place.folder}/pid; exec sleep 1000\n")
+    place.configure(categories=(SELF_HARM, GAMBLING), more=f"reports: {{command: [{path}]}}\n",
+                    groups={"pupils": (["127.0.0.0/8", "::1/128"], ["self-harm", "gambling"])})
+    place.state.mkdir()
+    done = place.command("report", "--nightly", expect=1, env={"CHALKGATE_PATIENCE": "2"})
+    holds("will be tried again" in done.stderr, done.stderr)
+    holds(not (place.state / "reports" / ".delivered").exists(), "it counts as delivered")
+    pid = int((place.folder / "pid").read_text())
+    wait_for("the command is ended", lambda: not os.path.exists(f"/proc/{pid}"))
+    hook(place, f"echo $1 > {place.folder}/told\n")
+    place.command("report", "--nightly")
+    holds((place.folder / "told").read_text().strip().endswith(".html"), "the next night delivers it")
+
+
+def test_names_that_a_spreadsheet_would_calculate(place):
+    resolver = opened(place)
+    names = [f"{first}1.bets.example" for first in "=+-@\t"]
+    for name in names:
+        resolver.ask(name)
+    wait_for("their records", lambda: len(names_recorded(place)) == len(names))
+    for cell in names_recorded(place):
+        holds(cell[0] not in "=+-@\t\r", f"a formula: {cell!r}")
+    same([one[:3] for one in sorted(names_recorded(place))][:3], ["'+1", "'-1", "'=1"], "guarded, and readable still")
+
+
 def test_the_runner_ends_with_the_daemon(place):
     resolver = opened(place)
     def runners():
