@@ -227,6 +227,86 @@ static void zones_refused(void **state)
     assert_int_equal(zone_parse(rubbish, sizeof rubbish, &zone), -EBADMSG);
 }
 
+static void put_32(uint8_t *at, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+enum { HEADER_LEN = 44 };
+
+/* A version 2 file of one type and no changes, so that the footer rules. */
+static size_t zone_write(uint8_t *file, const char *footer)
+{
+    size_t len = 0;
+
+    for (int part = 0; part < 2; part++) {
+        memset(file + len, 0, HEADER_LEN + 10);
+        memcpy(file + len, "TZif2", 5);
+        put_32(file + len + 36, 1); /* types */
+        put_32(file + len + 40, 4); /* octets of abbreviations */
+        memcpy(file + len + HEADER_LEN + 6, "GMT", 3);
+        len += HEADER_LEN + 10;
+    }
+    return len + (size_t)snprintf((char *)file + len, 128, "\n%s\n", footer);
+}
+
+/* What a damaged file, or one that somebody made, may say. */
+static void hostile_zones_are_refused(void **state)
+{
+    static const char *const FOOTERS[] = {
+        "G0",
+        "GMT",
+        "GMT25",
+        "GMT0:60",
+        "GMT99999999999999999999",
+        "GMT0BST",
+        "GMT0BST,",
+        "GMT0BST,M3.5.0",
+        "GMT0BST,M3.5.0/1,",
+        "GMT0BST,M13.5.0,M10.5.0",
+        "GMT0BST,M0.5.0,M10.5.0",
+        "GMT0BST,M3.6.0,M10.5.0",
+        "GMT0BST,M3.5.7,M10.5.0",
+        "GMT0BST,M3.5.0/168,M10.5.0",
+        "GMT0BST,J0,J100",
+        "GMT0BST,366,100",
+        "GMT0BST,M3.5.0/1,M10.5.0,",
+        "<GMT0",
+        "<>0",
+    };
+    static const struct {
+        size_t at; /* a number of the second header, behind the first part */
+        uint32_t value;
+    } COUNTS[] = {{20, 1},          {24, UINT32_MAX}, {28, UINT32_MAX}, {32, UINT32_MAX},
+                  {32, 0x1c71c71c}, {36, 0},          {36, 257},        {40, UINT32_MAX}};
+    uint8_t file[512];
+    struct zone *zone = NULL;
+    size_t len;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof FOOTERS / sizeof *FOOTERS; i++) {
+        len = zone_write(file, FOOTERS[i]);
+        if (zone_parse(file, len, &zone) != -EBADMSG)
+            fail_msg("\"%s\" is taken", FOOTERS[i]);
+    }
+    for (size_t i = 0; i < sizeof COUNTS / sizeof *COUNTS; i++) {
+        len = zone_write(file, "GMT0");
+        put_32(file + HEADER_LEN + 10 + COUNTS[i].at, COUNTS[i].value);
+        assert_int_equal(zone_parse(file, len, &zone), -EBADMSG);
+    }
+    len = zone_write(file, "GMT0BST,M3.5.0/1,M10.5.0");
+    for (size_t cut = 0; cut < len; cut++)
+        assert_int_equal(zone_parse(file, cut, &zone), -EBADMSG);
+    put_32(file + HEADER_LEN + 10 + HEADER_LEN, 26 * 3600 + 1); /* ahead of UTC */
+    assert_int_equal(zone_parse(file, len, &zone), -EBADMSG);
+    len = zone_write(file, "GMT0BST,M3.5.0/1,M10.5.0");
+    assert_int_equal(zone_parse(file, len, &zone), 0);
+    assert_int_equal(zone_offset(zone, utc("2026-07-01T12:00")), 3600);
+    assert_int_equal(zone_next_change(zone, utc("2026-07-01T12:00")), utc("2026-10-25T01:00"));
+    zone_close(zone);
+}
+
 static void civil_days_are_right(void **state)
 {
     int32_t day;
@@ -250,10 +330,15 @@ static void civil_days_are_right(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lessons),           cmocka_unit_test(past_midnight),
-        cmocka_unit_test(leap_day),          cmocka_unit_test(clocks_go_back),
-        cmocka_unit_test(clocks_go_forward), cmocka_unit_test(zones_agree),
-        cmocka_unit_test(zones_refused),     cmocka_unit_test(civil_days_are_right),
+        cmocka_unit_test(lessons),
+        cmocka_unit_test(past_midnight),
+        cmocka_unit_test(leap_day),
+        cmocka_unit_test(clocks_go_back),
+        cmocka_unit_test(clocks_go_forward),
+        cmocka_unit_test(zones_agree),
+        cmocka_unit_test(zones_refused),
+        cmocka_unit_test(hostile_zones_are_refused),
+        cmocka_unit_test(civil_days_are_right),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
