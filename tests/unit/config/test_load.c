@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "blocklists/suffix.h"
 #include "resolver/config/config.h"
 
 static struct config *load(const char *text)
@@ -375,6 +376,32 @@ static void families_do_not_overlap(void **state)
     config_faults_free(&faults);
 }
 
+/* A service's name that is a suffix under which anybody registers would deny what nobody meant. */
+static void shipped_services_are_sound(void **state)
+{
+    struct config *config = load("upstreams: [192.0.2.53]\ngroups: {a: {}}\n");
+    char seen[BL_NAME_TEXT_MAX];
+
+    (void)state;
+    assert_true(config->service_count >= 80);
+    for (size_t i = 0; i < config->service_count; i++) {
+        const struct config_service *service = &config->services[i];
+        assert_true(service->shipped && *service->title && service->name_count > 0);
+        for (size_t j = 0; j < service->name_count; j++) {
+            const uint8_t *name = service->names[j];
+            struct bl_name parsed;
+            bl_name_text(name, seen);
+            assert_int_equal(bl_name_parse(seen, strlen(seen), &parsed), BL_NAME_FINE);
+            if (suffix_of(&parsed) != SUFFIX_NONE)
+                fail_msg("%s: %s is a public suffix", service->name, seen);
+            for (size_t k = 0; k < service->name_count; k++)
+                if (k != j && bl_name_is_below(name, service->names[k]))
+                    fail_msg("%s: %s is covered by another of its names", service->name, seen);
+        }
+    }
+    config_free(config);
+}
+
 static void manual_has_every_key(void **state)
 {
     static const char *const PATHS[] = {"`listen`",
@@ -398,11 +425,17 @@ static void manual_has_every_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shipped_file_works),   cmocka_unit_test(inheritance),
-        cmocka_unit_test(every_form),           cmocka_unit_test(broken_files),
-        cmocka_unit_test(all_at_once),          cmocka_unit_test(unreadable_files),
-        cmocka_unit_test(ten_thousand_groups),  cmocka_unit_test(manual_has_every_key),
-        cmocka_unit_test(differences_are_told), cmocka_unit_test(families_do_not_overlap),
+        cmocka_unit_test(shipped_file_works),
+        cmocka_unit_test(inheritance),
+        cmocka_unit_test(every_form),
+        cmocka_unit_test(broken_files),
+        cmocka_unit_test(all_at_once),
+        cmocka_unit_test(unreadable_files),
+        cmocka_unit_test(ten_thousand_groups),
+        cmocka_unit_test(manual_has_every_key),
+        cmocka_unit_test(differences_are_told),
+        cmocka_unit_test(families_do_not_overlap),
+        cmocka_unit_test(shipped_services_are_sound),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
