@@ -345,9 +345,13 @@ static void run_end(struct run *run)
 /* In a few words what is in force, for the log and `systemctl status`. */
 static void force_describe(const struct world *world, char *text, size_t room)
 {
-    snprintf(text, room, "%llu names on the lists, generation %llu, %u workers",
-             (unsigned long long)bl_store_name_count(world->store),
-             (unsigned long long)bl_store_generation(world->store), world->config->workers);
+    uint64_t names = bl_store_name_count(world->store);
+    unsigned workers = world->config->workers;
+
+    snprintf(text, room, "%llu name%s on the lists, generation %llu, %u worker%s",
+             (unsigned long long)names, names == 1 ? "" : "s",
+             (unsigned long long)bl_store_generation(world->store), workers,
+             workers == 1 ? "" : "s");
 }
 
 static void ready_tell(struct run *run)
@@ -462,8 +466,9 @@ int main(int argc, char **argv)
         return EXIT_COULD_NOT_RUN;
     }
     if (options.check && !options.print)
-        printf("%s is good: %zu groups, %zu categories\n", path, config->group_count,
-               config->category_count);
+        printf("%s is good: %zu group%s, %zu %s\n", path, config->group_count,
+               config->group_count == 1 ? "" : "s", config->category_count,
+               config->category_count == 1 ? "category" : "categories");
     config_free(config);
     return EXIT_FINE;
 }

@@ -146,9 +146,9 @@ static enum exit_code changes_prove(struct command *command, const struct change
         json_dumpf(reply, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else if (whole) {
-        printf("The change log is whole: %lld entries. The last one's hash is\n%s\n",
-               (long long)json_integer_value(json_object_get(reply, "count")),
-               text_of(reply, "head"));
+        long long count = (long long)json_integer_value(json_object_get(reply, "count"));
+        printf("The change log is whole: %lld %s. The last one's hash is\n%s\n", count,
+               count == 1 ? "entry" : "entries", text_of(reply, "head"));
     } else {
         printf("The change log is NOT whole: %s.\n", text_of(reply, "fault"));
     }

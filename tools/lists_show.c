@@ -187,9 +187,10 @@ static void states_print(struct command *command, const struct bl_store *store, 
             continue;
         text_safe(state.source->location, safe, sizeof safe);
         if (state.stale && stale++ < STALE_SHOWN)
-            printf("\nWarning: %s is out of date, %llu days old; `chalkgate lists update` or "
+            printf("\nWarning: %s is out of date, %llu day%s old; `chalkgate lists update` or "
                    "`lists import` refreshes it.\n",
-                   safe, (unsigned long long)state.age_s / 86400);
+                   safe, (unsigned long long)state.age_s / 86400,
+                   state.age_s / 86400 == 1 ? "" : "s");
         if (state.removed)
             printf("\n%s (%s) is no longer in the configuration; the next `chalkgate lists "
                    "update` takes it out.\n",

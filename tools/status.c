@@ -98,9 +98,10 @@ static void show_process(const json_t *status)
          number(status, "workers") == 1 ? "" : "s");
     line("Running", "%s, since %s", duration(number(status, "uptime_s"), a),
          moment(number(status, "started"), b));
-    line("Lists", "generation %lld: %s names from %lld sources, newest of %s",
+    line("Lists", "generation %lld: %s name%s from %lld source%s, newest of %s",
          number(status, "generation"), grouped(number(status, "names"), c),
-         number(status, "sources"), moment(number(status, "imported"), a));
+         number(status, "names") == 1 ? "" : "s", number(status, "sources"),
+         number(status, "sources") == 1 ? "" : "s", moment(number(status, "imported"), a));
 }
 
 /* A share in per cent with one place, "-" of nothing. */
