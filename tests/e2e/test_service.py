@@ -89,10 +89,10 @@ class Halted:
 def test_ready_reloading_stopping(place):
     manager, resolver = started(place)
     ready = manager.expect("READY=1")
-    holds("STATUS=1 names on the lists, generation 1, 2 workers" in ready, ready)
+    holds("STATUS=1 name on the lists, generation 1, 2 workers" in ready, ready)
     resolver.signal(signal.SIGHUP)
     manager.expect("RELOADING=1\nMONOTONIC_USEC=")
-    holds("STATUS=1 names" in manager.expect("READY=1"), "what is in force after the reload")
+    holds("STATUS=1 name " in manager.expect("READY=1"), "what is in force after the reload")
     place.config_path.write_text("nonsense: [\n")
     resolver.signal(signal.SIGHUP)
     told = manager.expect("STATUS=reload refused: ")
