@@ -6,13 +6,23 @@
 #include "resolver/denials/days.h"
 #include "resolver/denials/domain.h"
 
+enum { CLIENTS_KEPT = 65536, NAMES_KEPT = 1 << 20 }; /* beyond: looked up each time */
+
+struct sum_client {
+    struct address address;
+    struct denial_device device;
+    bool known;
+};
+
 struct sums {
     int (*each)(void *user, const struct denial_sum *sum);
     void *user;
     const struct days_now *now;
-    /* The words of the day, by number: there are few, and each sum names two. */
+    /* What the day's numbers stand for, once it was looked up: each sum names four of them. */
     struct segment_word *words;
-    uint32_t word_count;
+    struct sum_client *clients;
+    const uint8_t **names;
+    uint32_t word_count, client_count, name_count;
 };
 
 static bool hour_passes(const struct days_now *now, unsigned hour)
@@ -45,32 +55,56 @@ static void words_read(const struct sums *sums, uint32_t group_id, uint32_t cate
     sum->word_category = category_id;
 }
 
+/* The client of a number: kept, or read into `room`. NULL: the day has none. */
+static const struct sum_client *client_read(struct sums *sums, uint32_t id, struct sum_client *room)
+{
+    struct sum_client *client = id < sums->client_count ? &sums->clients[id] : room;
+    struct segment_client read;
+
+    if (client->known)
+        return client;
+    if (!segment_reader_client(sums->now->reader, id, &read, &client->device))
+        return NULL;
+    memcpy(client->address.bytes, read.address, 16);
+    client->address.scope = read.scope;
+    client->known = client != room;
+    return client;
+}
+
+static const uint8_t *name_read(struct sums *sums, uint32_t id)
+{
+    uint32_t domain;
+
+    if (id >= sums->name_count)
+        return segment_reader_name(sums->now->reader, id, &domain);
+    if (sums->names[id] == NULL)
+        sums->names[id] = segment_reader_name(sums->now->reader, id, &domain);
+    return sums->names[id];
+}
+
 static int rollup_tell(void *user, const struct segment_rollup *rollup)
 {
     struct sums *sums = user;
     const struct days_now *now = sums->now;
-    struct segment_client client = {.scope = 0};
-    struct address address = {.port = 0};
-    struct denial_device device;
-    uint32_t other;
+    struct sum_client room = {.known = false};
 
     if (!hour_passes(now, rollup->hour) || (rollup->observed && now->filter->denied_only))
         return 0;
+    const struct sum_client *client = client_read(sums, rollup->client, &room);
+    const uint8_t *domain = name_read(sums, rollup->domain);
+    if (client == NULL || domain == NULL)
+        return -EBADMSG;
     struct denial_sum sum = {.day = now->day,
                              .hour = rollup->hour,
                              .observed = rollup->observed,
-                             .client = &address,
-                             .device = &device,
+                             .domain = domain,
+                             .client = &client->address,
+                             .device = &client->device,
                              .itemised = true,
                              .count = rollup->count,
                              .domain_id = rollup->domain,
                              .client_id = rollup->client};
     words_read(sums, rollup->group, rollup->category, &sum);
-    sum.domain = segment_reader_name(now->reader, rollup->domain, &other);
-    if (sum.domain == NULL || !segment_reader_client(now->reader, rollup->client, &client, &device))
-        return -EBADMSG;
-    memcpy(address.bytes, client.address, 16);
-    address.scope = client.scope;
     return sums->each(sums->user, &sum);
 }
 
@@ -176,6 +210,37 @@ static int counts_tell(const struct sums *sums)
     return result;
 }
 
+static void numbers_forget(struct sums *sums)
+{
+    free(sums->words);
+    free(sums->clients);
+    free(sums->names);
+    sums->words = NULL;
+    sums->clients = NULL;
+    sums->names = NULL;
+    sums->word_count = sums->client_count = sums->name_count = 0;
+}
+
+/* Room for `count` numbers of `size` octets each, but for `most` at most; none where there is no
+ * memory. */
+static void *numbers_room(uint32_t count, uint32_t most, size_t size, uint32_t *out_count)
+{
+    void *room = count > 0 ? calloc(count < most ? count : most, size) : NULL;
+
+    *out_count = room == NULL ? 0 : count < most ? count : most;
+    return room;
+}
+
+static void numbers_start(struct sums *sums, const uint32_t next[SEGMENT_DICTIONARIES])
+{
+    sums->words =
+        numbers_room(next[SEGMENT_WORDS], UINT16_MAX, sizeof(*sums->words), &sums->word_count);
+    sums->clients = numbers_room(next[SEGMENT_CLIENTS], CLIENTS_KEPT, sizeof(*sums->clients),
+                                 &sums->client_count);
+    sums->names =
+        numbers_room(next[SEGMENT_NAMES], NAMES_KEPT, sizeof(*sums->names), &sums->name_count);
+}
+
 static int day_sums(void *user, const struct days_now *now)
 {
     struct sums *sums = user;
@@ -183,14 +248,10 @@ static int day_sums(void *user, const struct days_now *now)
     int code = 0;
 
     sums->now = now;
-    free(sums->words);
-    sums->words = NULL;
-    sums->word_count = 0;
+    numbers_forget(sums);
     if (now->reader != NULL) {
         unsigned blocks = 0;
-        uint32_t words = now->reader->meta.next[SEGMENT_WORDS];
-        sums->words = words < UINT16_MAX ? calloc(words + 1u, sizeof(*sums->words)) : NULL;
-        sums->word_count = sums->words != NULL ? words : 0;
+        numbers_start(sums, now->reader->meta.next);
         code = segment_reader_rollups(now->reader, rollup_tell, sums, &blocks);
         damaged = code == -EBADMSG || blocks > 0;
         if (code == 0 || damaged)
@@ -215,7 +276,7 @@ int denials_sums(const char *state, const struct denials_filter *filter,
     struct sums sums = {.each = each, .user = user};
     int code = days_read(state, filter, day_sums, &sums, error);
 
-    free(sums.words);
+    numbers_forget(&sums);
     return code;
 }
 
