@@ -71,6 +71,8 @@ void progress_compiling(void *user, uint64_t done, uint64_t total)
     double rate;
 
     (void)user;
+    if (progress.begun_ms == 0)
+        progress.begun_ms = now_ms();
     if (!is_due() || total == 0)
         return;
     done = done < total ? done : total;

@@ -109,7 +109,7 @@ def test_progress_on_a_terminal(place):
                                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=theirs)
     os.close(theirs)
     for part in range(4):
-        process.stdin.write(b"".join(b"n%d-%d.test\n" % (part, i) for i in range(100000)))
+        process.stdin.write(b"".join(b"n%d-%d.test\n" % (part, i) for i in range(400000)))
         process.stdin.flush()
         time.sleep(0.25)
     process.stdin.close()
