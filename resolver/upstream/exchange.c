@@ -6,49 +6,7 @@
 
 #include "resolver/base/check.h"
 #include "resolver/base/hash.h"
-
-enum {
-    TICK_MS = 8,
-    WHEEL = 1024, /* ticks: 8 s, longer than any exchange lives */
-    FAILURES = 4096,
-    LATER_PATIENCE_MS = 800,
-    PROBE_PATIENCE_MS = 30, /* for a dead server that is tried again, where others live */
-    TCP_PATIENCE_MS = 2000,
-    PLAIN_MS = 60000, /* how long a server that answered only without EDNS is asked without it */
-};
-
-struct failure {
-    uint32_t key_hash;
-    int64_t until_ms;
-};
-
-struct zone {
-    uint8_t name[BL_NAME_MAX];
-    uint32_t servers;
-};
-
-struct exchanges {
-    struct exchange *pool;
-    struct exchange *free;
-    size_t used, most, count;
-    struct exchange **by_key;
-    struct exchange_try **by_match;
-    uint32_t table_mask;
-    uint64_t seed; /* so that nobody can choose which questions share a place */
-    struct exchange *wheel[WHEEL];
-    uint64_t wheel_bits[WHEEL / 64];
-    int64_t wheel_tick; /* everything before it has been seen */
-    struct failure failures[FAILURES];
-    int64_t failures_until_ms; /* when the last of them is forgotten */
-    struct upstreams upstreams;
-    uint32_t default_servers; /* a bit each */
-    uint32_t bootstrap_servers;
-    struct bootstrap bootstrap;
-    uint32_t epoch;     /* counts the changes of all these */
-    struct zone *zones; /* forward-zones: names with servers of their own */
-    size_t zone_count;
-    int64_t patience_limit_ms;
-};
+#include "resolver/upstream/exchange_inside.h"
 
 int exchanges_create(size_t most, struct exchanges **out_exchanges, struct bl_error *error)
 {
@@ -89,156 +47,6 @@ void exchanges_destroy(struct exchanges *exchanges)
     free(exchanges->by_match);
     free(exchanges->zones);
     free(exchanges);
-}
-
-static void failures_forget(struct exchanges *exchanges)
-{
-    exchanges->failures_until_ms = 0;
-    memset(exchanges->failures, 0, sizeof exchanges->failures);
-}
-
-static bool is_same(const struct exchanges *exchanges, const struct upstreams *before,
-                    const struct zone *zones, size_t zone_count)
-{
-    if (zone_count != exchanges->zone_count || before->count != exchanges->upstreams.count)
-        return false;
-    for (size_t i = 0; i < before->count; i++)
-        if (!upstream_is_same(&before->items[i], &exchanges->upstreams.items[i]))
-            return false;
-    for (size_t i = 0; i < zone_count; i++)
-        if (zones[i].servers != exchanges->zones[i].servers ||
-            !bl_name_equal(zones[i].name, exchanges->zones[i].name))
-            return false;
-    return true;
-}
-
-/* A row of servers as the table has it: one by host has CONFIG_HOST_SERVERS places. */
-static uint32_t servers_add(struct config_upstream *table, size_t *at,
-                            const struct config_upstream *servers, size_t count)
-{
-    uint32_t bits = 0;
-
-    for (size_t i = 0; i < count; i++)
-        for (unsigned place = 0; place < (servers[i].host ? CONFIG_HOST_SERVERS : 1); place++)
-            if (*at < UPSTREAMS_MAX) {
-                table[*at] = servers[i];
-                bits |= 1u << (*at)++;
-            }
-    return bits;
-}
-
-/* Bootstrap servers may be upstreams as well, and share their place. */
-static uint32_t bootstrap_servers_add(struct config_upstream *table, size_t *at,
-                                      const struct config *config)
-{
-    uint32_t bits = 0;
-
-    for (size_t i = 0; i < config->bootstrap_count; i++) {
-        struct config_upstream server = {.address = config->bootstrap[i],
-                                         .transport = TRANSPORT_UDP};
-        size_t k = 0;
-        while (k < *at && (table[k].host || table[k].transport != TRANSPORT_UDP ||
-                           !address_equal(&table[k].address, &server.address)))
-            k++;
-        bits |= k < *at ? 1u << k : servers_add(table, at, &server, 1);
-    }
-    return bits;
-}
-
-static void bootstrap_fill(struct exchanges *exchanges, const struct config_upstream *table,
-                           size_t count)
-{
-    struct bootstrap before;
-
-    bootstrap_begin(&exchanges->bootstrap, &before);
-    for (size_t i = 0; i < count; i += table[i].host ? CONFIG_HOST_SERVERS : 1)
-        if (table[i].host)
-            bootstrap_add(&exchanges->bootstrap, &before, &exchanges->upstreams, table[i].host_wire,
-                          i);
-}
-
-int exchanges_set_upstreams(struct exchanges *exchanges, const struct config *config)
-{
-    const struct upstreams before = exchanges->upstreams;
-    uint32_t default_servers = exchanges->default_servers;
-    struct config_upstream *table = calloc(UPSTREAMS_MAX, sizeof *table);
-    struct zone *zones = calloc(config->forward_zone_count + 1, sizeof *zones);
-    bool has_hosts = false;
-    size_t count = 0;
-
-    if (!table || !zones) {
-        free(table);
-        free(zones);
-        return -ENOMEM;
-    }
-    exchanges->default_servers =
-        servers_add(table, &count, config->upstreams, config->upstream_count);
-    for (size_t i = 0; i < config->forward_zone_count; i++) {
-        const struct config_zone *zone = &config->forward_zones[i];
-        memcpy(zones[i].name, zone->wire, sizeof zones[i].name);
-        zones[i].servers = servers_add(table, &count, zone->upstreams, zone->upstream_count);
-    }
-    for (size_t i = 0; i < count; i++)
-        has_hosts = has_hosts || table[i].host;
-    exchanges->bootstrap_servers = has_hosts ? bootstrap_servers_add(table, &count, config) : 0;
-    upstreams_set(&exchanges->upstreams, table, count);
-    for (size_t i = 0; i < count; i++)
-        exchanges->upstreams.items[i].is_bootstrap = exchanges->bootstrap_servers >> i & 1u;
-    if (default_servers != exchanges->default_servers ||
-        !is_same(exchanges, &before, zones, config->forward_zone_count)) {
-        exchanges->epoch++;
-        failures_forget(exchanges);
-        bootstrap_fill(exchanges, table, count);
-    }
-    free(table);
-    free(exchanges->zones);
-    exchanges->zones = zones;
-    exchanges->zone_count = config->forward_zone_count;
-    exchanges->patience_limit_ms = config->upstream_timeout_ms;
-    return 0;
-}
-
-static const struct zone *zone_of(const struct exchanges *exchanges, const uint8_t *name)
-{
-    const struct zone *best = NULL;
-
-    for (size_t i = 0; i < exchanges->zone_count; i++) {
-        const struct zone *zone = &exchanges->zones[i];
-        if (bl_name_is_below(name, zone->name) &&
-            (!best || bl_name_is_below(zone->name, best->name)))
-            best = zone;
-    }
-    return best;
-}
-
-static uint32_t servers_for(const struct exchanges *exchanges, const uint8_t *name)
-{
-    const struct zone *zone = zone_of(exchanges, name);
-
-    return zone ? zone->servers : exchanges->default_servers;
-}
-
-bool exchange_has_zone(const struct exchanges *exchanges, const uint8_t *name)
-{
-    return zone_of(exchanges, name) != NULL;
-}
-
-static bool any_lives(const struct exchanges *exchanges, uint32_t servers)
-{
-    for (size_t i = 0; i < exchanges->upstreams.count; i++)
-        if (servers & 1u << i && !upstream_is_dead(&exchanges->upstreams.items[i]))
-            return true;
-    return false;
-}
-
-bool exchanges_are_dead(const struct exchanges *exchanges, const uint8_t *name)
-{
-    return !any_lives(exchanges, servers_for(exchanges, name));
-}
-
-const struct upstreams *exchanges_upstreams(const struct exchanges *exchanges)
-{
-    return &exchanges->upstreams;
 }
 
 size_t exchange_count(const struct exchanges *exchanges)
@@ -382,7 +190,7 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dns_qu
     exchange->name_len = question->asked_len;
     memcpy(exchange->name, question->name, question->asked_len);
     choose_case(exchange, random);
-    exchange->servers = servers_for(exchanges, exchange->name);
+    exchange->servers = exchanges_servers_for(exchanges, exchange->name);
     return exchange;
 }
 
@@ -420,7 +228,8 @@ void exchange_lookup_ended(struct exchanges *exchanges, const struct exchange *e
     bootstrap_answered(&exchanges->bootstrap, &exchanges->upstreams, exchange->lookup, addresses,
                        count, ttl_s, now_ms);
     if (count)
-        failures_forget(exchanges); /* what could not be answered for want of an address */
+        exchanges_forget_failures(
+            exchanges); /* what could not be answered for want of an address */
 }
 
 static bool lack_addresses(const struct exchanges *exchanges, uint32_t servers)
@@ -439,7 +248,7 @@ bool exchange_awaits_address(const struct exchanges *exchanges, const struct exc
 
 bool exchanges_lack_addresses(const struct exchanges *exchanges, const uint8_t *name)
 {
-    return lack_addresses(exchanges, servers_for(exchanges, name));
+    return lack_addresses(exchanges, exchanges_servers_for(exchanges, name));
 }
 
 const char *exchanges_lookup_trouble(const struct exchanges *exchanges)
@@ -452,171 +261,6 @@ const char *exchanges_lookup_trouble(const struct exchanges *exchanges)
             return exchanges->upstreams.items[host->first].host;
     }
     return NULL;
-}
-
-/* RFC 7873 section 5.1 and RFC 9018 section 3: over UDP, where replies could be forged. */
-static void write_edns(struct dns_writer *writer, struct exchange *exchange,
-                       const struct upstream *upstream)
-{
-    struct dns_question edns = {.wants_dnssec = exchange->dnssec & 1};
-    struct exchange_try *try = &exchange->tries[exchange->try_count - 1];
-    uint8_t option[4 + COOKIE_MAX];
-    size_t len = 0;
-
-    if (exchange->transport == TRANSPORT_UDP && upstream->cookie_len) {
-        dns_put_16(option, DNS_OPTION_COOKIE);
-        dns_put_16(option + 2, upstream->cookie_len);
-        memcpy(option + 4, upstream->cookie, upstream->cookie_len);
-        len = 4u + upstream->cookie_len;
-        memcpy(try->cookie, upstream->cookie, COOKIE_CLIENT);
-        try->has_cookie = 1;
-    }
-    dns_write_opt(writer, &edns, 0, option, len);
-}
-
-static void write_packet(struct exchange *exchange, const struct upstream *upstream)
-{
-    struct dns_writer writer = {.message = exchange->packet, .room = sizeof exchange->packet};
-    uint8_t head[DNS_HEADER] = {[5] = 1};
-
-    dns_put_16(head, exchange->id);
-    /* AD: we understand it in the reply, RFC 6840 section 5.7. */
-    dns_put_16(head + 2, DNS_RD | DNS_AD | (exchange->dnssec & 2 ? DNS_CD : 0u));
-    dns_write_bytes(&writer, head, sizeof head);
-    dns_write_bytes(&writer,
-                    exchange->transport == TRANSPORT_UDP ? exchange->cased : exchange->name,
-                    exchange->name_len);
-    dns_write_16(&writer, exchange->type);
-    dns_write_16(&writer, exchange->class);
-    if (!exchange->without_edns)
-        write_edns(&writer, exchange, upstream);
-    exchange->packet_len = (uint16_t)writer.len;
-}
-
-static void choose_cookie(struct upstream *upstream, struct random_pool *random)
-{
-    uint64_t cookie = random_64(random);
-
-    memcpy(upstream->cookie, &cookie, COOKIE_CLIENT);
-    upstream->cookie_len = COOKIE_CLIENT;
-}
-
-static void start_try(struct exchanges *exchanges, struct exchange *exchange, unsigned server,
-                      unsigned transport, int64_t patience_ms, int64_t now_ms,
-                      struct random_pool *random)
-{
-    struct exchange_try *try = &exchange->tries[exchange->try_count++];
-    struct upstream *upstream = &exchanges->upstreams.items[server];
-    int64_t end_ms = exchange->begun_ms + EXCHANGE_LIFE_MS;
-
-    exchange->id = random_16(random);
-    exchange->server = (uint8_t)server;
-    exchange->transport = (uint8_t)transport;
-    exchange->server_address = upstream->address;
-    exchange->tls_name = upstream->tls_name;
-    exchange->channel = NULL;
-    exchange->tried |= 1u << server;
-    if (transport == TRANSPORT_TCP)
-        exchange->tried_tcp |= 1u << server;
-    *try = (struct exchange_try){.exchange = exchange,
-                                 .sent_ms = now_ms,
-                                 .epoch = exchange->epoch,
-                                 .id = exchange->id,
-                                 .server = (uint8_t)server,
-                                 .transport = (uint8_t)transport};
-    upstream_asked(upstream, now_ms);
-    if (!upstream->cookie_len)
-        choose_cookie(upstream, random);
-    write_packet(exchange, upstream);
-    exchange_set_deadline(exchanges, exchange,
-                          now_ms + patience_ms < end_ms ? now_ms + patience_ms : end_ms);
-}
-
-bool exchange_try_next(struct exchanges *exchanges, struct exchange *exchange, bool another,
-                       int64_t now_ms, struct random_pool *random)
-{
-    struct upstream *upstream;
-    int64_t patience_ms;
-    unsigned transport;
-    uint32_t servers;
-    int server;
-
-    if (exchange->epoch != exchanges->epoch) { /* other servers since the last try */
-        exchange->epoch = exchanges->epoch;
-        exchange->outdated = 1;
-        exchange->tried = exchange->tried_tcp = 0;
-        exchange->servers = exchange->lookup ? exchanges->bootstrap_servers
-                                             : servers_for(exchanges, exchange->name);
-    }
-    servers = exchange->servers;
-    if (exchange->try_count >= EXCHANGE_TRIES || now_ms - exchange->begun_ms >= EXCHANGE_LIFE_MS)
-        return false;
-    if (another && (exchange->servers & ~exchange->tried) == 0)
-        return false;
-    if (exchange->truncated) /* a server that has not said it all over TCP either */
-        servers &= ~exchange->tried_tcp;
-    server = upstream_choose(&exchanges->upstreams, servers, exchange->tried, now_ms, random);
-    if (server < 0)
-        return false;
-    upstream = &exchanges->upstreams.items[server];
-    /* A server, or a box before it, may drop what it does not know instead of saying so (DNS flag
-     * day 2019): the last try is the plainest. */
-    exchange->without_edns =
-        upstream->plain_until_ms > now_ms || exchange->try_count == EXCHANGE_TRIES - 1;
-    patience_ms = upstream_patience_ms(upstream, exchanges->patience_limit_ms);
-    if (upstream_is_dead(upstream) && any_lives(exchanges, servers))
-        patience_ms = PROBE_PATIENCE_MS;
-    else if (exchange->try_count == 1)
-        patience_ms = LATER_PATIENCE_MS;
-    transport = upstream->transport;
-    if (exchange->truncated && transport == TRANSPORT_UDP) {
-        transport = TRANSPORT_TCP;
-        patience_ms = TCP_PATIENCE_MS;
-    }
-    if (exchange->try_count == EXCHANGE_TRIES - 1)
-        patience_ms = EXCHANGE_LIFE_MS;
-    start_try(exchanges, exchange, (unsigned)server, transport, patience_ms, now_ms, random);
-    return true;
-}
-
-/* The try that the bytes at hand answer, or the last one. */
-static const struct exchange_try *newest_or_matched(const struct exchange *exchange)
-{
-    return exchange->matched ? exchange->matched : &exchange->tries[exchange->try_count - 1];
-}
-
-/* The server of a try; NULL when another configuration has put others in its place. */
-static struct upstream *try_upstream(struct exchanges *exchanges, const struct exchange_try *try)
-{
-    return try->epoch == exchanges->epoch && try->server < exchanges->upstreams.count
-               ? &exchanges->upstreams.items[try->server]
-               : NULL;
-}
-
-bool exchange_try_tcp(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms,
-                      struct random_pool *random)
-{
-    const struct exchange_try *try = newest_or_matched(exchange);
-
-    if (exchange->try_count > EXCHANGE_TRIES || !try_upstream(exchanges, try) ||
-        exchange->tried_tcp & 1u << try->server)
-        return false;
-    start_try(exchanges, exchange, try->server, TRANSPORT_TCP, TCP_PATIENCE_MS, now_ms, random);
-    return true;
-}
-
-bool exchange_try_plain(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms,
-                        struct random_pool *random)
-{
-    const struct exchange_try *try = newest_or_matched(exchange);
-
-    if (exchange->without_edns || exchange->try_count > EXCHANGE_TRIES ||
-        !try_upstream(exchanges, try))
-        return false;
-    exchange->without_edns = 1;
-    start_try(exchanges, exchange, try->server, try->transport, exchanges->patience_limit_ms,
-              now_ms, random);
-    return true;
 }
 
 bool exchange_join(struct exchange *exchange, struct exchange_wait *wait)
@@ -746,7 +390,7 @@ enum exchange_fit exchange_check_cookie(struct exchanges *exchanges, struct exch
                                         const uint8_t *cookie, size_t len)
 {
     const struct exchange_try *try = exchange->matched;
-    struct upstream *upstream = try_upstream(exchanges, try);
+    struct upstream *upstream = exchange_try_upstream(exchanges, try);
 
     if (!try->has_cookie)
         return EXCHANGE_FITS;
@@ -775,7 +419,7 @@ void exchange_served(struct exchanges *exchanges, struct exchange *exchange, boo
                      int64_t now_ms)
 {
     struct exchange_try *try = exchange->matched;
-    struct upstream *upstream = try_upstream(exchanges, try);
+    struct upstream *upstream = exchange_try_upstream(exchanges, try);
 
     if (upstream) {
         if (well && exchange->without_edns)
@@ -793,7 +437,7 @@ void exchange_missed(struct exchanges *exchanges, struct exchange *exchange, int
     struct upstream *upstream = NULL;
 
     if (exchange->try_count)
-        upstream = try_upstream(exchanges, &exchange->tries[exchange->try_count - 1]);
+        upstream = exchange_try_upstream(exchanges, &exchange->tries[exchange->try_count - 1]);
     if (upstream)
         upstream_failed(upstream, now_ms);
 }
