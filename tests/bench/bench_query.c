@@ -1,16 +1,19 @@
 /* What a question costs without sockets, path by path: nanoseconds, heap calls, instructions.
  *
- *   bench-query [--names N] [--groups N] [--clients N] [--path NAME] [--json]
+ *   bench-query [--names N] [--groups N] [--clients N] [--path NAME] [--workers N] [--json]
  *   bench-query --once COUNT --path NAME     warms up, then does the path COUNT times inside
  *                                            measured_run(), for callgrind's --toggle-collect
  *
  * Every question is another name, client and group, drawn at random from those there are, so that
  * what is measured at a million names is a look-up in a million names. "world" is what a reload
  * costs: configuration, policy and store made ready, in nanoseconds and (world-octets) on the heap.
+ * With --workers, so many threads do the same path at once on one world, each as a worker of the
+ * resolver does; the nanoseconds are then those of the wall clock for a question of any of them.
  */
 #include <getopt.h>
 #include <inttypes.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +22,7 @@
 #include "tests/bench/harness.h"
 #include "tests/bench/school.h"
 
-enum { QUESTIONS = SCHOOL_JOURNAL_DENIALS, HOT_NAMES = 10000, ROUNDS = 11 };
+enum { QUESTIONS = SCHOOL_JOURNAL_DENIALS, HOT_NAMES = 10000, ROUNDS = 11, WORKERS_MAX = 64 };
 
 struct packet {
     uint16_t len;
@@ -234,18 +237,17 @@ struct arguments {
     struct school_options school;
     const struct path *path;
     size_t once;
+    unsigned workers;
     bool json;
 };
 
 static void arguments_read(int argc, char **argv, struct arguments *out)
 {
-    static const struct option options[] = {{"names", required_argument, NULL, 'n'},
-                                            {"groups", required_argument, NULL, 'g'},
-                                            {"clients", required_argument, NULL, 'c'},
-                                            {"path", required_argument, NULL, 'p'},
-                                            {"once", required_argument, NULL, 'o'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"names", required_argument, NULL, 'n'},   {"groups", required_argument, NULL, 'g'},
+        {"clients", required_argument, NULL, 'c'}, {"path", required_argument, NULL, 'p'},
+        {"once", required_argument, NULL, 'o'},    {"workers", required_argument, NULL, 'w'},
+        {"json", no_argument, NULL, 'j'},          {NULL, 0, NULL, 0}};
 
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (option == 'n')
@@ -258,6 +260,8 @@ static void arguments_read(int argc, char **argv, struct arguments *out)
             out->path = path_find(optarg);
         else if (option == 'o')
             out->once = size_read("once", optarg, QUESTIONS);
+        else if (option == 'w')
+            out->workers = (unsigned)size_read("workers", optarg, WORKERS_MAX);
         else if (option == 'j')
             out->json = true;
         else
@@ -273,6 +277,82 @@ static void path_print(struct bench *bench, const struct path *path, bool json)
     path_now = path;
     figure = figure_measure(&work, QUESTIONS, ROUNDS);
     figure_print(path->name, bench->school.options.names, &figure, json);
+}
+
+/* Threads that do each round together: between two meetings at the gate. */
+struct crew {
+    struct bench *benches;
+    unsigned workers;
+    pthread_barrier_t gate;
+    size_t count; /* questions a worker and round; 0: go home */
+};
+
+struct worker {
+    struct crew *crew;
+    struct bench *bench;
+    pthread_t thread;
+};
+
+static void *worker_run(void *user)
+{
+    struct worker *worker = user;
+    struct crew *crew = worker->crew;
+
+    for (;;) {
+        pthread_barrier_wait(&crew->gate);
+        if (crew->count == 0)
+            return NULL;
+        measured_run(worker->bench, crew->count);
+        pthread_barrier_wait(&crew->gate);
+    }
+}
+
+/* `count` questions in all. */
+static void crew_run(void *user, size_t count)
+{
+    struct crew *crew = user;
+
+    crew->count = count / crew->workers;
+    pthread_barrier_wait(&crew->gate);
+    pthread_barrier_wait(&crew->gate);
+}
+
+static void crew_prepare(void *user, size_t count)
+{
+    struct crew *crew = user;
+
+    for (unsigned i = 0; i < crew->workers; i++)
+        work_prepare(&crew->benches[i], count / crew->workers);
+}
+
+static void crew_print(struct crew *crew, const struct path *only, bool json)
+{
+    struct work work = {crew_run, crew_prepare, crew};
+    struct worker workers[WORKERS_MAX];
+    struct figure figure;
+    char what[32];
+
+    if (pthread_barrier_init(&crew->gate, NULL, crew->workers + 1) != 0)
+        bench_fail("no barrier");
+    for (unsigned i = 0; i < crew->workers; i++) {
+        workers[i] = (struct worker){.crew = crew, .bench = &crew->benches[i]};
+        if (pthread_create(&workers[i].thread, NULL, worker_run, &workers[i]) != 0)
+            bench_fail("no thread");
+    }
+    for (size_t i = 0; i < PATH_COUNT; i++) {
+        if (only && only != &PATHS[i])
+            continue;
+        path_now = &PATHS[i];
+        figure = figure_measure(&work, (size_t)QUESTIONS * crew->workers, ROUNDS);
+        snprintf(what, sizeof what, "%s, %u worker%s", path_now->name, crew->workers,
+                 crew->workers == 1 ? "" : "s");
+        figure_print(what, crew->benches[0].school.options.names, &figure, json);
+    }
+    crew->count = 0;
+    pthread_barrier_wait(&crew->gate);
+    for (unsigned i = 0; i < crew->workers; i++)
+        pthread_join(workers[i].thread, NULL);
+    pthread_barrier_destroy(&crew->gate);
 }
 
 static void world_run(void *user, size_t count)
@@ -294,41 +374,68 @@ static void world_print(struct school *school, bool json)
     figure_print("world-octets", school->options.groups, &octets, json);
 }
 
-int main(int argc, char **argv)
+static void bench_open(struct bench *bench, const struct school_options *options,
+                       struct bench *first, unsigned worker)
 {
-    struct arguments arguments = {.school = {.names = 1000000, .groups = 10, .clients = 1000}};
-    struct bench *bench = calloc(1, sizeof *bench);
-
-    arguments_read(argc, argv, &arguments);
-    if (!bench || !(bench->packets = calloc(QUESTIONS, sizeof *bench->packets)))
+    bench->random = worker;
+    bench->packets = calloc(QUESTIONS, sizeof *bench->packets);
+    bench->facts = calloc(256, sizeof *bench->facts); /* on no list and on one, by turns */
+    if (!bench->packets || !bench->facts)
         bench_fail("no memory for questions");
-    if (arguments.once && !arguments.path)
-        bench_fail("--once needs --path");
-    school_open(&bench->school, &arguments.school);
-    bench->facts =
-        calloc(256, sizeof *bench->facts); /* "on no list" and what the list says, by turns */
-    if (!bench->facts)
-        bench_fail("no memory for facts");
+    if (worker == 0)
+        school_open(&bench->school, options);
+    else
+        school_join(&bench->school, &first->school, worker);
     for (unsigned i = 0; i < 256; i++)
         bench->facts[i] = (bl_fact)(i % bl_store_fact_count(bench->school.world->store));
     cache_fill(bench);
-    if (!arguments.once && !arguments.path)
-        world_print(&bench->school, arguments.json);
-    if (arguments.once) {
-        path_now = arguments.path;
-        work_prepare(bench, arguments.once);
-        for (size_t i = 0; i < arguments.once; i++)
-            path_now->step(bench, &bench->packets[i]);
-        work_prepare(bench, arguments.once);
-        measured_run(bench, arguments.once);
-    } else {
-        for (size_t i = 0; i < PATH_COUNT; i++)
-            if (!arguments.path || arguments.path == &PATHS[i])
-                path_print(bench, &PATHS[i], arguments.json);
-    }
+}
+
+static void bench_close(struct bench *bench)
+{
     school_close(&bench->school);
     free(bench->packets);
     free(bench->facts);
-    free(bench);
+}
+
+/* The path `count` times within measured_run(), after as many that warm up. */
+static void once_run(struct bench *bench, const struct path *path, size_t count)
+{
+    path_now = path;
+    work_prepare(bench, count);
+    for (size_t i = 0; i < count; i++)
+        path_now->step(bench, &bench->packets[i]);
+    work_prepare(bench, count);
+    measured_run(bench, count);
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {.school = {.names = 1000000, .groups = 10, .clients = 1000}};
+    struct crew crew = {0};
+
+    arguments_read(argc, argv, &arguments);
+    if (arguments.once && !arguments.path)
+        bench_fail("--once needs --path");
+    crew.workers = arguments.workers ? arguments.workers : 1;
+    crew.benches = calloc(crew.workers, sizeof *crew.benches);
+    if (!crew.benches)
+        bench_fail("no memory for workers");
+    for (unsigned i = 0; i < crew.workers; i++)
+        bench_open(&crew.benches[i], &arguments.school, &crew.benches[0], i);
+    if (arguments.once) {
+        once_run(&crew.benches[0], arguments.path, arguments.once);
+    } else if (arguments.workers) {
+        crew_print(&crew, arguments.path, arguments.json);
+    } else {
+        if (!arguments.path)
+            world_print(&crew.benches[0].school, arguments.json);
+        for (size_t i = 0; i < PATH_COUNT; i++)
+            if (!arguments.path || arguments.path == &PATHS[i])
+                path_print(&crew.benches[0], &PATHS[i], arguments.json);
+    }
+    for (unsigned i = crew.workers; i-- > 0;)
+        bench_close(&crew.benches[i]);
+    free(crew.benches);
     return 0;
 }

@@ -8,7 +8,7 @@ versus     beside every peer that is installed, at 1 and 5 million names (half a
 start      seconds from start to the first right answer, page cache warm and cold
 adopt      another generation in force under load: latency before, in that second, after
 latency    p50, p99, p99.9 at about half of what each server can take, beside the peers
-threads    processor time a query and queries a second with one and with two workers
+threads    one and two workers: the paths without sockets on two processors, and the server beside the load tool
 growth     what grows with names, clients and groups, and how
 readme     writes the figures that are there into README.md, and the chart growth.svg
 
@@ -61,7 +61,7 @@ def keep(name, figures):
     commit = run("git", "rev-parse", "--short", "HEAD", cwd=ROOT).strip()
     if run("git", "status", "--porcelain", "--untracked-files=no", "resolver", "blocklists", cwd=ROOT).strip():
         commit += " with changes"
-    head = {"commit": commit, "processor": processor(), "kernel": platform.release()}
+    head = {"commit": commit, "processor": processor(), "kernel": ".".join(platform.release().split(".")[:2])}
     (RESULTS / f"{name}.json").write_text(json.dumps(head | {"figures": figures}, indent=1) + "\n")
     print(f"{name}: kept in {RESULTS.name}/{name}.json", file=sys.stderr)
 
@@ -288,7 +288,12 @@ def measure_threads(args):
     for what, rows in figures.items():
         print(f"{what} worker(s): {min(r['cpu_us'] for r in rows):.2f} µs a query, "
               f"{max(r['answered'] / r['seconds'] for r in rows):.0f} queries a second")
-    keep("threads", figures)
+    paths = [{row["what"].split(",")[0]: row["least_ns"]
+              for row in json_lines(run(PROGRAMS / "bench-query", "--names", size, "--workers", threads, "--json"))}
+             for threads in (1, 2)]
+    for what, alone in paths[0].items():
+        print(f"{what}: {alone:.0f} ns by one worker, {paths[1][what]:.0f} by two: × {alone / paths[1][what]:.2f}")
+    keep("threads", {"server": figures, "paths": paths})
 
 
 def growth_names(work, names):

@@ -162,10 +162,31 @@ struct world *school_world(struct school *school)
     return world;
 }
 
-void school_open(struct school *school, const struct school_options *options)
+/* What each worker has of its own. */
+static void worker_open(struct school *school)
 {
     struct pipeline_options pipeline = {0};
     struct bl_error error;
+
+    if (journal_open(school->folder, school->worker, &school->journal, &error) < 0)
+        bench_fail("%s", error.text);
+    if (asked_create(1, &school->asked) < 0)
+        bench_fail("out of memory");
+    pipeline.world = school->world;
+    pipeline.journal = school->journal;
+    pipeline.asked = school->asked;
+    pipeline.counters = &school->counters;
+    pipeline.verdicts = &school->verdicts;
+    if (pipeline_create(&pipeline, school->moment, &school->pipeline, &error) < 0)
+        bench_fail("%s", error.text);
+    school->pipeline->random.fill = random_fill;
+    school->pipeline->random.user = school;
+    school->pipeline->random.used = sizeof school->pipeline->random.bytes;
+    pipeline_wake(school->pipeline, school->moment);
+}
+
+void school_open(struct school *school, const struct school_options *options)
+{
     const char *temporary = getenv("TMPDIR");
 
     *school = (struct school){.options = *options,
@@ -179,21 +200,15 @@ void school_open(struct school *school, const struct school_options *options)
         bench_fail("no folder to work in: %s", strerror(errno));
     list_compile(school);
     school->world = school_world(school);
-    if (journal_open(school->folder, 0, &school->journal, &error) < 0)
-        bench_fail("%s", error.text);
-    pipeline.world = school->world;
-    if (asked_create(1, &school->asked) < 0)
-        bench_fail("out of memory");
-    pipeline.journal = school->journal;
-    pipeline.asked = school->asked;
-    pipeline.counters = &school->counters;
-    pipeline.verdicts = &school->verdicts;
-    if (pipeline_create(&pipeline, school->moment, &school->pipeline, &error) < 0)
-        bench_fail("%s", error.text);
-    school->pipeline->random.fill = random_fill;
-    school->pipeline->random.user = school;
-    school->pipeline->random.used = sizeof school->pipeline->random.bytes;
-    pipeline_wake(school->pipeline, school->moment);
+    worker_open(school);
+}
+
+void school_join(struct school *school, const struct school *first, unsigned worker)
+{
+    *school = (struct school){.options = first->options, .moment = first->moment, .worker = worker};
+    memcpy(school->folder, first->folder, sizeof school->folder);
+    school->world = world_ref(first->world);
+    worker_open(school);
 }
 
 void school_journal_renew(struct school *school)
@@ -201,7 +216,7 @@ void school_journal_renew(struct school *school)
     struct bl_error error;
 
     journal_close(school->journal);
-    if (journal_open(school->folder, 0, &school->journal, &error) < 0)
+    if (journal_open(school->folder, school->worker, &school->journal, &error) < 0)
         bench_fail("%s", error.text);
     journal_legend(school->journal, school->world->legend);
     school->pipeline->journal = school->journal;
@@ -221,7 +236,8 @@ void school_close(struct school *school)
     journal_close(school->journal);
     asked_free(school->asked);
     world_unref(school->world);
-    nftw(school->folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
+    if (school->worker == 0)
+        nftw(school->folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 size_t school_question(uint8_t packet[SCHOOL_QUESTION_MAX], uint16_t id, const struct bl_name *name,

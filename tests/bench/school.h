@@ -16,6 +16,7 @@ struct school_options {
 
 struct school {
     struct school_options options;
+    unsigned worker; /* 0: the one that made the folder */
     char folder[64];
     struct world *world;
     struct journal *journal;
@@ -32,6 +33,10 @@ struct school {
 
 /* Ends the program when it cannot. */
 void school_open(struct school *school, const struct school_options *options);
+
+/* Another worker of the same school: the same world, with a journal, a cache and counters of its
+ * own, as net/ gives each thread. Closed before the first one. */
+void school_join(struct school *school, const struct school *first, unsigned worker);
 void school_close(struct school *school);
 
 /* Another world from the same folder; the caller's to unref. */

@@ -111,9 +111,14 @@ def threads():
     if not result:
         return []
     rows = [[what, f"{statistics.median(r['cpu_us'] for r in runs):.2f} ({min(r['cpu_us'] for r in runs):.2f})",
-             f"{max(r['answered'] / r['seconds'] for r in runs):,.0f}"] for what, runs in result["figures"].items()]
-    return table(["scenario, workers", "µs of processor time a query (least)", "best answers a second"],
-                 rows) + origin(result)
+             f"{max(r['answered'] / r['seconds'] for r in runs):,.0f}"]
+            for what, runs in result["figures"]["server"].items()]
+    one, two = result["figures"]["paths"]
+    ways = [[what, f"{one[what]:.0f}", f"{two[what]:.0f}", f"{one[what] / two[what]:.2f}"]
+            for what in ("deny", "deny-edns", "hit", "miss")]
+    return (table(["the whole way, without sockets", "ns a question, one worker", "two workers", "times as many"], ways) + [""] +
+            table(["scenario, workers", "µs of processor time a query (least)", "best answers a second"],
+                  rows) + origin(result))
 
 
 def growth():
