@@ -269,24 +269,30 @@ static void export_row(const struct report *report, const json_t *export, char c
 
 static void selftest_row(const struct report *report, const json_t *change, char cells[][CELL_MAX])
 {
+    static const char *const numbers[] = {"passed", "failed"};
+    static const char *const lists[][2] = {{"failures", ""}, {"not-tested", "not tested: "}};
     const json_t *after = json_object_get(change, "after");
     size_t used = 0, index;
-    json_t *failure;
+    json_t *item;
 
     (void)report;
     cell(cells[0], text_of(change, "time_text"));
     cell(cells[1], text_of(json_object_get(change, "by"), "login"));
     for (int i = 0; i < 2; i++)
-        snprintf(
-            cells[2 + i], CELL_MAX, "%lld",
-            (long long)json_integer_value(json_object_get(after, i == 0 ? "passed" : "failed")));
+        snprintf(cells[2 + i], CELL_MAX, "%lld",
+                 (long long)json_integer_value(json_object_get(after, numbers[i])));
     cells[4][0] = '\0';
-    json_array_foreach(json_object_get(after, "failures"), index, failure)
-    {
-        if (used + 1 < CELL_MAX)
-            used += (size_t)snprintf(cells[4] + used, CELL_MAX - used, "%s%s",
-                                     index > 0 ? "; " : "", json_string_value(failure));
-    }
+    for (int i = 0; i < 2; i++)
+        json_array_foreach(json_object_get(after, lists[i][0]), index, item)
+        {
+            if (used + 1 < CELL_MAX)
+                used += (size_t)snprintf(cells[4] + used, CELL_MAX - used, "%s%s%s",
+                                         used == 0   ? ""
+                                         : i == 0    ? "; "
+                                         : index > 0 ? ", "
+                                                     : "; ",
+                                         index == 0 ? lists[i][1] : "", json_string_value(item));
+        }
 }
 
 static json_t *selftests(const struct report *report)
@@ -312,8 +318,8 @@ static void sections_make(const struct report *report, struct section sections[S
                                                    "State", "Outcome", NULL};
     static const char *const fault_columns[] = {"No", "Reported", "Name", "State", "What", NULL};
     static const char *const grant_columns[] = {"No", "Exception", "For", "Until", "Reason", NULL};
-    static const char *const selftest_columns[] = {"When",   "By",          "Passed",
-                                                   "Failed", "What failed", NULL};
+    static const char *const selftest_columns[] = {
+        "When", "By", "Passed", "Failed", "What failed, or was not tested", NULL};
     static const char *const granted_columns[] = {"Granted", "By",     "Exception",
                                                   "Until",   "Reason", NULL};
     static const char *const change_columns[] = {"No", "When", "Who", "What", "Reason", NULL};

@@ -19,13 +19,32 @@ static void put(struct paragraphs *paragraphs, const char *words)
         paragraphs->items[paragraphs->count++] = tally_must(strdup(words));
 }
 
+/* " The last could not test games, music-video: …", or nothing. */
+static void untested_put(const json_t *last, char *out, size_t size)
+{
+    const json_t *names = json_object_get(json_object_get(last, "after"), "not-tested");
+    size_t used = 0, index;
+    json_t *name;
+
+    out[0] = '\0';
+    json_array_foreach(names, index, name)
+    {
+        if (used + 80 < size)
+            used += (size_t)snprintf(out + used, size - used, "%s%.70s",
+                                     index > 0 ? ", " : " The last could not test ",
+                                     json_string_value(name));
+    }
+    if (used > 0 && used + 80 < size)
+        snprintf(out + used, size - used, ": `chalkgate selftest` says why, and what to do.");
+}
+
 /* Self-tests are entries of the change log, with the numbers of checks. */
 static void selftests_put(const struct report *report, struct paragraphs *paragraphs)
 {
-    char words[REPORT_WORDS_MAX], when[SHOW_TIME_MAX];
+    char words[REPORT_WORDS_MAX], when[SHOW_TIME_MAX], untested[1000];
     size_t index, count = 0, failing = 0;
     int64_t last_ms = 0;
-    json_t *change;
+    json_t *change, *last = NULL;
 
     json_array_foreach(report->following.changes, index, change)
     {
@@ -36,8 +55,12 @@ static void selftests_put(const struct report *report, struct paragraphs *paragr
         count++;
         failing +=
             json_integer_value(json_object_get(json_object_get(change, "after"), "failed")) > 0;
-        last_ms = time_ms > last_ms ? time_ms : last_ms;
+        if (time_ms >= last_ms) {
+            last_ms = time_ms;
+            last = change;
+        }
     }
+    untested_put(last, untested, sizeof(untested));
     if (report->following.changes == NULL)
         snprintf(words, sizeof(words), "Self-tests: the change log could not be read.");
     else if (count == 0)
@@ -48,8 +71,8 @@ static void selftests_put(const struct report *report, struct paragraphs *paragr
         snprintf(words, sizeof(words),
                  "Self-tests: %zu on record for this time, the last on %.10s; %zu of them found "
                  "something that was not in order. Each asks, for every group and through the path "
-                 "of its devices, for each category, the canary names and safe search.",
-                 count, show_time(last_ms, when), failing);
+                 "of its devices, for each category, the canary names and safe search.%s",
+                 count, show_time(last_ms, when), failing, untested);
     put(paragraphs, words);
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tools/ask.h"
+#include "tools/report_words.h"
 #include "tools/table.h"
 #include "tools/verb.h"
 
@@ -23,7 +24,7 @@ static error_t selftest_parse(int key, char *value, struct argp_state *state)
 }
 
 static const struct argp_option selftest_table[] = {
-    {"all", 'a', NULL, 0, "show each check, not only those that failed", 0},
+    {"all", 'a', NULL, 0, "show each check, not only those that failed or could not be made", 0},
     {0},
 };
 
@@ -34,7 +35,11 @@ static const struct argp selftest_argp = {
         "Asks, for every group and through the path that its devices' questions take, for a listed "
         "name of each category, for the canary names and for search engines, and compares the "
         "outcome with the policy; then asks the resolver over the network, and looks at upstreams "
-        "and at the age of the lists. The result is kept. Exit code 1 when a check failed.",
+        "and at the age of the lists. What cannot be asked, because no list names anything in a "
+        "category, say, is told as \"not tested\", with what to do about it; it counts as failed "
+        "for "
+        "a sealed category, and for one of severity urgent that a group is refused. The result is "
+        "kept, goes into the change log and stands in reports. Exit code 1 when a check failed.",
 };
 
 static const char *member(const json_t *object, const char *key)
@@ -44,13 +49,26 @@ static const char *member(const json_t *object, const char *key)
     return value ? value : "";
 }
 
-static void show(const json_t *result, bool all)
+static bool is_tested(const json_t *check)
 {
-    long long failed = (long long)json_integer_value(json_object_get(result, "failed"));
-    long long passed = (long long)json_integer_value(json_object_get(result, "passed"));
+    return !json_is_false(json_object_get(check, "tested"));
+}
+
+static const char *outcome_word(const json_t *check)
+{
+    const char *note = member(check, "note");
+
+    if (!json_is_true(json_object_get(check, "passed")))
+        return "FAILED";
+    return !is_tested(check) ? "" : *note ? note : "passed";
+}
+
+/* Whether there was a row. */
+static bool table_show(const json_t *checks, bool all)
+{
     struct table *table = table_create();
     json_t *check;
-    size_t i;
+    size_t i, rows = 0;
 
     table_column(table, "Group", TABLE_LEFT);
     table_column(table, "Check", TABLE_LEFT);
@@ -58,26 +76,60 @@ static void show(const json_t *result, bool all)
     table_column(table, "Expected", TABLE_LEFT);
     table_column(table, "Found", TABLE_LEFT);
     table_column(table, "", TABLE_LEFT);
-    json_array_foreach(json_object_get(result, "checks"), i, check)
+    json_array_foreach(checks, i, check)
     {
-        bool fine = json_is_true(json_object_get(check, "passed"));
-        const char *note = member(check, "note");
-        if (fine && !all)
+        if (json_is_true(json_object_get(check, "passed")) && is_tested(check) && !all)
             continue;
-        table_cell(table, "%s", member(check, "group"));
+        table_cell(table, "%s", *member(check, "group") ? member(check, "group") : "(all)");
         table_cell(table, "%s", member(check, "check"));
         table_cell(table, "%s", member(check, "subject"));
         table_cell(table, "%s", member(check, "expected"));
         table_cell(table, "%s", member(check, "found"));
-        table_cell(table, "%s", !fine ? "FAILED" : *note ? note : "passed");
+        table_cell(table, "%s", outcome_word(check));
+        rows++;
     }
-    if (all || failed) {
+    if (rows > 0)
         table_print(table, stdout);
-        putchar('\n');
-    } else {
+    else
         table_free(table);
+    return rows > 0;
+}
+
+/* Why, and what to do: a table has no room for it. */
+static void untested_show(const json_t *checks)
+{
+    char words[1200];
+    json_t *check;
+    size_t i;
+
+    json_array_foreach(checks, i, check)
+    {
+        const char *group = member(check, "group");
+        if (is_tested(check))
+            continue;
+        snprintf(words, sizeof(words), "Not tested: %.100s%s%.100s: %.900s.", group,
+                 *group ? ", " : "", member(check, "check"), member(check, "note"));
+        report_wrap(stdout, words, "");
     }
-    printf("%lld checks passed, %lld failed.\n", passed, failed);
+}
+
+static void show(const json_t *result, bool all)
+{
+    const json_t *checks = json_object_get(result, "checks");
+    long long failed = (long long)json_integer_value(json_object_get(result, "failed"));
+    long long passed = (long long)json_integer_value(json_object_get(result, "passed"));
+    long long untested = (long long)json_integer_value(json_object_get(result, "untested"));
+
+    if (table_show(checks, all))
+        putchar('\n');
+    untested_show(checks);
+    if (untested > 0) {
+        putchar('\n');
+        printf("%lld checks passed, %lld failed, %lld could not be made.\n", passed, failed,
+               untested);
+    } else {
+        printf("%lld checks passed, %lld failed.\n", passed, failed);
+    }
     if (!all && !failed)
         puts("`chalkgate selftest --all` shows each of them.");
 }

@@ -1,6 +1,7 @@
 #include "resolver/control/selftest.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -10,7 +11,8 @@
 
 enum { ANSWER_MOST = 65535, QUERIES = 64, QUESTION_MAX = DNS_HEADER + BL_NAME_MAX + 4 };
 
-/* A listed name that stands for its category. */
+/* A name that stands for its category: a listed one, or, where only what is below names is listed,
+ * one of those. */
 struct sample {
     struct bl_name name;
     bool found, alone; /* alone: it is in no other category, so that it says most */
@@ -26,7 +28,7 @@ struct selftest {
     unsigned samples_wanted;
     uint8_t answer[ANSWER_MOST];
     json_t *checks;
-    unsigned passed, failed;
+    unsigned passed, failed, untested;
 };
 
 /* What became of a question. */
@@ -35,26 +37,42 @@ enum outcome { OUTCOME_DENIED, OUTCOME_ALLOWED, OUTCOME_LOCAL, OUTCOME_SAFE, OUT
 static const char *const OUTCOMES[] = {"denied", "allowed", "answered here", "made safe",
                                        "refused"};
 
+static bool sample_name(const struct bl_entry *entry, struct bl_name *out_name)
+{
+    static const char below[] = "\3www";
+
+    if (entry->scope & BL_EXACT) {
+        *out_name = entry->name;
+        return true;
+    }
+    if (entry->name.len + sizeof below - 1 > BL_NAME_MAX)
+        return false;
+    memcpy(out_name->wire, below, sizeof below - 1);
+    memcpy(out_name->wire + sizeof below - 1, entry->name.wire, entry->name.len);
+    out_name->len = (uint8_t)(entry->name.len + sizeof below - 1);
+    return true;
+}
+
 static int sample_take(void *user, unsigned source, const struct bl_entry *entry)
 {
     struct selftest *test = user;
     unsigned category = bl_store_source(test->world->store, source)->category;
     struct sample *sample = &test->samples[category];
     struct bl_found found;
+    struct bl_name name;
     size_t rules;
 
-    if (entry->is_address || entry->action != BL_BLOCK || !(entry->scope & BL_EXACT) ||
-        sample->alone)
+    if (entry->is_address || entry->action != BL_BLOCK || sample->alone ||
+        !sample_name(entry, &name))
         return 0;
-    found = bl_store_find(test->world->store, entry->name.wire, entry->name.len);
+    found = bl_store_find(test->world->store, name.wire, name.len);
     bl_store_fact(test->world->store, found.fact, &rules);
     if (sample->found && rules != 1)
         return 0;
-    *sample =
-        (struct sample){.name = entry->name,
-                        .found = true,
-                        .alone = rules == 1,
-                        .with_below = (entry->scope & BL_BELOW) != 0 && entry->name.len < 240};
+    *sample = (struct sample){.name = name,
+                              .found = true,
+                              .alone = rules == 1,
+                              .with_below = (entry->scope & BL_BELOW) != 0 && name.len < 240};
     return sample->alone && --test->samples_wanted == 0;
 }
 
@@ -124,27 +142,90 @@ static enum outcome ask(struct selftest *test, const struct address *client,
     return test->counters.refused_clients != refused ? OUTCOME_REFUSED : OUTCOME_LOCAL;
 }
 
+static void row_add(struct selftest *test, const char *group, const char *check,
+                    const char *subject, const char *expected, const char *found, bool tested,
+                    bool passed, const char *note)
+{
+    json_array_append_new(test->checks,
+                          json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:s}", "group", group, "check",
+                                    check, "subject", subject, "expected", expected, "found", found,
+                                    "tested", (int)tested, "passed", (int)passed, "note", note));
+    test->untested += !tested;
+    test->failed += !passed;
+    test->passed += tested && passed;
+}
+
 static void check_add(struct selftest *test, const char *group, const char *check,
                       const char *subject, const char *expected, enum outcome found, bool passed,
                       const char *note)
 {
-    json_array_append_new(test->checks,
-                          json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:s}", "group", group, "check", check,
-                                    "subject", subject, "expected", expected, "found",
-                                    OUTCOMES[found], "passed", (int)passed, "note", note));
-    if (passed)
-        test->passed++;
-    else
-        test->failed++;
+    row_add(test, group, check, subject, expected, OUTCOMES[found], true, passed, note);
+}
+
+/* What could not be asked, and why. It is no failure, unless it is something that no school may be
+ * without. */
+static void untested_add(struct selftest *test, const char *group, const char *check, bool failed,
+                         const char *note)
+{
+    row_add(test, group, check, "", failed ? "denied" : "", "not tested", false, !failed, note);
+}
+
+static bool is_among(const struct config_targets *targets, uint16_t category)
+{
+    for (size_t i = 0; i < targets->category_count; i++)
+        if (targets->categories[i] == category)
+            return true;
+    return false;
 }
 
 /* Whether the configuration denies the category to the group in so many words. */
 static bool is_denied_by_configuration(const struct config_group *group, uint16_t category)
 {
-    for (size_t i = 0; i < group->deny.category_count; i++)
-        if (group->deny.categories[i] == category)
-            return true;
-    return false;
+    return is_among(&group->deny, category);
+}
+
+/* Whether a school may not be without it: a sealed one, and an urgent one that somebody is denied
+ * or that is watched for. */
+static bool is_needed(const struct config *config, uint16_t category)
+{
+    bool used = config->categories[category].sealed;
+
+    if (config->categories[category].severity == SEVERITY_URGENT)
+        for (size_t i = 0; i < config->group_count && !used; i++)
+            used = is_among(&config->groups[i].deny, category) ||
+                   is_among(&config->groups[i].observe, category);
+    return used;
+}
+
+/* A category without a name that could be asked for: the same for every group. */
+static void category_untested(struct selftest *test, uint16_t category)
+{
+    const struct config_category *configured = &test->world->config->categories[category];
+    int index = bl_store_category_find(test->world->store, configured->name);
+    const struct bl_category *listed =
+        index < 0 ? NULL : bl_store_category(test->world->store, (unsigned)index);
+    bool only_addresses = listed && listed->names == 0 && listed->addresses > 0;
+    char note[600];
+
+    if (index >= 0 && test->samples[index].found)
+        return;
+    if (only_addresses)
+        snprintf(note, sizeof note,
+                 "only addresses are listed in it, which are met in answers: `chalkgate lists show "
+                 "%.100s` shows them",
+                 configured->name);
+    else if (configured->source_count > 0)
+        snprintf(note, sizeof note,
+                 "its lists name nothing, or were never read: please try `chalkgate lists update`, "
+                 "then `chalkgate lists show %.100s`",
+                 configured->name);
+    else
+        snprintf(note, sizeof note,
+                 "no list names anything in it: `chalkgate lists import --category %.100s FILE` "
+                 "brings one; or take it out of config.yaml, where it is not wanted",
+                 configured->name);
+    untested_add(test, "", configured->name,
+                 !only_addresses && is_needed(test->world->config, category), note);
 }
 
 static void check_category(struct selftest *test, uint16_t group, const struct address *client,
@@ -160,13 +241,16 @@ static void check_category(struct selftest *test, uint16_t group, const struct a
     enum outcome found;
     const char *note = "";
 
-    if (!sample || !sample->found)
+    if (!sample || !sample->found) /* told once for all groups: category_untested() */
         return;
     bl_name_text(sample->name.wire, subject);
     if (policy_explain(test->world->policy, group, sample->name.wire,
                        bl_store_find(test->world->store, sample->name.wire, sample->name.len),
-                       test->moment.wall_ms, &explanation) < 0)
+                       test->moment.wall_ms, &explanation) < 0) {
+        untested_add(test, member->name, configured->name, configured->sealed,
+                     "memory was short; please try again");
         return;
+    }
     should_deny = configured->sealed || explanation.ruling.verdict == VERDICT_DENY;
     base = is_denied_by_configuration(member, category);
     if (base && !should_deny)
@@ -242,10 +326,10 @@ static void check_group(struct selftest *test, uint16_t group)
     struct address client;
 
     if (!client_of(test->world, group, &client)) {
-        json_array_append_new(
-            test->checks, json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:s}", "group", configured->name,
-                                    "check", "subnet", "subject", "", "expected", "", "found", "",
-                                    "passed", 1, "note", "no subnet of its own: not tested"));
+        untested_add(
+            test, configured->name, "subnet", false,
+            "no subnet of its own, so that no device can stand for it; `chalkgate why NAME "
+            "--group` tells what its devices would be refused");
         return;
     }
     for (size_t i = 0; i < config->category_count; i++)
@@ -282,11 +366,14 @@ int selftest_run(struct world *world, struct moment moment, json_t *reply, struc
     code = bl_store_walk(world->store, sample_take, test, error);
     if (code < 0)
         goto end;
+    for (size_t category = 0; category < world->config->category_count; category++)
+        category_untested(test, (uint16_t)category);
     for (size_t group = 0; group < world->config->group_count; group++)
         check_group(test, (uint16_t)group);
     json_object_set(reply, "checks", test->checks);
     json_object_set_new(reply, "passed", json_integer(test->passed));
     json_object_set_new(reply, "failed", json_integer(test->failed));
+    json_object_set_new(reply, "untested", json_integer(test->untested));
     code = 0;
 end:
     json_decref(test->checks);

@@ -7,6 +7,11 @@
  * works out from the configuration and the lists' entries by another way, and, for sealed
  * categories, with "denied".
  *
+ * What cannot be asked is told, with the reason and what to do: a category that no list names
+ * anything in, a group without a subnet. It is no failure, as a school may well configure what it
+ * has no list for yet; but it is one for a sealed category, and for one of severity urgent that
+ * some group is denied or observed in: nobody should believe that those are filtered.
+ *
  * Any thread but a worker's: it walks the lists once, which takes a second or two at five million
  * names.
  */
@@ -19,8 +24,10 @@
 #include "resolver/base/clock.h"
 #include "resolver/query/world.h"
 
-/* Adds {"checks": [{"group", "check", "subject", "expected", "found", "passed", "note"}…],
- * "passed": N, "failed": N} to `reply`. 0, or -ENOMEM. A failed check is a result, not an error. */
+/* Adds {"checks": [{"group", "check", "subject", "expected", "found", "tested", "passed",
+ * "note"}…], "passed": N, "failed": N, "untested": N} to `reply`; a row of the untested is among
+ * the failed as well where it counts as one, never among the passed. "group" is "" where it is the
+ * same for all. 0, or -ENOMEM. A failed check is a result, not an error. */
 int selftest_run(struct world *world, struct moment moment, json_t *reply, struct bl_error *error);
 
 /* Then, over the network, asks each address that is listened on, and an upstream through it, and

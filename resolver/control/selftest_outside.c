@@ -26,9 +26,9 @@ static void check_add(json_t *result, const char *check, const char *subject, co
     const char *count = passed ? "passed" : "failed";
 
     json_array_append_new(json_object_get(result, "checks"),
-                          json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:s}", "group", "", "check", check,
-                                    "subject", subject, "expected", expected, "found", found,
-                                    "passed", (int)passed, "note", ""));
+                          json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:s}", "group", "", "check",
+                                    check, "subject", subject, "expected", expected, "found", found,
+                                    "tested", 1, "passed", (int)passed, "note", ""));
     json_object_set_new(result, count,
                         json_integer(json_integer_value(json_object_get(result, count)) + 1));
 }

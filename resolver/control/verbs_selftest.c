@@ -28,26 +28,57 @@ static int result_keep(const char *state, const json_t *result, struct bl_error 
     return 0;
 }
 
-enum { FAILURES_KEPT = 20 };
+enum { FAILURES_KEPT = 20, UNTESTED_KEPT = 60 };
+
+static void failure_words(const json_t *check, char *text, size_t size)
+{
+    const char *group = json_string_value(json_object_get(check, "group"));
+    const char *name = json_string_value(json_object_get(check, "check"));
+    const char *found = json_string_value(json_object_get(check, "found"));
+
+    if (!json_is_true(json_object_get(check, "tested")))
+        snprintf(text, size, "%.60s%s%.60s: %.60s, as %.400s", group, *group ? ", " : "", name,
+                 found, json_string_value(json_object_get(check, "note")));
+    else
+        snprintf(text, size, "%.60s%s%.60s, %.300s: %.60s, not %.60s", group, *group ? ", " : "",
+                 name, json_string_value(json_object_get(check, "subject")), found,
+                 json_string_value(json_object_get(check, "expected")));
+}
 
 /* What was not in order, in words; the first ones. */
 static json_t *failures(const json_t *result)
 {
     json_t *list = json_array(), *check;
-    char text[600];
+    char text[700];
+    size_t i;
+
+    json_array_foreach(json_object_get(result, "checks"), i, check)
+    {
+        if (json_is_true(json_object_get(check, "passed")) ||
+            json_array_size(list) == FAILURES_KEPT)
+            continue;
+        failure_words(check, text, sizeof text);
+        json_array_append_new(list, json_string(text));
+    }
+    return list;
+}
+
+/* What was not asked, and is not among the failures: "games", "subnet of visitors". */
+static json_t *untested(const json_t *result)
+{
+    json_t *list = json_array(), *check;
+    char text[160];
     size_t i;
 
     json_array_foreach(json_object_get(result, "checks"), i, check)
     {
         const char *group = json_string_value(json_object_get(check, "group"));
-        if (json_is_true(json_object_get(check, "passed")) ||
-            json_array_size(list) == FAILURES_KEPT)
+        if (json_is_true(json_object_get(check, "tested")) ||
+            !json_is_true(json_object_get(check, "passed")) ||
+            json_array_size(list) == UNTESTED_KEPT)
             continue;
-        snprintf(text, sizeof text, "%.60s%s%.60s, %.300s: %.60s, not %.60s", group,
-                 *group ? ", " : "", json_string_value(json_object_get(check, "check")),
-                 json_string_value(json_object_get(check, "subject")),
-                 json_string_value(json_object_get(check, "found")),
-                 json_string_value(json_object_get(check, "expected")));
+        snprintf(text, sizeof text, "%.60s%s%.60s",
+                 json_string_value(json_object_get(check, "check")), *group ? " of " : "", group);
         json_array_append_new(list, json_string(text));
     }
     return list;
@@ -82,8 +113,8 @@ static void result_note(struct daemon *daemon, const struct caller *caller, cons
 
     pthread_mutex_lock(&daemon->change);
     rules_note(daemon, &actor, "selftest", "filter", NULL,
-               json_pack("{so,sO,sO,sO}", "failures", failures(result), "passed",
-                         json_object_get(result, "passed"), "failed",
+               json_pack("{so,so,sO,sO,sO}", "failures", failures(result), "not-tested",
+                         untested(result), "passed", json_object_get(result, "passed"), "failed",
                          json_object_get(result, "failed"), "generation",
                          json_object_get(result, "generation")),
                "what each group is refused was asked through the path of its devices, and the "
@@ -117,9 +148,10 @@ static int handle_selftest(struct daemon *daemon, const struct caller *caller, j
     if (result_keep(daemon->state, reply, &kept) < 0)
         log_warning("self-test: %s", kept.text);
     result_note(daemon, caller, reply);
-    log_notice("self-test asked for by %s: %lld checks passed, %lld failed", caller->login,
-               (long long)json_integer_value(json_object_get(reply, "passed")),
-               (long long)json_integer_value(json_object_get(reply, "failed")));
+    log_notice("self-test asked for by %s: %lld checks passed, %lld failed, %lld could not be made",
+               caller->login, (long long)json_integer_value(json_object_get(reply, "passed")),
+               (long long)json_integer_value(json_object_get(reply, "failed")),
+               (long long)json_integer_value(json_object_get(reply, "untested")));
     return 0;
 }
 

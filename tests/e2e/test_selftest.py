@@ -66,6 +66,54 @@ def test_the_whole_result_is_on_record(place):
             holds("Self-tests" in report and "upstream" in report, f"{audience}, {form}: no word of what failed:\n{report}")
 
 
+def test_what_cannot_be_tested_is_told(place):
+    """A category without a list, with addresses only, of a group without a subnet: with what to do, on record, in reports."""
+    categories = ("ads", "games", "gambling", ("hosts", {"title": "Hosts"}), ("below", {"title": "Below"}),
+                  ("harm", {"title": "Harm", "severity": "urgent"}))
+    groups = {"pupils": (["127.0.0.1/32"], ["ads", "games", "gambling", "hosts", "below"]), "visitors": ([], ["ads"])}
+    upstream = place.enter(Upstream()).port
+    place.configure(upstreams=[f"127.0.0.1:{upstream}"], categories=categories, groups=groups)
+    for category, text in (("ads", "ads.example\n"), ("hosts", "192.0.2.1\n"), ("below", "||*.below.example^\n")):
+        kind = {"below": "adblock", "hosts": "addresses"}.get(category, "domains")
+        place.command("lists", "import", "--category", category, "--format", kind, "--reason", "x",
+                      place.write(f"lists/{category}.txt", text))
+    resolver = place.resolver()
+    told = place.json("selftest")
+    rows = {one["check"]: one for one in told["checks"] if not one["tested"]}
+    same(sorted(rows), ["gambling", "games", "harm", "hosts", "subnet"], "what was not tested")
+    same([told["failed"], told["untested"]], [0, 5], "an urgent category that no group is refused is no failure")
+    same({(one["group"], one["found"], one["passed"]) for one in rows.values() if one["check"] != "subnet"},
+         {("", "not tested", True)}, "one row for all groups")
+    for check, does in (("games", "lists import --category games"), ("hosts", "lists show hosts"), ("subnet", "why NAME --group")):
+        holds(does in rows[check]["note"], f"what to do: {rows[check]}")
+    same([(one["subject"], one["found"]) for one in checks(told, check="below")], [("www.below.example", "denied")],
+         "a list of what is below a name is tested by such a one")
+    shown = place.command("selftest").stdout
+    holds("not tested" in shown and "Not tested: games: no list names anything in it" in shown
+          and "0 failed, 5 could not be made" in shown, f"the table:\n{shown}")
+    same(max(len(line) for line in shown.splitlines()) <= 80, True, f"a line of more than 80 columns:\n{shown}")
+    entry = [one for one in place.json("changes") if one["action"] == "selftest"][-1]["after"]
+    same(sorted(entry["not-tested"]), ["gambling", "games", "harm", "hosts", "subnet of visitors"], "the entry")
+    resolver.ask("ads.example")
+    lab.wait_for("a denial, for a report", place.denials)
+    page = place.command("report", "--since", "-1h", "--format", "html").stdout
+    holds("not tested: games, gambling" in page, "the report's table of self-tests")
+    pack = " ".join(place.command("report", "--since", "-1h", "--audience", "review").stdout.split())
+    holds("The last could not test games, gambling" in pack, f"the yearly review:\n{pack}")
+    # The same category, once a group is refused it: nobody should believe that it is filtered.
+    groups["pupils"][1].append("harm")
+    place.configure(upstreams=[f"127.0.0.1:{upstream}"], categories=categories, groups=groups)
+    place.command("reload", "--reason", "pupils are refused it")
+    told = place.json("selftest", expect=1)
+    same([(one["check"], one["found"], one["expected"]) for one in told["checks"] if not one["passed"]],
+         [("harm", "not tested", "denied")], "what failed")
+    same([told["failed"], told["untested"]], [1, 5], "it is among both")
+    entry = [one for one in place.json("changes") if one["action"] == "selftest"][-1]["after"]
+    holds(entry["failures"][0].startswith("harm: not tested, as no list names anything in it"), f"{entry}")
+    holds("harm" not in entry["not-tested"], f"told twice: {entry}")
+    resolver.stop()
+
+
 def test_without_a_resolver(place):
     place.configure()
     done = place.command("selftest", expect=1)
