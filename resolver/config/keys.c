@@ -332,7 +332,10 @@ static const struct key export_keys[] = {
     {"command", KEY_LIST, KEY_TEXT, MANY(config_export, command, command_count), .most = 4000,
      .meaning = "json: a program and its arguments that reads lines from standard input"},
     {"denials", KEY_BOOL, AT(config_export, denials), .fallback = "true",
-     .meaning = "refused look-ups go there"},
+     .meaning =
+         "refused look-ups go there, and how many there were, by hour, group and category, "
+         "for which disk or writer left no record (event \"counted\"; dnstap has no form for "
+         "it)"},
     {"observed", KEY_BOOL, AT(config_export, observed), .fallback = "true",
      .meaning = "and those only observed"},
     {"changes", KEY_BOOL, AT(config_export, changes), .fallback = "true",

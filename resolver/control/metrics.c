@@ -192,6 +192,8 @@ static void write_exports(FILE *out, const json_t *exports)
         const char *key, *name, *kind, *help;
     } rows[] = {
         {"sent", "export_sent_total", "counter", "denials that a collector has"},
+        {"counted", "export_counted_total", "counter",
+         "denials without a record that a collector has as numbers"},
         {"changes", "export_changes_total", "counter", "changes that a collector has"},
         {"failures", "export_failures_total", "counter", "tries that a collector did not take"},
         {"skipped", "export_skipped_total", "counter", "denials too old to be sent any more"},

@@ -7,6 +7,8 @@
 #include "resolver/denials/guard.h"
 #include "resolver/denials/segment_read.h"
 
+enum { HOUR_MS = 3600000 };
+
 static const uint8_t root[1] = {0};
 
 struct feed {
@@ -14,7 +16,10 @@ struct feed {
     struct feed_place place;
     unsigned left; /* that may still be told */
     int (*each)(void *user, const struct denial_record *record);
+    int (*each_counted)(void *user, const struct feed_counted *counted);
     void *user;
+    struct feed_counted *sums; /* of what was only counted */
+    size_t sum_count, sum_room;
     int result;
     unsigned told;
     struct { /* LMDB aligns its values to two octets only */
@@ -200,6 +205,92 @@ int feed_end(const char *state, const struct day *day, struct feed_place *out_pl
     int code = guarded_run(feed, state, day, end_run, &feed->place.read, error);
     if (code == 0)
         *out_place = feed->place;
+    free(feed);
+    return code;
+}
+
+static int counted_compare(const void *a, const void *b)
+{
+    const struct feed_counted *x = a, *y = b;
+    int order = (x->hour > y->hour) - (x->hour < y->hour);
+
+    if (order == 0)
+        order = strcmp(x->group, y->group);
+    return order != 0 ? order : strcmp(x->category, y->category);
+}
+
+static int counted_take(void *user, const MDB_val *key, const MDB_val *value)
+{
+    struct feed *feed = user;
+    const struct day *day = &feed->reader->day;
+    const struct segment_counted_key *at = key->mv_data;
+    struct segment_word group = {.name = ""}, category = {.name = "", .title = ""};
+    struct segment_counted counted;
+
+    if (key->mv_size != sizeof(*at) || value->mv_size != sizeof(counted))
+        return -EBADMSG;
+    memcpy(&counted, value->mv_data, sizeof(counted));
+    if (feed->sum_count == feed->sum_room) {
+        size_t room = feed->sum_room == 0 ? 64 : feed->sum_room * 2;
+        struct feed_counted *more = realloc(feed->sums, room * sizeof(*more));
+        if (more == NULL)
+            return -ENOMEM;
+        feed->sums = more;
+        feed->sum_room = room;
+    }
+    segment_reader_word(feed->reader, counted.group, &group);
+    segment_reader_word(feed->reader, counted.category, &category);
+    int64_t from_ms = day->start_ms + at->hour * HOUR_MS;
+    feed->sums[feed->sum_count++] = (struct feed_counted){
+        .hour = at->hour,
+        .from_ms = from_ms,
+        .until_ms = from_ms + HOUR_MS < day->end_ms ? from_ms + HOUR_MS : day->end_ms,
+        .group = group.name,
+        .category = category.name,
+        .title = category.title,
+        .severity = category.severity,
+        .count = counted.count};
+    return 0;
+}
+
+/* The same hour, group and category come from several journals, and under several legends. */
+static void counted_run(void *user)
+{
+    struct feed *feed = user;
+    size_t next;
+
+    feed->result =
+        segment_reader_walk(feed->reader, feed->reader->tables.counted, NULL, counted_take, feed);
+    if (feed->result != 0 || feed->sum_count == 0)
+        return;
+    qsort(feed->sums, feed->sum_count, sizeof(*feed->sums), counted_compare);
+    for (size_t i = 0; i < feed->sum_count && feed->result == 0; i = next) {
+        struct feed_counted sum = feed->sums[i];
+        for (next = i + 1; next < feed->sum_count && counted_compare(&sum, &feed->sums[next]) == 0;
+             next++) {
+            sum.count += feed->sums[next].count;
+            if (feed->sums[next].severity > sum.severity)
+                sum.severity = feed->sums[next].severity;
+        }
+        feed->result = feed->each_counted(feed->user, &sum);
+    }
+}
+
+int feed_counted(const char *state, const struct day *day,
+                 int (*each)(void *user, const struct feed_counted *counted), void *user,
+                 struct bl_error *error)
+{
+    struct feed *feed = calloc(1, sizeof(*feed));
+
+    if (feed == NULL)
+        return bl_error_set(error, -ENOMEM, "out of memory while reading denials");
+    feed->each_counted = each;
+    feed->user = user;
+    uint64_t records;
+    int code = guarded_run(feed, state, day, counted_run, &records, error);
+    if (code == 0)
+        code = feed->result;
+    free(feed->sums);
     free(feed);
     return code;
 }

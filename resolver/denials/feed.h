@@ -26,6 +26,24 @@ int feed_read(const char *state, const struct day *day, struct feed_place *place
               int (*each)(void *user, const struct denial_record *record), void *user,
               uint64_t *out_left, struct bl_error *error);
 
+/* What a day has of denials that were counted, but not itemised, as no record could be made: one
+ * sum for each hour, group and category. Sums grow while the day's journals are moved; what is told
+ * has no place, and whoever carries it elsewhere keeps what of each it told before. */
+struct feed_counted {
+    unsigned hour;                /* since the day's start */
+    int64_t from_ms, until_ms;    /* of that hour */
+    const char *group;            /* borrowed for the call; "" where it is not known */
+    const char *category, *title; /* likewise */
+    uint8_t severity;
+    uint64_t count;
+};
+
+/* Tells each sum, by hour, group and category, until `each` returns non-zero. 0, what `each`
+ * returned, -ENOENT: the day has no segment, or another negative errno. */
+int feed_counted(const char *state, const struct day *day,
+                 int (*each)(void *user, const struct feed_counted *counted), void *user,
+                 struct bl_error *error);
+
 /* The place behind all that the day has. 0, -ENOENT or another negative errno. */
 int feed_end(const char *state, const struct day *day, struct feed_place *out_place,
              struct bl_error *error);

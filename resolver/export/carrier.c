@@ -24,7 +24,9 @@ enum {
     LOOK_MS = 1000,
     SAVE_MS = 1000,
     LOCK_MS = 200,
-    ALL_DAYS_MS = 60000,  /* between two looks at days before yesterday */
+    ALL_DAYS_MS = 60000, /* between two looks at days before yesterday */
+    COUNTED_MS = 5000,   /* between two looks at what was only counted: it may grow each second */
+    COUNTED_KEY_MAX = 200,
     CHANGES_MS = 2000,    /* between two questions for changes */
     CHANGES_MOST = 256,   /* in one answer */
     ANSWER_MAX = 4 << 20, /* octets of the daemon's answer */
@@ -40,10 +42,13 @@ struct carrier {
     struct sink *sink;
     struct bl_error error; /* of the sink, behind the feed's back */
     bool failed;
-    unsigned failures;                         /* in a row */
-    uint64_t put;                              /* denials since the last flush */
-    unsigned changes_most;                     /* to ask for; 0: CHANGES_MOST */
-    int64_t all_days_ms, changes_ms, saved_ms; /* monotonic */
+    json_t *counting;      /* what counts of a day are told, once the flush is done */
+    uint64_t counted;      /* denials that these are more */
+    bool passes_over;      /* counts are noted as told, and not sent */
+    unsigned failures;     /* in a row */
+    uint64_t put;          /* denials since the last flush */
+    unsigned changes_most; /* to ask for; 0: CHANGES_MOST */
+    int64_t all_days_ms, counted_ms, changes_ms, saved_ms; /* monotonic */
 };
 
 static volatile sig_atomic_t ended;
@@ -155,11 +160,69 @@ static int day_carry(struct carrier *carrier, const struct day *day, struct day_
     return told;
 }
 
+/* What of an hour, group and category was not told yet. */
+static int counted_put(void *user, const struct feed_counted *counted)
+{
+    struct carrier *carrier = user;
+    char key[COUNTED_KEY_MAX];
+    struct event event;
+
+    /* What is of no known category may be of any. */
+    if (counted->category[0] != '\0' && counted->severity < carrier->to->severity)
+        return 0;
+    snprintf(key, sizeof(key), "%u/%.80s/%.80s", counted->hour, counted->group, counted->category);
+    for (char *at = key; *at != '\0'; at++) /* a damaged journal's may be no UTF-8 */
+        *at = *at < ' ' || *at > '~' ? '?' : *at;
+    uint64_t before = (uint64_t)json_integer_value(json_object_get(carrier->counting, key));
+    if (counted->count <= before) /* retention may have destroyed some */
+        return 0;
+    struct feed_counted more = *counted;
+    more.count -= before;
+    int code = carrier->passes_over ? 0 : event_of_counted(&more, &event);
+    if (code < 0)
+        bl_error_set(&carrier->error, code, "out of memory");
+    else if (!carrier->passes_over)
+        code = event_put(carrier, &event);
+    if (code == 0 &&
+        json_object_set_new(carrier->counting, key, json_integer((json_int_t)counted->count)) < 0)
+        code = bl_error_set(&carrier->error, -ENOMEM, "out of memory");
+    carrier->failed = code < 0;
+    carrier->put += code == 0;
+    carrier->counted += code == 0 ? more.count : 0;
+    return carrier->failed;
+}
+
+/* The numbers of a day's denials that have no record. 0 or a negative errno: the collector's. */
+static int counted_carry(struct carrier *carrier, const struct day *day, struct day_place *at,
+                         bool passes_over)
+{
+    if (!carrier->to->denials || carrier->to->form == EXPORT_DNSTAP)
+        return 0;
+    carrier->counting = at->counted != NULL ? json_copy(at->counted) : json_object();
+    carrier->passes_over = passes_over;
+    carrier->put = carrier->counted = 0;
+    carrier->failed = false;
+    /* What cannot be read was told of by day_carry(). */
+    bool read = feed_counted(carrier->state, day, counted_put, carrier, NULL) == 0;
+    int code =
+        carrier->failed || (carrier->counted > 0 && !passes_over && flush(carrier) < 0) ? -EIO : 0;
+    if (code == 0 && read && carrier->counted > 0) {
+        json_decref(at->counted);
+        at->counted = json_incref(carrier->counting);
+        *(passes_over ? &carrier->places.skipped : &carrier->places.counted) += carrier->counted;
+        if (!passes_over)
+            carrier->places.last_sent_s = clock_read().wall_ms / 1000;
+    }
+    json_decref(carrier->counting);
+    return code;
+}
+
 /* What is too old is passed over; what the place then says is the day's end. */
 static void day_skip(struct carrier *carrier, const struct day *day, struct day_place *at)
 {
     struct feed_place last;
 
+    (void)counted_carry(carrier, day, at, true);
     if (feed_end(carrier->state, day, &last, NULL) < 0 || last.read <= at->place.read)
         return;
     carrier->places.skipped += last.read - at->place.read;
@@ -181,6 +244,7 @@ static int denials_carry(struct carrier *carrier)
 {
     struct moment now = clock_read();
     bool all = now.mono_ms - carrier->all_days_ms >= ALL_DAYS_MS || carrier->all_days_ms == 0;
+    bool counts = all || now.mono_ms - carrier->counted_ms >= COUNTED_MS;
     int64_t oldest_ms = oldest_find(carrier, now.wall_ms);
     struct segment_list list;
     int told = 0;
@@ -201,11 +265,14 @@ static int denials_carry(struct carrier *carrier)
             continue;
         }
         int more = day_carry(carrier, &list.days[i], at);
-        told = more < 0 ? more : told + more;
+        int code = more >= 0 && counts ? counted_carry(carrier, &list.days[i], at, false) : 0;
+        told = more < 0 ? more : code < 0 ? code : told + more;
     }
     segments_list_free(&list);
     if (all && told >= 0 && told < BATCH)
         carrier->all_days_ms = now.mono_ms;
+    if (counts && told >= 0)
+        carrier->counted_ms = now.mono_ms;
     return told;
 }
 
@@ -334,9 +401,12 @@ static void places_begin(struct carrier *carrier)
         return;
     for (size_t i = 0; i < list.count; i++) {
         struct day_place *at = places_day(&carrier->places, list.days[i].text);
-        if (at != NULL)
-            (void)feed_end(carrier->state, &list.days[i], &at->place, NULL);
+        if (at == NULL)
+            continue;
+        (void)feed_end(carrier->state, &list.days[i], &at->place, NULL);
+        (void)counted_carry(carrier, &list.days[i], at, true);
     }
+    carrier->places.skipped = 0;
     segments_list_free(&list);
 }
 

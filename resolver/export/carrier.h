@@ -8,10 +8,12 @@
  * collector get some of it twice; each denial has its case code, each change its number.
  *
  * Happy path, once a second: read what is new in the day segments, put it, flush it, note the
- * place; the same with the change log, which the daemon tells over its control socket. A failure
- * closes the collector and begins again after 1, 2, 5, 10 and then every 30 seconds, and stands in
- * the status until something was sent. What lies further back than `backlog` is passed over and
- * counted as skipped. A collector that is new gets what comes from then on.
+ * place; the same with the numbers of denials that were counted but not itemised, every five
+ * seconds as they grow with each while the disk is full, and with the change log, which the daemon
+ * tells over its control socket. A failure closes the collector and begins again after 1, 2, 5, 10
+ * and then every 30 seconds, and stands in the status until something was sent. What lies further
+ * back than `backlog` is passed over and counted as skipped. A collector that is new gets what
+ * comes from then on.
  *
  * Threads: a process of its own, forked by control/export_runner.c.
  */
@@ -26,8 +28,8 @@
 void carrier_run(const char *state, const struct config *config, const struct config_export *to,
                  int ends_with);
 
-/* {"sent", "changes", "skipped", "failures", "waiting", "last_sent", "last_error"} and the places;
- * NULL where nothing is known yet. Any thread. */
+/* {"sent", "counted", "changes", "skipped", "failures", "waiting", "last_sent", "last_error"} and
+ * the places; NULL where nothing is known yet. Any thread. */
 json_t *carrier_status(const char *state, const char *name);
 
 #endif

@@ -68,6 +68,25 @@ int event_of_change(const json_t *entry, struct event *out_event)
     return 0;
 }
 
+int event_of_counted(const struct feed_counted *counted, struct event *out_event)
+{
+    char from[DENIAL_TIME_MAX], until[DENIAL_TIME_MAX];
+    json_t *object = json_pack(
+        "{ss,ss,ss,so,so,so,ss,sI}", "event", "counted", "time",
+        denial_time_text(counted->from_ms, from), "until",
+        denial_time_text(counted->until_ms, until), "group", denial_word_json(counted->group),
+        "category", denial_word_json(counted->category), "title", denial_word_json(counted->title),
+        "severity", denial_severity_text(counted->severity), "count", (json_int_t)counted->count);
+
+    if (object == NULL)
+        return -ENOMEM;
+    *out_event = (struct event){.kind = EVENT_COUNTED,
+                                .object = object,
+                                .wall_ms = counted->from_ms,
+                                .severity = counted->severity};
+    return 0;
+}
+
 void event_fini(struct event *event)
 {
     json_decref(event->object);
@@ -98,10 +117,29 @@ static const char *word(const struct event *event, const char *key)
     return text != NULL ? text : "";
 }
 
+/* "23 look-ups of pupils were refused and counted, but not itemised: Gambling, 12:00 to 13:00". */
+static void counted_sentence(const struct event *event, FILE *out)
+{
+    enum { CLOCK = sizeof("2026-11-23T") - 1, CLOCK_LEN = 5 };
+    const char *group = word(event, "group"), *title = word(event, "title");
+
+    fprintf(out, "%lld look-ups of %s were refused and counted, but not itemised: ",
+            (long long)json_integer_value(json_object_get(event->object, "count")),
+            group[0] != '\0' ? group : "a group that is not known");
+    if (title[0] == '\0')
+        title = word(event, "category");
+    fprintf(out, "%s, %.*s to %.*s", title[0] != '\0' ? title : "of no known category", CLOCK_LEN,
+            word(event, "time") + CLOCK, CLOCK_LEN, word(event, "until") + CLOCK);
+}
+
 void event_sentence(const struct event *event, FILE *out)
 {
     const char *reason = word(event, "reason");
 
+    if (event->kind == EVENT_COUNTED) {
+        counted_sentence(event, out);
+        return;
+    }
     if (event->kind == EVENT_CHANGE) {
         fprintf(out, "%s: %s %s", word(event, "by-login"), word(event, "action"),
                 word(event, "target"));

@@ -1,5 +1,5 @@
-/* What goes out to the world: a denial or an entry of the change log, as octets for collectors that
- * exist.
+/* What goes out to the world: a denial, a number of denials of which there is no record, or an
+ * entry of the change log, as octets for collectors that exist.
  *
  * Names, titles and reasons are hostile text. Each form escapes them for itself, here and nowhere
  * else: JSON as ASCII with \u escapes; syslog's parameters as RFC 5424 section 6.3.3 says, its
@@ -15,9 +15,9 @@
 #include <stdio.h>
 
 #include "resolver/config/config.h"
-#include "resolver/denials/records.h"
+#include "resolver/denials/feed.h"
 
-enum event_kind { EVENT_DENIAL, EVENT_CHANGE };
+enum event_kind { EVENT_DENIAL, EVENT_CHANGE, EVENT_COUNTED };
 
 struct event {
     enum event_kind kind;
@@ -30,6 +30,10 @@ struct event {
 /* Of a record that stays borrowed, or of an entry of the change log, whose fields are copied. */
 int event_of_denial(const struct denial_record *record, struct event *out_event);
 int event_of_change(const json_t *entry, struct event *out_event);
+
+/* Of denials that were counted within an hour, but not itemised: {"event": "counted", "time",
+ * "until", "group", "category", "title", "severity", "count"}. */
+int event_of_counted(const struct feed_counted *counted, struct event *out_event);
 void event_fini(struct event *event);
 
 /* One line of JSON, its end included. */
@@ -48,7 +52,8 @@ int event_syslog(const struct event *event, const struct event_syslog *syslog, F
 /* One datagram of the journal's native protocol. */
 int event_journal(const struct event *event, const struct event_syslog *syslog, FILE *out);
 
-/* One payload of dnstap: a denial; a change has none and writes nothing. `config` tells how denied
+/* One payload of dnstap: a denial. A change and a number of denials have none, as dnstap tells of
+ * questions and answers only, and nothing is written for them. `config` tells how denied
  * questions are answered. Whether a message was written: 1 or 0. */
 int event_dnstap(const struct event *event, const struct config *config, const char *host,
                  FILE *out);

@@ -30,6 +30,9 @@ static void days_load(struct places *places, const json_t *days)
             (struct feed_place){.block = (uint32_t)json_integer_value(json_array_get(value, 0)),
                                 .record = (uint32_t)json_integer_value(json_array_get(value, 1)),
                                 .read = (uint64_t)json_integer_value(json_array_get(value, 2))};
+        json_decref(at->counted);
+        at->counted =
+            json_is_object(json_array_get(value, 3)) ? json_incref(json_array_get(value, 3)) : NULL;
     }
 }
 
@@ -61,6 +64,7 @@ int places_load(struct places *places)
     places->changes = number(object, "changes");
     places->skipped = number(object, "skipped");
     places->failures = number(object, "failures");
+    places->counted = number(object, "counted");
     places->last_sent_s = (int64_t)number(object, "last_sent");
     json_decref(object);
     return 0;
@@ -68,6 +72,8 @@ int places_load(struct places *places)
 
 void places_free(struct places *places)
 {
+    for (size_t i = 0; i < places->count; i++)
+        json_decref(places->days[i].counted);
     free(places->days);
     free(places->saved);
 }
@@ -75,17 +81,21 @@ void places_free(struct places *places)
 static json_t *places_json(const struct places *places)
 {
     json_t *days = json_object();
-    json_t *object = json_pack(
-        "{so,sI,sI,sI,sI,sI,sI,ss}", "days", days, "sent", (json_int_t)places->sent, "changes",
-        (json_int_t)places->changes, "skipped", (json_int_t)places->skipped, "failures",
-        (json_int_t)places->failures, "waiting", (json_int_t)places_waiting(places), "last_sent",
-        (json_int_t)places->last_sent_s, "last_error", places->trouble.text);
+    json_t *object =
+        json_pack("{so,sI,sI,sI,sI,sI,sI,sI,ss}", "days", days, "sent", (json_int_t)places->sent,
+                  "counted", (json_int_t)places->counted, "changes", (json_int_t)places->changes,
+                  "skipped", (json_int_t)places->skipped, "failures", (json_int_t)places->failures,
+                  "waiting", (json_int_t)places_waiting(places), "last_sent",
+                  (json_int_t)places->last_sent_s, "last_error", places->trouble.text);
 
-    for (size_t i = 0; object != NULL && i < places->count; i++)
-        json_object_set_new(days, places->days[i].day,
-                            json_pack("[III]", (json_int_t)places->days[i].place.block,
-                                      (json_int_t)places->days[i].place.record,
-                                      (json_int_t)places->days[i].place.read));
+    for (size_t i = 0; object != NULL && i < places->count; i++) {
+        const struct day_place *at = &places->days[i];
+        json_t *row = json_pack("[III]", (json_int_t)at->place.block, (json_int_t)at->place.record,
+                                (json_int_t)at->place.read);
+        if (at->counted != NULL)
+            json_array_append(row, at->counted);
+        json_object_set_new(days, at->day, row);
+    }
     if (object != NULL && places->change_known)
         json_object_set_new(object, "change", json_integer((json_int_t)places->change));
     return object;
@@ -137,12 +147,15 @@ void places_prune(struct places *places, const struct segment_list *list)
 {
     size_t kept = 0;
 
-    for (size_t i = 0; i < places->count; i++)
-        for (size_t j = 0; j < list->count; j++)
-            if (strcmp(list->days[j].text, places->days[i].day) == 0) {
-                places->days[kept++] = places->days[i];
-                break;
-            }
+    for (size_t i = 0; i < places->count; i++) {
+        bool found = false;
+        for (size_t j = 0; j < list->count && !found; j++)
+            found = strcmp(list->days[j].text, places->days[i].day) == 0;
+        if (found)
+            places->days[kept++] = places->days[i];
+        else
+            json_decref(places->days[i].counted);
+    }
     places->count = kept;
 }
 

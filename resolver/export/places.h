@@ -17,6 +17,8 @@ struct day_place {
     char day[DAY_TEXT_MAX];
     struct feed_place place;
     uint64_t left;   /* records behind it, at the last look */
+    json_t *counted; /* what was told of denials that were only counted, by hour, group and
+                        category; NULL: nothing */
     unsigned faults; /* in a row */
 };
 
@@ -27,6 +29,7 @@ struct places {
     uint64_t change; /* the last number that was sent */
     bool change_known;
     uint64_t sent, changes, skipped, failures;
+    uint64_t counted; /* denials without a record that were told as numbers */
     int64_t last_sent_s;
     struct bl_error trouble; /* empty when all is well */
     char *saved;             /* what the file holds */

@@ -11,10 +11,11 @@
 enum { VALUE_MAX = 4096 }; /* of a change's before and after, say: receivers take 8 KB at least */
 
 /* A private enterprise number of RFC 5612's for documents: this project has none of its own. */
-static const char *const SD_IDS[] = {"denial@32473", "change@32473"};
+static const char *const SD_IDS[] = {"denial@32473", "change@32473", "counted@32473"};
 static const char *const MESSAGE_IDS[] = {"b7c3c29a5be94b0f9f0e3b6f0d5f5b01",
-                                          "5d0a6a0f0f3d4a4bb7e6a5b0f4c2e802"};
-static const char *const WORDS[] = {"denial", "change"};
+                                          "5d0a6a0f0f3d4a4bb7e6a5b0f4c2e802",
+                                          "9b1f4c6e2d8a47f3a5c07d61e8b3f204"};
+static const char *const WORDS[] = {"denial", "change", "counted"};
 
 /* Low to urgent; a change is as a medium one. RFC 5424 section 6.2.1. */
 static int priority(const struct event *event)

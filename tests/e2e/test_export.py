@@ -19,7 +19,7 @@ from test_net import certificate
 TITLE = 'Bets ["] \\ à la carte ]'
 HOSTILE = ('evil"]=\\..bets.example', "a\nb.bets.example", "\x1b[31m.bets.example", "=cmd().bets.example", "<b>.bets.example")
 # RFC 5424 section 6: header, one element with parameters whose values are escaped, message.
-SYSLOG = re.compile(rb'<(\d{1,3})>1 (\S+) (\S{1,255}) chalkgate (\d+) (denial|change) \[(\S+?)((?: [!#-<>-\\^-~]{1,32}="'
+SYSLOG = re.compile(rb'<(\d{1,3})>1 (\S+) (\S{1,255}) chalkgate (\d+) (denial|change|counted) \[(\S+?)((?: [!#-<>-\\^-~]{1,32}="'
                     rb'(?:[^"\\\]\x00-\x1f\x7f]|\\["\\\]])*")*)\] (?:\xef\xbb\xbf)?([^\x00-\x1f\x7f]*)')
 PARAMETER = re.compile(rb' ([^=]+)="((?:[^"\\\]]|\\["\\\]])*)"')
 
@@ -101,12 +101,13 @@ class Collector:
         self.socket.close()
 
 
-def opened(place, exports, names=("bets.example",), also="", **more):
+def opened(place, exports, names=("bets.example",), also="", first=lambda: None, **more):
     place.configure(categories=(("gambling", {"title": TITLE}), ("self-harm", {"title": "Self-harm", "severity": "urgent"})),
                     groups={"pupils": (["127.0.0.0/8"], ["gambling", "self-harm"])},
                     more=f"export: {json.dumps(exports)}\n{also}")
     place.command("lists", "import", "--category", "gambling", "--reason", "x", place.list_of("gambling", names))
     place.command("lists", "import", "--category", "self-harm", "--reason", "x", place.list_of("self-harm", ["harm.example"]))
+    first()
     return place.resolver(**more)
 
 

@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include "resolver/denials/feed.h"
+#include "resolver/denials/segment.h"
 #include "resolver/denials/writer.h"
 
 static char folder[PATH_MAX];
@@ -115,11 +116,61 @@ static void test_a_place_behind_the_end(void **state)
     folder_drop(folder);
 }
 
+static int counted_hear(void *user, const struct feed_counted *counted)
+{
+    char *heard = user;
+    size_t used = strlen(heard);
+
+    snprintf(heard + used, 400 - used, "%u %s %s %s %u %lu %ld-%ld;", counted->hour, counted->group,
+             counted->category, counted->title, counted->severity, (unsigned long)counted->count,
+             (long)((counted->from_ms - noon_ms) / 60000),
+             (long)((counted->until_ms - noon_ms) / 60000));
+    return 0;
+}
+
+/* What was only counted: summed over journals and slots, by hour, group and category; the last
+ * hour of a day ends with it. */
+static void test_counts_are_told_as_sums(void **state)
+{
+    struct bl_error error = {""};
+    struct segment *segment;
+    static const char *groups[] = {"pupils"}, *categories[] = {"ads", "gambling"},
+                      *titles[] = {"Advertising", "Gambling"};
+    static uint8_t severities[] = {0, 1};
+    const struct legend_names names = {.id = 3,
+                                       .group_count = 1,
+                                       .category_count = 2,
+                                       .groups = groups,
+                                       .categories = categories,
+                                       .titles = titles,
+                                       .severities = severities};
+    char heard[400] = "";
+    struct day day;
+    (void)state;
+
+    folder_make(folder);
+    day_of(noon_ms, &day);
+    assert_int_equal(feed_counted(folder, &day, counted_hear, heard, &error), -2); /* ENOENT */
+    assert_int_equal(segment_open(folder, &day, &segment, &error), 0);
+    assert_int_equal(segment_count(segment, 5, 9, noon_ms, &names, 0, 1, 20, &error), 0);
+    assert_int_equal(segment_count(segment, 6, 2, noon_ms + 5, &names, 0, 1, 3, &error), 0);
+    assert_int_equal(segment_count(segment, 6, 2, noon_ms + 3600000, &names, 0, 1, 4, &error), 0);
+    assert_int_equal(
+        segment_count(segment, 6, 0, day.end_ms - 1, NULL, UINT16_MAX, UINT16_MAX, 1, &error), 0);
+    assert_int_equal(segment_commit(segment, &error), 0);
+    segment_close(segment);
+    assert_int_equal(feed_counted(folder, &day, counted_hear, heard, &error), 0);
+    assert_string_equal(heard, "12 pupils gambling Gambling 1 23 0-60;"
+                               "13 pupils gambling Gambling 1 4 60-120;23    0 1 660-720;");
+    folder_drop(folder);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_once_over_restarts),
         cmocka_unit_test(test_a_place_behind_the_end),
+        cmocka_unit_test(test_counts_are_told_as_sums),
     };
 
     setenv("TZ", "UTC", 1);

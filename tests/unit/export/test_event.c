@@ -132,12 +132,57 @@ static void test_changes_are_flat(void **state)
     json_decref(entry);
 }
 
+/* Denials that have no record go out as a number, with the hour they are of. */
+static void test_counted_denials_have_their_own_event(void **state)
+{
+    struct feed_counted counted = {.hour = 12,
+                                   .from_ms = 1763985600000,
+                                   .until_ms = 1763989200000,
+                                   .group = "pupils",
+                                   .category = "self-harm",
+                                   .title = "Self-\x1bharm",
+                                   .severity = SEVERITY_URGENT,
+                                   .count = 23};
+    static const struct config config = {.path = ""};
+    struct event event;
+    size_t len;
+    (void)state;
+
+    assert_int_equal(event_of_counted(&counted, &event), 0);
+    char *text = rendered(event_syslog, &event, &len);
+    assert_string_equal(text, "<81>1 2025-11-24T12:00:00.000+00:00 school chalkgate 7 counted "
+                              "[counted@32473 time=\"2025-11-24T12:00:00.000+00:00\" "
+                              "until=\"2025-11-24T13:00:00.000+00:00\" group=\"pupils\" "
+                              "category=\"self-harm\" title=\"Self-?harm\" severity=\"urgent\" "
+                              "count=\"23\"] 23 look-ups of pupils were refused and counted, but "
+                              "not itemised: Self-?harm, 12:00 to 13:00");
+    free(text);
+    text = rendered(event_journal, &event, &len);
+    assert_non_null(memmem(text, len, "\nPRIORITY=1\n", 12));
+    assert_non_null(memmem(text, len, "\nCHALKGATE_COUNT=23\n", 20));
+    free(text);
+    FILE *out = open_memstream(&text, &len);
+    assert_int_equal(event_dnstap(&event, &config, "school", out), 0); /* it has no form for it */
+    fclose(out);
+    assert_int_equal(len, 0);
+    free(text);
+    event_fini(&event);
+    counted.group = counted.category = counted.title = "";
+    assert_int_equal(event_of_counted(&counted, &event), 0);
+    text = rendered(event_syslog, &event, &len);
+    assert_non_null(strstr(text, "] 23 look-ups of a group that is not known were refused and "
+                                 "counted, but not itemised: of no known category, 12:00"));
+    free(text);
+    event_fini(&event);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_syslog_is_rfc_5424),
         cmocka_unit_test(test_control_characters_are_taken_out),
         cmocka_unit_test(test_changes_are_flat),
+        cmocka_unit_test(test_counted_denials_have_their_own_event),
     };
 
     setenv("TZ", "UTC", 1);
