@@ -31,7 +31,9 @@
 int selftest_run(struct world *world, struct moment moment, json_t *reply, struct bl_error *error);
 
 /* Then, over the network, asks each address that is listened on, and an upstream through it, and
- * adds what status_describe() warns of. It waits some seconds for what does not answer. */
+ * adds the lists' age and what else status_describe() warns of. It waits some seconds for what does
+ * not answer. */
+#define SELFTEST_LIST_AGES "list ages" /* the check that has an alert of its own, from upkeep.c */
 struct config;
 struct daemon;
 int selftest_outside(struct daemon *daemon, const struct config *config, json_t *reply,

@@ -90,6 +90,16 @@ static void check_sockets(const struct config *config, json_t *result)
         check_listener(&config->listen[i], result);
 }
 
+static void check_warning(json_t *result, const char *warning, const char *stale)
+{
+    bool is_age = *stale != '\0' && strncmp(warning, stale, strlen(stale)) == 0;
+
+    if (is_age)
+        check_add(result, SELFTEST_LIST_AGES, warning, "in date", "out of date", false);
+    else
+        check_add(result, "status", warning, "no warning", "a warning", false);
+}
+
 /* What status knows: upstreams that do not answer, lists that are old. */
 static int check_status(struct daemon *daemon, json_t *result, struct bl_error *error)
 {
@@ -98,11 +108,14 @@ static int check_status(struct daemon *daemon, json_t *result, struct bl_error *
     size_t i;
 
     if (code == 0) {
+        const char *stale = member(status, "stale_text");
         json_array_foreach(json_object_get(status, "upstreams"), i, item)
             check_add(result, "upstream", member(item, "address"), "answering",
                       member(item, "state"), strcmp(member(item, "state"), "failing") != 0);
+        if (*stale == '\0')
+            check_add(result, SELFTEST_LIST_AGES, "", "in date", "in date", true);
         json_array_foreach(json_object_get(status, "warnings"), i, item)
-            check_add(result, "status", json_string_value(item), "no warning", "a warning", false);
+            check_warning(result, json_string_value(item), stale);
     }
     json_decref(status);
     return code;

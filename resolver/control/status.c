@@ -415,11 +415,13 @@ static void describe_lists(const struct world *world, json_t *out, json_t *warni
     set_number(out, "sources", state.count);
     set_number(out, "stale", state.stale_count);
     json_object_set_new(out, "removed", status_removed(world));
-    if (state.stale_count > 0)
+    if (state.stale_count > 0) {
         warn(warnings,
              "%s; `chalkgate lists update` or `lists import` brings newer ones, and `lists show` "
              "names them",
              lists_stale_text(&state, text));
+        json_object_set_new(out, "stale_text", json_string(text));
+    }
     if (state.removed_count > 0)
         warn(warnings,
              "%u list%s in force, but no longer in the configuration: the next `chalkgate lists "

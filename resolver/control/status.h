@@ -12,9 +12,9 @@ struct daemon;
 struct world;
 
 /* Fills `out_object`: version, pid, started, uptime_s, workers, generation, names, imported,
- * oldest_imported, sources, stale, removed, categories, groups, upstreams, cache, queries, denials,
- * tallies, verdicts, latencies, alerts, exports, radar, warnings. Visits the workers. 0 or a
- * negative errno. */
+ * oldest_imported, sources, stale, stale_text (how the warning of them begins, where there is one),
+ * removed, categories, groups, upstreams, cache, queries, denials, tallies, verdicts, latencies,
+ * alerts, exports, radar, warnings. Visits the workers. 0 or a negative errno. */
 int status_describe(struct daemon *daemon, bool tells_devices, json_t *out_object,
                     struct bl_error *error);
 

@@ -29,6 +29,9 @@ enum { LISTS_LOOK_S = 3600 };
 enum { TELL_MS = 10000 }; /* between two times that counts are written */
 enum { LEAP_MS = 3600 * 1000, LEAP_GRACE_MS = 24 * 3600 * 1000 };
 
+/* To nobody, to the log only as there is no command for alerts, or to that as well. */
+enum lists_told { TOLD_NOBODY, TOLD_LOG, TOLD_ALERT };
+
 struct upkeep {
     struct daemon *daemon;
     struct alerts *alerts;
@@ -40,6 +43,7 @@ struct upkeep {
     int64_t lists_looked_s, lists_due_s; /* wall time: when the lists' age was and will be judged */
     int64_t lists_configured_ms;         /* of which configuration */
     uint64_t lists_generation;           /* and of which lists */
+    enum lists_told lists_told;          /* what was told of lists that are out of date */
     struct tallies tallies, told;        /* of the workers: now, and what the day's counts have */
     int64_t told_ms;                     /* monotonic */
     pthread_t thread;
@@ -212,17 +216,13 @@ static void totals_tend(struct upkeep *upkeep, const struct config *config, int6
         log_warning("the totals of a past day could not be kept: %s", error.text);
 }
 
-static void lists_tell(const struct upkeep *upkeep, const struct config *config,
-                       const struct lists_state *state, int64_t now_s)
+static void lists_alert(const struct upkeep *upkeep, const struct lists_state *state,
+                        const char *text, int64_t now_s)
 {
-    char text[LISTS_STALE_TEXT_MAX], when[40];
     time_t seconds = (time_t)now_s;
     struct tm local;
+    char when[40];
 
-    lists_stale_text(state, text);
-    log_warning("%s; `chalkgate lists update` or `lists import` brings newer ones", text);
-    if (config->alerts.command_count == 0)
-        return; /* nobody would take it from the spool */
     localtime_r(&seconds, &local);
     strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S%z", &local);
     alerts_raise(upkeep->alerts,
@@ -230,12 +230,63 @@ static void lists_tell(const struct upkeep *upkeep, const struct config *config,
                            "medium", "text", text, "lists", (json_int_t)state->stale_count));
 }
 
-/* Tells once that lists are out of date, over restarts too, until all are fresh again. */
+/* What was told is in a file, for the next start, and in memory, where the disk takes no file. */
+static enum lists_told told_read(const char *path, enum lists_told known)
+{
+    char word[8] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got;
+
+    if (fd < 0)
+        return known;
+    got = read(fd, word, sizeof(word) - 1);
+    close(fd);
+    enum lists_told told = got > 0 && word[0] == 'l' ? TOLD_LOG : TOLD_ALERT;
+    return told > known ? told : known;
+}
+
+static void told_write(const char *path, enum lists_told told)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+
+    if (fd < 0)
+        return;
+    (void)!write(fd, told == TOLD_LOG ? "log\n" : "alert\n", told == TOLD_LOG ? 4 : 6);
+    close(fd);
+}
+
+/* Tells once that lists are out of date, until all are fresh again: over restarts, however full the
+ * disk, and again only where the command for alerts came later. */
+static void lists_tell(struct upkeep *upkeep, const struct config *config,
+                       const struct lists_state *state, int64_t now_s)
+{
+    enum lists_told told = config->alerts.command_count > 0 ? TOLD_ALERT : TOLD_LOG;
+    char path[4096], text[LISTS_STALE_TEXT_MAX];
+
+    snprintf(path, sizeof(path), "%s/alerts/.lists-stale", upkeep->daemon->state);
+    if (state->stale_count == 0) {
+        (void)unlink(path);
+        upkeep->lists_told = TOLD_NOBODY;
+        return;
+    }
+    enum lists_told before = told_read(path, upkeep->lists_told);
+    upkeep->lists_told = before;
+    if (before >= told)
+        return;
+    upkeep->lists_told = told;
+    told_write(path, told);
+    lists_stale_text(state, text);
+    if (before == TOLD_NOBODY)
+        log_warning("%s; `chalkgate lists update` or `lists import` brings newer ones", text);
+    if (told == TOLD_ALERT)
+        lists_alert(upkeep, state, text, now_s);
+}
+
+/* Judges the lists' age, once an hour and whenever it may have changed. */
 static void lists_watch(struct upkeep *upkeep, const struct world *world, int64_t configured_ms,
                         int64_t now_s)
 {
     uint64_t generation = bl_store_generation(world->store);
-    char told[4096];
     struct lists_state state;
 
     if (now_s < upkeep->lists_due_s && now_s >= upkeep->lists_looked_s &&
@@ -248,15 +299,7 @@ static void lists_watch(struct upkeep *upkeep, const struct world *world, int64_
         upkeep->lists_due_s = state.next_s;
     upkeep->lists_generation = generation;
     upkeep->lists_configured_ms = configured_ms;
-    snprintf(told, sizeof(told), "%s/alerts/.lists-stale", upkeep->daemon->state);
-    if (state.stale_count == 0) {
-        (void)unlink(told);
-    } else if (access(told, F_OK) < 0) {
-        int fd = open(told, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
-        if (fd >= 0)
-            close(fd);
-        lists_tell(upkeep, world->config, &state, now_s);
-    }
+    lists_tell(upkeep, world->config, &state, now_s);
 }
 
 /* Once a day: a new key where it is time for one, and an end to those that no record needs. */

@@ -66,6 +66,44 @@ def test_the_whole_result_is_on_record(place):
             holds("Self-tests" in report and "upstream" in report, f"{audience}, {form}: no word of what failed:\n{report}")
 
 
+def test_old_lists_alert_once(place):
+    """Old lists fail the self-test, but who was alerted of them when they became old is not alerted each night again; and
+    a command for alerts that comes later is told once."""
+    catcher = place.write("catch.sh", "#!/bin/sh\ncat >> \"$1\"\necho >> \"$1\"\n")
+    catcher.chmod(0o755)
+    caught = place.folder / "caught"
+
+    def kinds():
+        return [json.loads(line).get("kind") for line in caught.read_text().splitlines() if line] if caught.exists() else []
+
+    def configured(command):
+        place.configure(upstreams=[f"127.0.0.1:{upstream}"], groups={"pupils": (["127.0.0.1/32"], ["games", "harm"])},
+                        categories=[("games", {"sources": [{"location": str(place.list_of("games", ["games.example"])),
+                                                            "stale-after": "1s"}]}),
+                                    ("harm", {"severity": "urgent"})],
+                        more=f"alerts: {{command: [{catcher}, {caught}], quiet: 0s}}\n" if command else "")
+    upstream = place.enter(Upstream()).port
+    configured(False)
+    place.command("lists", "update")
+    place.command("lists", "import", "--category", "harm", "--reason", "x", place.list_of("harm", ["harm.example"]))
+    resolver = place.resolver()
+    lab.wait_for("the list is old", lambda: place.json("status")["stale"] == 1)
+    lab.wait_for("the log says so", lambda: "out of date" in resolver.log())
+    configured(True)
+    place.command("reload", "--reason", "somebody is to know")
+    lab.wait_for("an alert, as now there is a command", lambda: kinds() == ["lists-stale"])
+    for _ in range(2):
+        told = place.json("selftest", expect=1)
+        same([(one["check"], one["found"]) for one in told["checks"] if not one["passed"]], [("list ages", "out of date")],
+             "what failed")
+    entry = [one for one in place.json("changes") if one["action"] == "selftest"][-1]["after"]
+    holds(entry["failures"][0].startswith("list ages"), f"the record has it: {entry}")
+    resolver.ask("harm.example")
+    lab.wait_for("an alert that is none of the self-test's", lambda: len(kinds()) > 1)
+    same([one for one in kinds() if one in ("lists-stale", "selftest-failed")], ["lists-stale"], "alerts of old lists")
+    same(resolver.log().count("is out of date"), 1, "lines of the log")
+
+
 def test_what_cannot_be_tested_is_told(place):
     """A category without a list, with addresses only, of a group without a subnet: with what to do, on record, in reports."""
     categories = ("ads", "games", "gambling", ("hosts", {"title": "Hosts"}), ("below", {"title": "Below"}),
