@@ -243,6 +243,20 @@ class Lab:
             wait_for("the resolver answers", answers)
         return resolver
 
+    @contextlib.contextmanager
+    def small_state(self, size):
+        """The state on a file system of its own, with room for `size` ("40m"); what runs is ended before it goes."""
+        need_root()
+        self.state.mkdir()
+        made = self.run("mount", "-t", "tmpfs", "-o", f"size={size}", "chalkgate-test", self.state)
+        if made.returncode:
+            raise Skip("a small file system cannot be mounted here: " + made.stderr.strip())
+        try:
+            yield
+        finally:
+            self.close()
+            self.run("umount", self.state)
+
     def enter(self, context):
         return self.stack.enter_context(context)
 
