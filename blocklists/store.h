@@ -148,8 +148,13 @@ int bl_store_prefix_entries(const struct bl_store *store, const struct bl_prefix
                             int (*each)(void *user, unsigned source, const struct bl_entry *entry),
                             void *user);
 
-/* The same for all prefixes, then all names in order of their reversed labels (com, com.a, com.a.x,
- * …): listing, export, diff. */
+/* The facts of all listed names from one down, and of what is below them, until `each` returns
+ * non-zero. 0, or a negative errno when they cannot be read. */
+int bl_store_below(const struct bl_store *store, const uint8_t *wire,
+                   int (*each)(void *user, bl_fact fact), void *user, struct bl_error *error);
+
+/* The same as bl_store_entries() for all prefixes, then all names in order of their reversed labels
+ * (com, com.a, com.a.x, …): listing, export, diff. */
 int bl_store_walk(const struct bl_store *store,
                   int (*each)(void *user, unsigned source, const struct bl_entry *entry),
                   void *user, struct bl_error *error);

@@ -86,6 +86,8 @@ int bl_cursor_next(struct bl_cursor *cursor,
                    struct bl_error *error); /* 1, 0 at the end, or negative */
 int bl_cursor_seek(struct bl_cursor *cursor, const uint8_t *key,
                    size_t len); /* 1 when it is there */
+int bl_cursor_reach(struct bl_cursor *cursor, const uint8_t *key, size_t len,
+                    struct bl_error *error); /* the first at or behind it; as bl_cursor_next() */
 void bl_cursor_close(struct bl_cursor *cursor);
 
 /* Takes one entry off a value of the entries tree, whose first two octets are the fact. False at

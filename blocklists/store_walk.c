@@ -44,10 +44,10 @@ int bl_cursor_open(const struct bl_store *store, struct bl_cursor *cursor, struc
     return 0;
 }
 
-int bl_cursor_next(struct bl_cursor *cursor, struct bl_error *error)
+/* 1, 0 where there is none, or negative. */
+static int cursor_go(struct bl_cursor *cursor, MDB_cursor_op way, struct bl_error *error)
 {
-    int rc = mdb_cursor_get(cursor->cursor, &cursor->key, &cursor->value,
-                            cursor->started ? MDB_NEXT : MDB_FIRST);
+    int rc = mdb_cursor_get(cursor->cursor, &cursor->key, &cursor->value, way);
 
     cursor->started = true;
     if (rc == MDB_NOTFOUND)
@@ -58,6 +58,18 @@ int bl_cursor_next(struct bl_cursor *cursor, struct bl_error *error)
         return bl_error_set(error, -EBADMSG, "%s is damaged: an entry is cut off",
                             cursor->store->path);
     return 1;
+}
+
+int bl_cursor_next(struct bl_cursor *cursor, struct bl_error *error)
+{
+    return cursor_go(cursor, cursor->started ? MDB_NEXT : MDB_FIRST, error);
+}
+
+int bl_cursor_reach(struct bl_cursor *cursor, const uint8_t *key, size_t len,
+                    struct bl_error *error)
+{
+    cursor->key = (MDB_val){len, (void *)(uintptr_t)key};
+    return cursor_go(cursor, MDB_SET_RANGE, error);
 }
 
 int bl_cursor_seek(struct bl_cursor *cursor, const uint8_t *key, size_t len)
@@ -164,6 +176,38 @@ int bl_store_prefix_entries(const struct bl_store *store, const struct bl_prefix
     uint8_t key[BL_KEY_MAX];
 
     return key_entries(store, key, bl_key_of_prefix(prefix, key), each, user);
+}
+
+static bool cursor_is_below(const struct bl_cursor *cursor, const uint8_t *key, size_t len)
+{
+    return cursor->key.mv_size >= len && memcmp(cursor->key.mv_data, key, len) == 0;
+}
+
+int bl_store_below(const struct bl_store *store, const uint8_t *wire,
+                   int (*each)(void *user, bl_fact fact), void *user, struct bl_error *error)
+{
+    uint8_t key[BL_KEY_MAX];
+    size_t len = bl_key_of_name(wire, key);
+    struct bl_cursor cursor;
+    int rc;
+
+    if (len == 0)
+        return 0;
+    rc = bl_cursor_open(store, &cursor, error);
+    if (rc < 0)
+        return rc;
+    rc = bl_cursor_reach(&cursor, key, len, error);
+    while (rc > 0 && cursor_is_below(&cursor, key, len)) {
+        bl_fact fact = bl_get16(cursor.value.mv_data);
+        uint32_t form = fact < store->fact_count ? store->fact_forms[fact] : 0;
+        if ((fact < store->fact_count && each(user, fact) != 0) ||
+            (form >> 16 & BL_FACT_OWN_BELOW && (bl_fact)form != fact &&
+             each(user, (bl_fact)form) != 0))
+            break;
+        rc = bl_cursor_next(&cursor, error);
+    }
+    bl_cursor_close(&cursor);
+    return rc < 0 ? rc : 0;
 }
 
 int bl_store_walk(const struct bl_store *store, each_entry *each, void *user,

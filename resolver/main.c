@@ -18,6 +18,7 @@
 #include "blocklists/lists.h"
 #include "resolver/base/log.h"
 #include "resolver/config/config.h"
+#include "resolver/control/advice.h"
 #include "resolver/control/alert_runner.h"
 #include "resolver/control/allowed.h"
 #include "resolver/control/approval.h"
@@ -167,15 +168,17 @@ static void signals_prepare(sigset_t *signals)
 static int start_privileged(struct run *run, struct bl_error *error)
 {
     struct daemon *daemon = &run->daemon;
-    const struct config *config = run->config;
+    struct config *config = run->config;
     int code;
 
     umask(0022);
     daemon->state = realpath(config->state, NULL);
     if (!daemon->state)
         daemon->state = strdup(config->state);
-    if (!daemon->state)
+    daemon->user = config->user ? strdup(config->user) : NULL;
+    if (!daemon->state || (config->user && !daemon->user))
         return bl_error_set(error, -ENOMEM, "out of memory");
+    config->state = daemon->state; /* by one name everywhere, so that equal ones compare equal */
     code = bl_lists_lock(daemon->state, &run->lock_fd, error);
     if (code == -EBUSY)
         bl_error_set(
@@ -334,10 +337,12 @@ static void run_end(struct run *run)
     config_free(run->config);
     rules_close(&run->daemon);
     watch_close(run->daemon.watch);
-    if (run->has_world)
+    if (run->has_world) {
         daemon_fini(&run->daemon);
-    else
+    } else {
         free(run->daemon.state);
+        free(run->daemon.user);
+    }
     if (run->lock_fd >= 0)
         close(run->lock_fd);
 }
@@ -359,10 +364,13 @@ static void ready_tell(struct run *run)
     struct world *world = daemon_world(&run->daemon);
     char status[256], address[ADDRESS_TEXT_MAX];
 
-    for (size_t i = 0;
-         listeners_fit(run->daemon.listeners, world->config) && i < world->config->listen_count;
+    for (size_t i = 0; listeners_fit_addresses(run->daemon.listeners, world->config) &&
+                       i < world->config->listen_count;
          i++)
         log_notice("answering on %s", address_text_port(&world->config->listen[i], address));
+    json_t *advice = advice_of(&run->daemon, world);
+    advice_log(advice);
+    json_decref(advice);
     force_describe(world, status, sizeof status);
     log_notice("ready: %s", status);
     notify_ready(status);
@@ -465,10 +473,12 @@ int main(int argc, char **argv)
         config_free(config);
         return EXIT_COULD_NOT_RUN;
     }
-    if (options.check && !options.print)
+    if (options.check && !options.print) {
+        advice_check(config);
         printf("%s is good: %zu group%s, %zu %s\n", path, config->group_count,
                config->group_count == 1 ? "" : "s", config->category_count,
                config->category_count == 1 ? "category" : "categories");
+    }
     config_free(config);
     return EXIT_FINE;
 }

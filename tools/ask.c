@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tools/table.h"
+
 enum { REPLY_MAX = 64 * 1024 * 1024, REPLY_STEP = 64 * 1024, WAIT_S = 60, WAIT_LONG_S = 600 };
 
 /* Of a daemon that is there but does not answer. */
@@ -226,6 +228,16 @@ enum exit_code ask_daemon(struct command *command, const char *verb, json_t *arg
 enum exit_code ask_fail(enum exit_code code, const struct bl_error *error)
 {
     return command_fail(code == EXIT_NO_DAEMON ? EXIT_FAILED : code, "%s", error->text);
+}
+
+void ask_warnings_print(const json_t *reply)
+{
+    char line[1024];
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(json_object_get(reply, "warnings"), i, item)
+        printf("Warning: %s\n", text_safe(json_string_value(item), line, sizeof line));
 }
 
 bool ask_is_answered(struct command *command)

@@ -23,6 +23,9 @@ enum exit_code ask_daemon(struct command *command, const char *verb, json_t *arg
 /* Prints the sentence of an ask_daemon() that failed; returns what the program ends with. */
 enum exit_code ask_fail(enum exit_code code, const struct bl_error *error);
 
+/* What the daemon has to say beside its answer, on standard output. */
+void ask_warnings_print(const json_t *reply);
+
 /* Whether a daemon has the state folder: then it is to be asked, whatever it says. */
 bool ask_is_answered(struct command *command);
 

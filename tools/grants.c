@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tools/act_here.h"
+#include "tools/ask.h"
 #include "tools/table.h"
 
 struct grants_options {
@@ -184,6 +185,7 @@ static enum exit_code run_id(struct command *command, int argc, char **argv, con
     } else {
         const char *kind = text_of(json_object_get(reply, "grant"), "kind");
         printf("%s %s %s.\n", strcmp(kind, "reload") == 0 ? "Reload" : "Grant", options.id, done);
+        ask_warnings_print(reply);
     }
     json_decref(reply);
     return EXIT_DONE;

@@ -109,6 +109,7 @@ static enum exit_code run_reload(struct command *command, int argc, char **argv)
         return ask_fail(code, &error);
     if (!command->json && json_object_get(reply, "grant")) {
         code = waiting_print(json_object_get(reply, "grant"));
+        ask_warnings_print(reply);
         json_decref(reply);
         return code;
     }
@@ -116,8 +117,10 @@ static enum exit_code run_reload(struct command *command, int argc, char **argv)
              (long long)json_integer_value(json_object_get(reply, "generation")));
     json_incref(reply);
     code = reply_show(command, reply, sentence);
-    if (!command->json)
+    if (!command->json) {
         removed_print(json_object_get(reply, "removed"));
+        ask_warnings_print(reply);
+    }
     json_decref(reply);
     return code;
 }

@@ -7,6 +7,7 @@
 
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
+#include "resolver/control/advice.h"
 #include "resolver/control/allowed.h"
 #include "resolver/control/approval.h"
 #include "resolver/control/keyring.h"
@@ -31,6 +32,7 @@ void daemon_fini(struct daemon *daemon)
     pthread_mutex_destroy(&daemon->change);
     pthread_mutex_destroy(&daemon->lock);
     free(daemon->state);
+    free(daemon->user);
 }
 
 struct world *daemon_world(struct daemon *daemon)
@@ -77,7 +79,7 @@ static int reload_refuse(struct daemon *daemon, int code, const struct bl_error 
     return code;
 }
 
-static int reload_wait(struct daemon *daemon, const char *who)
+static int reload_wait(struct daemon *daemon, const char *who, const char *wanted, json_t *reply)
 {
     log_notice("the configuration that %s wants would loosen the policy: it waits for a second "
                "manager, and what was in force stays in force",
@@ -85,6 +87,10 @@ static int reload_wait(struct daemon *daemon, const char *who)
     pthread_mutex_lock(&daemon->lock);
     daemon->reload_waits = true;
     pthread_mutex_unlock(&daemon->lock);
+    if (wanted[0]) {
+        log_warning("%s", wanted);
+        json_object_set_new(reply, "warnings", json_pack("[s]", wanted));
+    }
     return 1;
 }
 
@@ -104,25 +110,107 @@ static int config_read(const char *path, struct config **out_config, struct bl_e
     return code;
 }
 
-/* What was settled when the process began and needs another one to change. */
-static void restart_defer(const struct daemon *daemon, struct config *config)
+static bool state_differs(const struct daemon *daemon, const struct config *config)
 {
-    char *state = realpath(config->state, NULL);
+    char *ours = realpath(daemon->state, NULL), *state = realpath(config->state, NULL);
+    bool differs = strcmp(state ? state : config->state, ours ? ours : daemon->state) != 0;
 
-    if (!listeners_fit(daemon->listeners, config))
-        log_warning("`listen` or `workers` has changed in %s: that takes effect with a restart",
-                    daemon->config_path);
-    if (strcmp(state ? state : config->state, daemon->state) != 0)
-        log_warning("`state` has changed in %s: that takes effect with a restart",
-                    daemon->config_path);
+    free(ours);
     free(state);
+    return differs;
+}
+
+char *daemon_settled_otherwise(const struct daemon *daemon, const struct config *config,
+                               char text[DAEMON_SETTLED_MAX])
+{
+    const char *user = config->user ? config->user : "", *ours = daemon->user ? daemon->user : "";
+    const struct {
+        const char *key;
+        bool differs;
+    } keys[] = {
+        {"`listen`", !listeners_fit_addresses(daemon->listeners, config)},
+        {"`workers`", !listeners_fit_workers(daemon->listeners, config)},
+        {"`user`", strcmp(user, ours) != 0},
+        {"`state`", state_differs(daemon, config)},
+    };
+    size_t count = 0, told = 0, len = 0;
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        count += keys[i].differs;
+    text[0] = '\0';
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (!keys[i].differs)
+            continue;
+        len += (size_t)snprintf(text + len, DAEMON_SETTLED_MAX - len, "%s%s",
+                                told == 0           ? ""
+                                : told == count - 1 ? " and "
+                                                    : ", ",
+                                keys[i].key);
+        told++;
+    }
+    if (count)
+        snprintf(text + len, DAEMON_SETTLED_MAX - len, count == 1 ? " has" : " have");
+    return text;
+}
+
+/* What was settled when the process began needs another one to change. */
+static void restart_defer(const struct daemon *daemon, struct config *config,
+                          char wanted[BL_ERROR_MAX])
+{
+    char otherwise[DAEMON_SETTLED_MAX];
+
+    daemon_settled_otherwise(daemon, config, otherwise);
+    snprintf(wanted, BL_ERROR_MAX,
+             otherwise[0] ? "%s changed in %s: that takes effect with a restart" : "", otherwise,
+             daemon->config_path);
     config->state = daemon->state; /* until then, lists of another folder are not ours */
+}
+
+/* What goes on record, and how, is settled before the world that wants it comes into force. */
+static int recorders_settle(struct daemon *daemon, const struct config *config,
+                            struct bl_error *error)
+{
+    int code = allowed_settle(daemon->allowed, config, error);
+
+    return code < 0 ? code
+                    : keyring_settle(daemon->keyring, daemon->server, config,
+                                     clock_read().wall_ms / 1000, error);
+}
+
+/* `config` is taken. */
+static int reload_enter(struct daemon *daemon, struct config *config, const struct config *before,
+                        const struct rules_change *change, struct world **out_world,
+                        struct bl_error *error)
+{
+    struct bl_error ignored;
+    int code = recorders_settle(daemon, config, error);
+
+    if (code == 0)
+        code = rules_world(daemon, config, before, change, out_world, error);
+    else
+        config_free(config);
+    if (code < 0) /* nothing of what was refused stays behind */
+        (void)recorders_settle(daemon, before, &ignored);
+    return code;
+}
+
+static void reload_tell(struct daemon *daemon, const struct world *world, const char *wanted)
+{
+    json_t *advice;
+
+    pthread_mutex_lock(&daemon->lock);
+    snprintf(daemon->restart_wanted, sizeof daemon->restart_wanted, "%s", wanted);
+    pthread_mutex_unlock(&daemon->lock);
+    advice = advice_of(daemon, world);
+    advice_log(advice);
+    json_decref(advice);
 }
 
 int daemon_reload(struct daemon *daemon, const struct rules_change *change, json_t *reply,
                   struct bl_error *error)
 {
     struct world *before = daemon_world(daemon), *world = NULL;
+    char wanted[BL_ERROR_MAX];
     struct config *config;
     int code = config_read(daemon->config_path, &config, error);
 
@@ -130,28 +218,24 @@ int daemon_reload(struct daemon *daemon, const struct rules_change *change, json
         world_unref(before);
         return reload_refuse(daemon, code, error);
     }
+    restart_defer(daemon, config, wanted);
     if (!change->approves)
         code = rules_reload_ask(daemon, config, before->config, change, reply, error);
-    if (code == 0)
-        code = allowed_settle(daemon->allowed, config, error);
-    if (code == 0)
-        code = keyring_settle(daemon->keyring, daemon->server, config, clock_read().wall_ms / 1000,
-                              error);
     if (code != 0) {
         config_free(config);
         world_unref(before);
         if (code < 0)
             return reload_refuse(daemon, code, error);
-        return reload_wait(daemon, change->actor->login);
+        return reload_wait(daemon, change->actor->login, wanted, reply);
     }
-    restart_defer(daemon, config);
-    log_set_level((enum log_level)config->log_level);
-    code = rules_world(daemon, config, before->config, change, &world, error);
-    if (code == 0 && !readers_same(before->config, config))
-        readers_admit(daemon->state, config);
+    code = reload_enter(daemon, config, before->config, change, &world, error);
+    if (code == 0 && !readers_same(before->config, world->config))
+        readers_admit(daemon->state, world->config);
     world_unref(before);
     if (code < 0)
         return reload_refuse(daemon, code, error);
+    log_set_level((enum log_level)world->config->log_level);
+    reload_tell(daemon, world, wanted);
     approval_keep(daemon, world->config);
     world_replace(daemon, world, true);
     rules_find_lists(daemon, bl_store_generation(world->store));

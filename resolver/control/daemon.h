@@ -42,6 +42,7 @@ struct daemon {
     struct timekeeper timekeeper;
     const char *config_path;
     char *state; /* the state folder; fixed for the life of the process */
+    char *user;  /* as the configuration said at the start; NULL: nobody in particular */
     struct listeners *listeners;
     struct server *server;         /* net/server.h */
     struct denials_writer *writer; /* denials/writer.h */
@@ -67,6 +68,7 @@ struct daemon {
     char lists_fault[BL_ERROR_MAX];  /* what mender.c did about it; empty once others are adopted */
     char reload_fault[BL_ERROR_MAX]; /* why the last reload was refused; empty when it was not */
     bool reload_waits;               /* config.yaml was read last, and waits for approval */
+    char restart_wanted[BL_ERROR_MAX]; /* which keys of it the process does not go by; or empty */
 };
 
 /* Takes `world`; the rest of the fields, and the locks, are set by main.c. */
@@ -84,6 +86,12 @@ void daemon_enter(struct daemon *daemon, struct world *world);
  * waits for a second manager, as the reply tells, and what ran runs on. */
 int daemon_reload(struct daemon *daemon, const struct rules_change *change, json_t *reply,
                   struct bl_error *error);
+
+/* Which of the keys that are settled once, when the process begins, `config` has otherwise than we
+ * run: "`listen` and `state` have", or "". */
+enum { DAEMON_SETTLED_MAX = 100 };
+char *daemon_settled_otherwise(const struct daemon *daemon, const struct config *config,
+                               char text[DAEMON_SETTLED_MAX]);
 
 /* With daemon->change held: the same configuration with the generation and the policy changes now
  * in force (after an adoption, a rollback, a grant). On failure what ran runs on. */

@@ -1,4 +1,5 @@
 target_sources(chalkgated PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/advice.c
   ${CMAKE_CURRENT_LIST_DIR}/alert_runner.c
   ${CMAKE_CURRENT_LIST_DIR}/allowed.c
   ${CMAKE_CURRENT_LIST_DIR}/approval.c

@@ -12,6 +12,7 @@
 #include "resolver/base/clock.h"
 #include "resolver/base/text.h"
 #include "resolver/config/subscribed.h"
+#include "resolver/control/advice.h"
 #include "resolver/control/alert_runner.h"
 #include "resolver/control/daemon.h"
 #include "resolver/control/watch.h"
@@ -469,7 +470,7 @@ int status_describe(struct daemon *daemon, bool tells_devices, json_t *out, stru
     unsigned workers = server_workers(daemon->server);
     struct worker_view *views = calloc(workers, sizeof *views);
     struct counters counters;
-    json_t *warnings = json_array();
+    json_t *warnings = json_array(), *advice;
     struct world *world;
     int code;
 
@@ -500,6 +501,9 @@ int status_describe(struct daemon *daemon, bool tells_devices, json_t *out, stru
     json_object_set_new(out, "exports", describe_exports(daemon, world->config, warnings));
     if (describe_radar(views, workers, world->policy, tells_devices, out, warnings) < 0)
         warn(warnings, "out of memory: devices could not be looked at");
+    advice = advice_of(daemon, world);
+    json_array_extend(warnings, advice);
+    json_decref(advice);
     json_object_set_new(out, "warnings", warnings);
     world_unref(world);
     free(views);

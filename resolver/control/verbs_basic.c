@@ -9,6 +9,7 @@
 #include "blocklists/lists.h"
 #include "blocklists/name.h"
 #include "resolver/base/log.h"
+#include "resolver/control/advice.h"
 #include "resolver/control/control.h"
 #include "resolver/control/daemon.h"
 #include "resolver/control/rules.h"
@@ -51,12 +52,14 @@ static void generation_tell(struct daemon *daemon, json_t *reply)
     world_unref(world);
 }
 
-/* Whoever takes a subscription out of the file may think that its list is gone with it. */
-static void removed_tell(struct daemon *daemon, json_t *reply)
+/* Whoever takes a subscription out of the file may think that its list is gone with it; and whoever
+ * puts an exception in, that it does something. */
+static void advice_tell(struct daemon *daemon, json_t *reply)
 {
     struct world *world = daemon_world(daemon);
 
     json_object_set_new(reply, "removed", status_removed(world));
+    json_object_set_new(reply, "warnings", advice_of(daemon, world));
     world_unref(world);
 }
 
@@ -76,7 +79,7 @@ static int handle_reload(struct daemon *daemon, const struct caller *caller, jso
         return code < 0 ? code : 0;
     log_notice("the configuration was reloaded by %s: %s", caller->login, reason);
     generation_tell(daemon, reply);
-    removed_tell(daemon, reply);
+    advice_tell(daemon, reply);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
+#include "resolver/control/advice.h"
 #include "resolver/control/rules.h"
 #include "resolver/policy/grants.h"
 #include "resolver/policy/story.h"
@@ -44,8 +45,9 @@ static int waiting_reload(struct act *act, const json_t *request, json_t *reply,
 }
 
 static int reload_approve(struct daemon *daemon, const struct caller *caller, json_t *request,
-                          struct bl_error *error)
+                          json_t *reply, struct bl_error *error)
 {
+    struct world *world;
     struct actor actor = rules_actor(caller);
     const char *reason = json_string_value(json_object_get(request, "reason"));
     struct rules_change change = {.actor = &actor,
@@ -58,9 +60,13 @@ static int reload_approve(struct daemon *daemon, const struct caller *caller, js
     if (!reason || !*reason)
         return bl_error_set(error, -EINVAL, "please say why, with --reason");
     code = daemon_reload(daemon, &change, NULL, error);
-    if (code == 0)
-        log_notice("the configuration was approved by %s: %s", caller->login, reason);
-    return code;
+    if (code < 0)
+        return code;
+    log_notice("the configuration was approved by %s: %s", caller->login, reason);
+    world = daemon_world(daemon);
+    json_object_set_new(reply, "warnings", advice_of(daemon, world));
+    world_unref(world);
+    return 0;
 }
 
 static int handle_approve(struct daemon *daemon, const struct caller *caller, json_t *request,
@@ -74,7 +80,7 @@ static int handle_approve(struct daemon *daemon, const struct caller *caller, js
         return code;
     if (!json_object_get(reply, "grant"))
         return grant_approve(daemon, caller, request, fd, reply, error);
-    return reload_approve(daemon, caller, request, error);
+    return reload_approve(daemon, caller, request, reply, error);
 }
 
 #define HANDLE_READ(name, function)                                                                \

@@ -224,9 +224,14 @@ void listeners_close(struct listeners *listeners)
     free(listeners);
 }
 
-bool listeners_fit(const struct listeners *listeners, const struct config *config)
+bool listeners_fit_workers(const struct listeners *listeners, const struct config *config)
 {
-    if (listeners->workers != config->workers || listeners->per_worker != 2 * config->listen_count)
+    return listeners->workers == config->workers;
+}
+
+bool listeners_fit_addresses(const struct listeners *listeners, const struct config *config)
+{
+    if (listeners->per_worker != 2 * config->listen_count)
         return false;
     for (size_t i = 0; i < config->listen_count; i++)
         if (!address_equal(&listeners->items[2 * i].address, &config->listen[i]))

@@ -45,7 +45,8 @@ int listeners_open(const struct config *config, struct listeners **out_listeners
                    struct bl_error *error);
 void listeners_close(struct listeners *listeners);
 
-/* Whether a reload may keep these sockets: the same addresses and number of workers. */
-bool listeners_fit(const struct listeners *listeners, const struct config *config);
+/* Whether a reload may keep these sockets: the same addresses, and number of workers. */
+bool listeners_fit_addresses(const struct listeners *listeners, const struct config *config);
+bool listeners_fit_workers(const struct listeners *listeners, const struct config *config);
 
 #endif

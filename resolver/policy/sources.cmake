@@ -12,6 +12,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/facts.c
   ${CMAKE_CURRENT_LIST_DIR}/grants.c
   ${CMAKE_CURRENT_LIST_DIR}/holders.c
+  ${CMAKE_CURRENT_LIST_DIR}/idle.c
   ${CMAKE_CURRENT_LIST_DIR}/incidents.c
   ${CMAKE_CURRENT_LIST_DIR}/judge.c
   ${CMAKE_CURRENT_LIST_DIR}/loosened.c
