@@ -21,6 +21,19 @@ static int file_ask(struct daemon *daemon, const struct actor *actor, const stru
     return code;
 }
 
+/* Ports are bound by what config.yaml says before anything else of it is known to wait. */
+static void settled_tell(struct daemon *daemon, const struct config *kept)
+{
+    char otherwise[DAEMON_SETTLED_MAX];
+
+    daemon_settled_otherwise(daemon, kept, otherwise);
+    if (otherwise[0])
+        snprintf(daemon->restart_wanted, sizeof daemon->restart_wanted,
+                 "%s changed in %s and been followed at the start, although the rest of it waits "
+                 "for a second manager",
+                 otherwise, daemon->config_path);
+}
+
 struct config *approval_begin(struct daemon *daemon, struct config *config)
 {
     struct actor actor = rules_actor_system(NULL);
@@ -37,12 +50,14 @@ struct config *approval_begin(struct daemon *daemon, struct config *config)
     }
     if (!kept)
         return config;
+    kept->state = daemon->state;
     code = file_ask(daemon, &actor, config, kept, &error);
     if (code == 0) {
         config_free(kept);
         return config;
     }
     daemon->reload_waits = true;
+    settled_tell(daemon, kept);
     if (code > 0)
         log_warning("%s would loosen the policy: it waits for a second manager, and what was in "
                     "force before is in force",

@@ -1,4 +1,6 @@
-/* Starts, where a second manager is wanted for what loosens the policy.
+/* Starts, where a second manager is wanted for what loosens the policy. Ports, workers, user and
+ * state folder are those of the file in any case: they are settled before, and are no part of the
+ * policy.
  *
  * A restart takes what config.yaml says, and nobody was asked: where what was in force before wants
  * it (policy/approved.h), a file that loosens waits like a reload, and what was in force before is

@@ -157,6 +157,8 @@ static int world_record(struct daemon *daemon, struct config *config, const stru
     if (code == 0)
         code = configuration_record(act, before, change->action, change->reason, error);
     if (code == 0)
+        code = act_config_keep(act, error);
+    if (code == 0)
         code = rules_take(daemon, act->change, config, &rules, error);
     calendar_free(calendar);
     if (code < 0) {

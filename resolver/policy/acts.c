@@ -217,11 +217,9 @@ static int name_target(const struct act *act, const char *text, bool deny, json_
     return 0;
 }
 
-static int target_find(const struct act *act, const json_t *request, bool deny, json_t *grant,
+static int target_find(const struct act *act, const char *target, bool deny, json_t *grant,
                        json_t *reply, struct bl_error *error)
 {
-    const char *target = text_of(request, "target");
-
     if (!target || !*target)
         return bl_error_set(error, -EINVAL,
                             "what is it about? A name, category:NAME or service:NAME");
@@ -380,7 +378,7 @@ static int grant_fill(struct act *act, const json_t *request, bool deny, json_t 
     int code = reason_check(request, error);
 
     if (code == 0)
-        code = target_find(act, request, deny, grant, reply, error);
+        code = target_find(act, text_of(request, "target"), deny, grant, reply, error);
     if (code == 0)
         code = holder_find(act, request, grant, error);
     if (code == 0)
@@ -499,6 +497,21 @@ int act_revoke(struct act *act, const json_t *request, json_t *reply, struct bl_
     return code;
 }
 
+/* The configuration and the lists may be others since somebody asked. */
+static int approval_target_check(const struct act *act, json_t *grant, json_t *reply,
+                                 struct bl_error *error)
+{
+    const char *kind = text_of(grant, "target_kind"), *group = text_of(grant, "group");
+    char target[BL_NAME_TEXT_MAX + 16];
+    int code;
+
+    snprintf(target, sizeof target, "%s:%s", kind ? kind : "", text_of(grant, "target"));
+    code = target_find(act, target, false, grant, reply, error);
+    if (code == 0 && group)
+        code = group_find(act, group, grant, error);
+    return code < 0 ? bl_error_wrap(error, code, "it cannot be approved any more") : 0;
+}
+
 static int approval_check(const struct act *act, const json_t *grant, struct bl_error *error)
 {
     const char *state = text_of(grant, "state"), *by = text_of(grant, "by");
@@ -524,6 +537,8 @@ int act_approve(struct act *act, const json_t *request, json_t *reply, struct bl
         return code;
     before = json_deep_copy(grant);
     code = approval_check(act, grant, error);
+    if (code == 0)
+        code = approval_target_check(act, grant, reply, error);
     if (code == 0) {
         seconds = json_object_get(grant, "seconds");
         start_ms = json_integer_value(json_object_get(grant, "start"));

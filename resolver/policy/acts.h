@@ -56,6 +56,9 @@ int act_reload_ask(struct act *act, const struct config *before, const char *rea
                    struct bl_error *error);
 int act_reload_approve(struct act *act, uint32_t id, struct bl_error *error);
 
+/* Notes that `act->config` is in force from here on. */
+int act_config_keep(struct act *act, struct bl_error *error);
+
 /* {"address", "user", "group", "seconds" or "until", "reason"}; {"address"} or {"user"}. */
 int act_session_start(struct act *act, const json_t *request, json_t *reply,
                       struct bl_error *error);

@@ -118,13 +118,45 @@ static int ask(struct act *act, json_t *loosens, const char *reason, json_t *rep
     return code < 0 ? code : waiting_add(act, sha256, loosens, reason, reply, error);
 }
 
+static const char IN_FORCE[] = "config";
+
+int act_config_keep(struct act *act, struct bl_error *error)
+{
+    char sha256[DIGEST_TEXT];
+    int code = digest_make(act->config, sha256, error);
+
+    return code < 0 ? code
+                    : change_put(act->change, TABLE_META, IN_FORCE, sizeof IN_FORCE - 1, sha256,
+                                 DIGEST_TEXT - 1, error);
+}
+
+/* What is on record as in force has been approved, or needed nobody: also where a crash came before
+ * it was kept for the next start. */
+static int is_in_force(const struct act *act, bool *out_is, struct bl_error *error)
+{
+    char sha256[DIGEST_TEXT];
+    MDB_val kept;
+    int code = digest_make(act->config, sha256, error);
+
+    if (code == 0)
+        *out_is = change_get(act->change, TABLE_META, IN_FORCE, sizeof IN_FORCE - 1, &kept) == 0 &&
+                  kept.mv_size == DIGEST_TEXT - 1 &&
+                  memcmp(kept.mv_data, sha256, DIGEST_TEXT - 1) == 0;
+    return code;
+}
+
 int act_reload_ask(struct act *act, const struct config *before, const char *reason, json_t *reply,
                    struct bl_error *error)
 {
-    json_t *loosens = json_array();
-    int code = policy_loosened(before, act->config, change_now_ms(act->change) / 1000, loosened_add,
-                               loosens, error);
+    json_t *loosens;
+    bool is_kept;
+    int code = is_in_force(act, &is_kept, error);
 
+    if (code < 0 || is_kept)
+        return code;
+    loosens = json_array();
+    code = policy_loosened(before, act->config, change_now_ms(act->change) / 1000, loosened_add,
+                           loosens, error);
     if (code == 0 && json_array_size(loosens))
         code = ask(act, loosens, reason, reply, error);
     json_decref(loosens);

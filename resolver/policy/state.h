@@ -3,7 +3,8 @@
  * lock.
  *
  *   meta      "format", "head" (the change log's last number and hash), "id", "version",
- *             "generation" (of the lists, noted last), "sealed:NAME" (seals.h)
+ *             "generation" (of the lists, noted last), "sealed:NAME" (seals.h), "config" (SHA-256
+ *             of the configuration in force)
  *   grants    id (4 octets, big endian) → grant as JSON: active, to come or waiting for approval
  *   past      the same, of grants that ended or were revoked
  *   changes   number (8 octets, big endian, from 1) → SHA-256 (32 octets) and the entry as JSON

@@ -26,7 +26,7 @@ def is_over(name):
         command = pathlib.Path(f"/proc/{found[1]}/cmdline").read_bytes()
     except OSError:
         return True
-    return int(found[1]) != os.getpid() and b"test_roles" not in command
+    return int(found[1]) != os.getpid() and not any(one in command for one in (b"test_roles", b"test_approval"))
 
 
 def remove_left_over(place):

@@ -1,0 +1,197 @@
+"""What waits for a second manager, while all else goes on: edits, reloads in crowds, a kill, keys that need a restart."""
+import json
+import subprocess
+
+import lab
+from lab import holds, need, same, wait_for
+from test_roles import MANAGER, OTHER, PLAIN, VIEWER, Office, edit
+
+APPROVAL = "  requires-approval: true\n"
+
+
+def waiting(office):
+    done = office.as_user(VIEWER, "--json", "grants")
+    return [one for one in json.loads(done.stdout) if one["state"] == "pending"] if done.returncode == 0 else []
+
+
+def whole(office):
+    same(json.loads(office.as_user(VIEWER, "--json", "changes", "verify").stdout)["whole"], True, "the chain")
+
+
+def test_reloads_in_crowds(place):
+    """Whoever reloads when, one request waits at most, it is the last one, and only what it shows can be approved."""
+    office = Office(place, more=APPROVAL)
+    ask, text, last = office.resolver.ask, place.config_path.read_text(), None
+    for turn in range(4):
+        place.config_path.write_text(text.replace('"deny": ["ads", ', f'"allow": ["n{turn}.example"], "deny": ['))
+        same(office.as_user(MANAGER, "reload", "--reason", f"turn {turn}").returncode, 0, "asked")
+        for _ in range(3):
+            office.resolver.signal(1)
+        now = waiting(office)
+        same([(one["by"], one["reason"]) for one in now], [(MANAGER, f"turn {turn}")], "what waits")
+        if last:
+            done = office.as_user(OTHER, "approve", last, "--reason", "late")
+            holds(done.returncode and "there is no grant" in done.stderr, f"superseded: {done.stdout}{done.stderr}")
+        last = now[0]["id"]
+    same(ask("tracker.example").rcode, "NXDOMAIN", "nothing was approved")
+
+    # All at once: two who reload, one who edits and one who approves whatever waits.
+    def begin(user, *arguments):
+        return subprocess.Popen(["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", str(office.command),
+                                 "--config", str(place.config_path), *arguments], cwd="/", text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    approved = []
+    for turn in range(6):
+        looser = text.replace('"deny": ["ads", ', f'"allow": ["m{turn}.example"], "deny": [')
+        fresh = place.write("fresh.yaml", looser)
+        crowd = [begin(MANAGER, "reload", "--reason", "x"), begin(OTHER, "approve", str(last), "--reason", "x")]
+        fresh.rename(place.config_path)
+        crowd.append(begin(MANAGER, "reload", "--reason", "y"))
+        office.resolver.signal(1)
+        outcomes = [one.communicate() + (one.returncode,) for one in crowd]
+        if outcomes[1][2] == 0:
+            approved.append(last)
+        else:
+            holds("has been edited since" in outcomes[1][1] or "there is no grant" in outcomes[1][1], f"refused: {outcomes[1]}")
+        now = waiting(office)
+        holds(len(now) <= 1, f"{len(now)} wait")
+        last = now[0]["id"] if now else last
+    # A request that was approved is the only way in which a name came to be allowed.
+    entries = office.changes()
+    asked = {one["after"]["id"]: json.dumps(one["after"]["loosens"]) for one in entries if one["action"] == "reload-asked"}
+    holds(not approved or any("category:ads" in asked[one] for one in approved), f"{approved} of {asked}")
+    same(ask("tracker.example").rcode, "NOERROR" if approved else "NXDOMAIN", f"in force; approved were {approved}")
+    whole(office)
+
+
+def test_edited_a_second_time(place):
+    """An approval of a file that has been edited since takes nothing of it: not what goes on record either."""
+    office = Office(place, more=APPROVAL + "recording: {pseudonyms: true}\n")
+    edit(place, '"deny": ["ads", ', '"deny": [')
+    holds("waits for a second manager" in office.as_user(MANAGER, "reload", "--reason", "adverts again").stdout, "it waits")
+    number = waiting(office)[0]["id"]
+    edit(place, "recording: {pseudonyms: true}\n", "")
+    done = office.as_user(OTHER, "approve", number, "--reason", "fine")
+    holds(done.returncode == 2 and "has been edited since" in done.stderr, f"{done.returncode} {done.stderr}")
+    same(office.resolver.ask("tracker.example").rcode, "NXDOMAIN", "in force")
+    record = wait_for("the record", lambda: place.denials("--name", "tracker.example"))[-1]
+    holds(record["client"].startswith("device-"), f"recorded as before: {record}")
+    same(office.as_user(MANAGER, "reload", "--reason", "and their addresses").returncode, 0, "asked anew")
+    now = waiting(office)
+    same([one["reason"] for one in now], ["and their addresses"], "what waits")
+    same(office.as_user(OTHER, "approve", now[0]["id"], "--reason", "both").returncode, 0, "approved")
+    same(office.resolver.ask("tracker.example").rcode, "NOERROR", "in force")
+    whole(office)
+
+
+def test_killed_between_approval_and_reload(place):
+    """Once an approval is on record it counts, though the process ended before anything else was done."""
+    need("strace")
+    office = Office(place, more=APPROVAL)
+    edit(place, '"deny": ["ads", ', '"deny": [')
+    same(office.as_user(MANAGER, "reload", "--reason", "adverts again").returncode, 0, "asked")
+    number = waiting(office)[0]["id"]
+    office.resolver.stop()
+    office.resolver = place.resolver(before=("strace", "-f", "-o", "/dev/null", "-P", place.state / "approved.yaml.new", "-e",
+                                             "trace=openat", "-e", "inject=openat:signal=SIGKILL"))
+    same(office.resolver.ask("tracker.example").rcode, "NXDOMAIN", "before")
+    holds(office.as_user(OTHER, "approve", number, "--reason", "looked at it").returncode != 0, "the daemon was killed")
+    office.resolver.process.wait()
+    kept = (place.state / "approved.yaml").read_text()
+    holds("ads" in kept.split("groups:")[1].split("deny:")[1][:40], "what was kept for the next start is of before")
+    office.resolver = place.resolver()
+    same(office.resolver.ask("tracker.example").rcode, "NOERROR", "approved")
+    same(waiting(office), [], "what waits")
+    holds("waits for a second manager" not in office.resolver.log(), office.resolver.log())
+    same([one["action"] for one in office.changes()[-2:]], ["approve", "start"], "on record")
+    # It counts for this file only, and once: what was in force between is not in force again.
+    edit(place, '"deny": [', '"deny": ["ads", ')
+    same(office.as_user(MANAGER, "reload", "--reason", "no adverts").returncode, 0, "tightened")
+    edit(place, '"deny": ["ads", ', '"deny": [')
+    office.resolver.kill()
+    office.resolver = place.resolver()
+    same(office.resolver.ask("tracker.example").rcode, "NXDOMAIN", "loosened again by hand")
+    same(len(waiting(office)), 1, "what waits")
+    whole(office)
+
+
+def test_keys_that_need_a_restart(place):
+    """Ports, workers and the user are told of when a file waits, when it is approved, and until the restart; then followed."""
+    office = Office(place, more=APPROVAL)
+    before = place.port
+    edit(place, '"deny": ["ads", ', '"deny": [')
+    place.port = place.free_port()
+    edit(place, f"127.0.0.1:{before}", f"127.0.0.1:{place.port}")
+    edit(place, "workers: 2", "workers: 3")
+    sentence = f"`listen` and `workers` have changed in {place.config_path}: that takes effect with a restart"
+    done = office.as_user(MANAGER, "reload", "--reason", "adverts again")
+    holds("waits for a second manager" in done.stdout and f"Warning: {sentence}" in done.stdout, done.stdout)
+    number = waiting(office)[0]["id"]
+    # A start binds what the file says, whoever has to confirm the rest.
+    office.resolver.stop()
+    office.resolver = place.resolver()
+    same(office.resolver.ask("tracker.example").rcode, "NXDOMAIN", "on the new port, by the policy of before")
+    shown = office.as_user(PLAIN, "status").stdout
+    holds("`listen` and `workers` have changed in" in shown and "followed at the start" in shown, shown)
+    same(waiting(office)[0]["id"], number, "what waits")
+    done = office.as_user(OTHER, "approve", number, "--reason", "fine")
+    holds(done.returncode == 0 and "Warning" not in done.stdout, done.stdout + done.stderr)
+    same(office.resolver.ask("tracker.example").rcode, "NOERROR", "approved")
+    same(json.loads(office.as_user(PLAIN, "--json", "status").stdout)["warnings"], [], "nothing left to say")
+    # Approved while it runs: said, until the restart.
+    edit(place, "workers: 3", "workers: 1")
+    edit(place, '"deny": [', '"allow": ["tracker.example"], "deny": ["ads", ')
+    same(office.as_user(MANAGER, "reload", "--reason", "one for all").returncode, 0, "asked")
+    same(len(waiting(office)), 1, "an exception loosens")
+    sentence = f"`workers` has changed in {place.config_path}: that takes effect with a restart"
+    done = office.as_user(OTHER, "approve", waiting(office)[0]["id"], "--reason", "fine")
+    holds(f"Warning: {sentence}" in done.stdout, done.stdout + done.stderr)
+    holds(sentence in office.as_user(PLAIN, "status").stdout, "status")
+    office.resolver.stop()
+    office.resolver = place.resolver()
+    shown = office.as_user(PLAIN, "status").stdout
+    holds("1 worker\n" in shown and "has changed" not in shown, shown)
+    # Another state folder waits for a restart; the request can be approved all the same.
+    edit(place, f"state: {place.state}", f"state: {place.folder}/other")
+    edit(place, '"allow": ["tracker.example"], ', "")
+    edit(place, '"deny": ["ads", ', '"deny": [')
+    place.config_path.write_text(place.config_path.read_text() + "deny-ttl: 11s\n")
+    reply = office.place.run("setpriv", f"--reuid={MANAGER}", f"--regid={MANAGER}", "--init-groups", office.command, "--config",
+                             place.config_path, "--state", place.state, "reload", "--reason", "moved", cwd="/")
+    holds("`state` has changed" in reply.stdout, reply.stdout + reply.stderr)
+    whole_state = ["--state", place.state]
+    now = [one for one in json.loads(office.as_user(VIEWER, *whole_state, "--json", "grants").stdout) if one["state"] == "pending"]
+    done = office.as_user(OTHER, *whole_state, "approve", now[0]["id"], "--reason", "fine")
+    holds(done.returncode == 0 and "`state` has changed" in done.stdout, done.stdout + done.stderr)
+    same(office.resolver.ask("tracker.example").rcode, "NOERROR", "approved")
+
+
+def test_grants_that_wait(place):
+    """A grant is approved as the policy is then: not for a category that is sealed or gone meanwhile, and for its whole time."""
+    office = Office(place, more=APPROVAL)
+    for target in ("category:games", "category:gambling", "tracker.example"):
+        done = office.as_user(MANAGER, "allow", target, "--group", "pupils", "--for", "45m", "--reason", "a lesson")
+        holds("waits for another manager" in done.stdout, done.stdout + done.stderr)
+    office.as_user(MANAGER, "allow", "tracker.example", "--group", "pupils", "--permanent", "--reason", "again")
+    place.command("lists", "import", "--category", "gambling", "--reason", "x", place.list_of("gambling", ["casino.example"]))
+    edit(place, "  gambling: {title: Gambling}", "  gambling: {title: Gambling, sealed: true}")
+    edit(place, '  games: {title: Games}\n', "")
+    edit(place, '"deny": ["ads", "games", ', '"deny": ["ads", ')
+    done = office.as_user(MANAGER, "reload", "--reason", "sealed")
+    request = waiting(office)[-1]
+    same(request["kind"], "reload", "a category that goes waits, too")
+    same(office.as_user(OTHER, "approve", request["id"], "--reason", "fine").returncode, 0, "approved")
+    done = office.as_user(OTHER, "approve", "1", "--reason", "fine")
+    holds(done.returncode == 2 and 'there is no category "games"' in done.stderr, done.stdout + done.stderr)
+    done = office.as_user(OTHER, "approve", "2", "--reason", "fine")
+    holds(done.returncode == 3 and "is sealed" in done.stderr, done.stdout + done.stderr)
+    for number in (3, 4):
+        same(office.as_user(OTHER, "approve", number, "--reason", "fine").returncode, 0, f"grant {number}")
+    same(office.resolver.ask("tracker.example").rcode, "NOERROR", "the exceptions")
+    same([one["id"] for one in waiting(office)], [1, 2], "what waits")
+    whole(office)
+
+
+if __name__ == "__main__":
+    lab.main()
