@@ -4,7 +4,6 @@
 
 #include "blocklists/catalogue.h"
 #include "tools/lists.h"
-#include "tools/table.h"
 
 struct catalogue_arguments {
     const char *wanted;
@@ -25,9 +24,10 @@ static error_t catalogue_parse(int key, char *value, struct argp_state *state)
 static const struct argp catalogue_argp = {
     .parser = catalogue_parse,
     .args_doc = "[CATEGORY|NAME]",
-    .doc = "Shows published lists that schools use; of one, its address and how to subscribe to "
-           "it. They "
-           "are their makers': look at a list and its licence before you rely on it.",
+    .doc = "Shows published lists that schools use, by category, with licence and address; of one, "
+           "how to subscribe to it. They are their makers': look at a list and its licence before "
+           "you rely on it.\vWith --json, an array of objects: name, category (empty where the "
+           "list brings its categories along), format, licence, url, title.",
 };
 
 static bool is_wanted(const struct catalogue_source *source, const char *wanted)
@@ -66,25 +66,45 @@ static size_t sources_count(const char *wanted, struct catalogue_source *out_fir
     return count;
 }
 
-static void sources_print(const char *wanted)
+/* Whether a wanted list before `source` is of the same category, so that this was told with it. */
+static bool is_told(const struct catalogue_source *source, const char *wanted)
 {
-    struct table *table = table_create();
+    struct catalogue_source before;
+    const char *at = NULL;
+
+    while (catalogue_next(&at, &before) && strcmp(before.name, source->name) != 0)
+        if (is_wanted(&before, wanted) && strcmp(before.category, source->category) == 0)
+            return true;
+    return false;
+}
+
+/* Three lines for each list, as an address in a table's column would be cut on a terminal of 80
+ * columns; nobody could copy it then. */
+static void category_print(const char *category, const char *wanted)
+{
     struct catalogue_source source;
     const char *at = NULL;
 
-    table_column(table, "Name", TABLE_LEFT);
-    table_column(table, "Category", TABLE_LEFT);
-    table_column(table, "Licence", TABLE_LEFT);
-    table_column(table, "What it is", TABLE_LEFT);
+    printf("%s\n", category[0] ? category : "every list in a category of its own");
     while (catalogue_next(&at, &source)) {
-        if (!is_wanted(&source, wanted))
+        if (!is_wanted(&source, wanted) || strcmp(source.category, category) != 0)
             continue;
-        table_cell(table, "%s", source.name);
-        table_cell(table, "%s", source.category[0] ? source.category : "(its own)");
-        table_cell(table, "%s", source.licence);
-        table_cell(table, "%s", source.title);
+        printf("  %s  (%s)\n", source.name, source.licence);
+        printf("    %s\n", source.title);
+        printf("    %s\n", source.url);
     }
-    table_print(table, stdout);
+    putchar('\n');
+}
+
+static void sources_print(const char *wanted)
+{
+    struct catalogue_source source;
+    const char *at = NULL;
+
+    while (catalogue_next(&at, &source))
+        if (is_wanted(&source, wanted) && !is_told(&source, wanted))
+            category_print(source.category, wanted);
+    puts("`chalkgate lists catalogue NAME` shows how to subscribe to one of them.");
 }
 
 static void json_show(const char *wanted)

@@ -328,6 +328,16 @@ def test_catalogue(place):
     place.configure()
     told = place.json("lists", "catalogue")
     holds(len(told) > 50 and all(one["url"].startswith("https://") and one["licence"] for one in told), "the catalogue")
+    lines = place.command("lists", "catalogue").stdout.split("\n")
+    for one in told:
+        whole = [f"  {one['name']}  ({one['licence']})", f"    {one['title']}", f"    {one['url']}"]
+        at = lines.index(whole[0])
+        same(lines[at:at + 3], whole, "name, licence, title and address, none of them cut")
+    same([line for line in lines if len(line) > 80 and "https://" not in line], [], "lines that a terminal would break")
+    headings = [line for line in lines if line and line[0] not in " `"]
+    same(len(set(headings)), len(headings), "each category once")
+    gambling = place.command("lists", "catalogue", "gambling").stdout
+    holds("ut1-gambling" in gambling and "blp-drugs" not in gambling, gambling)
     holds("sources:" in place.command("lists", "catalogue", "ut1-gambling").stdout, "how to subscribe")
     place.command("lists", "catalogue", "nothing-such", expect=4)
 
