@@ -396,6 +396,16 @@ static enum exit_code adopt(struct import *import, struct bl_error *error)
     return code;
 }
 
+/* Says why not, and what to do about it. */
+static enum exit_code refusal_tell(const struct import *import, enum exit_code code,
+                                   const char *refusal)
+{
+    return command_fail(code, "%s. What is in force stays as it is%s", refusal,
+                        import->refused && !import->options.preview
+                            ? "; the same command with --preview shows which names would go"
+                            : "");
+}
+
 enum exit_code import_finish(struct import *import)
 {
     struct bl_error refusal = {""};
@@ -403,12 +413,11 @@ enum exit_code import_finish(struct import *import)
 
     if (code != EXIT_DONE)
         return code;
-    if (import_judge(import, NULL, &refusal) < 0)
+    import->refused = import_judge(import, NULL, &refusal) < 0;
+    if (import->refused)
         code = EXIT_NOT_ALLOWED;
     else if (!import->options.preview)
         code = adopt(import, &refusal);
     import_show(import, import->samples);
-    if (code != EXIT_DONE)
-        command_fail(code, "%s. What is in force stays as it is", refusal.text);
-    return code;
+    return code == EXIT_DONE ? code : refusal_tell(import, code, refusal.text);
 }

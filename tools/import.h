@@ -11,8 +11,6 @@
 
 #include <jansson.h>
 
-#include <jansson.h>
-
 #include "blocklists/compile.h"
 #include "blocklists/diff.h"
 #include "blocklists/protect.h"
@@ -82,6 +80,7 @@ struct import {
     size_t change_count;
     struct import_samples *samples; /* of them, for a preview */
     uint64_t generation;            /* in force now, 0 where only previewed */
+    bool refused;                   /* the guard over the lists objects */
     json_t *downloads;              /* for the report, or NULL; import_close() frees it */
     int fd;
 };

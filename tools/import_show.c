@@ -324,13 +324,18 @@ static void words_show(const struct import *import, const struct import_samples 
     }
     strangers_print(import);
     number_text(bl_store_name_count(import->staged), names);
-    if (import->generation)
+    if (import->generation) {
         printf("\nGeneration %llu is in force: %s names in %u categor%s.\n",
                (unsigned long long)import->generation, names,
                bl_store_category_count(import->staged),
                bl_store_category_count(import->staged) == 1 ? "y" : "ies");
-    else if (import->options.preview)
-        printf("\nA preview: nothing was changed. There would be %s names.\n", names);
+        if (import->base)
+            puts(
+                "`chalkgate lists diff` shows what changed, `chalkgate lists rollback` goes back.");
+    } else if (import->options.preview) {
+        printf("\nA preview: nothing was changed. There would be %s names.%s\n", names,
+               import->refused ? "" : "\nThe same command without --preview puts them in force.");
+    }
 }
 
 static json_t *samples_json(const struct bl_sample *samples, unsigned count)

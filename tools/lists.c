@@ -2,13 +2,10 @@
 #include "tools/lists.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-#include "blocklists/lists.h"
 
 char *number_text(uint64_t number, char text[32])
 {
@@ -65,31 +62,6 @@ json_t *diff_count_json(const struct bl_diff_count *count)
                      "lost", (json_int_t)count->lost, "allows-added",
                      (json_int_t)count->allows_added, "allows-removed",
                      (json_int_t)count->allows_removed);
-}
-
-enum exit_code lists_open(struct command *command, uint64_t generation, struct bl_store **out_store)
-{
-    const char *state = command_state(command);
-    struct bl_error error = {""};
-    char path[BL_PATH_MAX];
-    uint64_t current;
-    int rc;
-
-    if (!state)
-        return EXIT_USAGE;
-    rc = bl_lists_current(state, &current, path, &error);
-    if (generation != 0 && (rc == 0 || rc == -EBADMSG)) {
-        rc = 0;
-        if ((size_t)snprintf(path, sizeof path, "%s/lists/%08" PRIu64 ".mdb", state, generation) >=
-            sizeof path)
-            rc = bl_error_set(&error, -ENAMETOOLONG, "the path of the state folder is too long");
-    }
-    if (rc == 0)
-        rc = bl_store_open(path, out_store, &error);
-    if (rc == -ENOENT && generation != 0)
-        return command_fail(EXIT_NOTHING, "generation %" PRIu64 " is not kept", generation);
-    return rc == 0 ? EXIT_DONE
-                   : command_fail(rc == -ENOENT ? EXIT_NOTHING : EXIT_FAILED, "%s", error.text);
 }
 
 static const struct {

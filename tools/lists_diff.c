@@ -1,38 +1,18 @@
-/* `chalkgate lists diff` and `chalkgate lists rollback`. */
-#include <errno.h>
+/* `chalkgate lists diff`: what changed from one generation to another. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "blocklists/lists.h"
-#include "tools/ask.h"
 #include "tools/import_effect.h"
 #include "tools/lists.h"
-#include "tools/lists_here.h"
 #include "tools/table.h"
-
-enum { GENERATIONS = 64 }; /* looked at, the latest */
 
 struct diff_arguments {
     uint64_t generations[2];
     unsigned count;
     bool names;
-    const char *reason;
 };
-
-static uint64_t generation_parse(const char *text, struct argp_state *state)
-{
-    char *end;
-    unsigned long long number;
-
-    errno = 0;
-    number = strtoull(text, &end, 10);
-    if (errno || end == text || *end || number == 0 || *text == '-')
-        argp_error(state, "\"%s\" is not the number of a generation; `lists show` has them", text);
-    return number;
-}
 
 static error_t diff_parse(int key, char *value, struct argp_state *state)
 {
@@ -46,6 +26,8 @@ static error_t diff_parse(int key, char *value, struct argp_state *state)
         if (arguments->count == 2)
             argp_error(state, "two generations at most, please");
         arguments->generations[arguments->count++] = generation_parse(value, state);
+        if (arguments->count == 2 && arguments->generations[0] == arguments->generations[1])
+            argp_error(state, "generation %s is named twice; please name two that differ", value);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -66,15 +48,6 @@ static const struct argp diff_argp = {
         "from the one before to the one in force. Also which of the last week's refusals, and of "
         "the names that groups asked most, are judged otherwise.",
 };
-
-/* The generation before the one in force, as `lists rollback` would choose it; 0 when there is
- * none. */
-static uint64_t generation_before(const char *state)
-{
-    uint64_t before = 0;
-
-    return bl_lists_before(state, &before, NULL) < 0 ? 0 : before;
-}
 
 static int name_print(void *user, const struct bl_change *change)
 {
@@ -123,9 +96,32 @@ static void counts_print(const struct bl_store *older, const struct bl_store *ne
         table_cell(table, "%s", number_text(counts[i].removed, text));
         table_cell(table, "%s", number_text(counts[i].after, text));
     }
-    printf("From generation %llu to %llu%s\n\n", (unsigned long long)bl_store_generation(older),
-           (unsigned long long)bl_store_generation(newer), changed ? "" : ": no name changes.");
-    table_print(table, changed ? stdout : stderr);
+    printf("From generation %" PRIu64 " to %" PRIu64 "%s\n%s", bl_store_generation(older),
+           bl_store_generation(newer), changed ? "" : ": no name changes.", changed ? "\n" : "");
+    if (changed)
+        table_print(table, stdout);
+    else
+        table_free(table);
+}
+
+/* How to have the other of the two, where one is in force. */
+static void next_step_print(struct command *command, uint64_t older, uint64_t newer)
+{
+    char path[BL_PATH_MAX];
+    uint64_t current = 0;
+
+    if (bl_lists_current(command_state(command), &current, path, NULL) < 0)
+        return;
+    puts("\n`--names` tells every name.");
+    if (current == newer)
+        printf("`chalkgate lists rollback %" PRIu64 "` goes back to generation %" PRIu64 ".\n",
+               older, older);
+    else if (current == older)
+        printf("Generation %" PRIu64 " is in force; `chalkgate lists rollback %" PRIu64
+               "` puts generation %" PRIu64 " in its place.\n",
+               current, newer, newer);
+    else
+        printf("In force is generation %" PRIu64 ".\n", current);
 }
 
 static enum exit_code diff_show(struct command *command, const struct diff_arguments *arguments,
@@ -165,6 +161,7 @@ static enum exit_code diff_show(struct command *command, const struct diff_argum
     } else if (!arguments->names) {
         counts_print(older, newer, counts, count);
         effects_print(effects);
+        next_step_print(command, bl_store_generation(older), bl_store_generation(newer));
     }
     effects_destroy(effects);
     json_decref(names);
@@ -178,114 +175,25 @@ enum exit_code lists_diff_run(struct command *command, int argc, char **argv)
     struct diff_arguments arguments = {.count = 0};
     struct bl_store *older = NULL, *newer = NULL;
     int failed = verb_parse(&diff_argp, argc, argv, &arguments);
-    enum exit_code code;
+    enum exit_code code = EXIT_DONE;
 
     if (failed)
         return (enum exit_code)(failed - 1);
     if (!command_state(command))
         return EXIT_USAGE;
-    if (arguments.count == 0) {
-        arguments.generations[0] = generation_before(command_state(command));
-        if (arguments.generations[0] == 0)
-            return command_fail(EXIT_NOTHING, "there is no generation before the one in force");
-    }
-    code = lists_open(command, arguments.generations[0], &older);
+    if (arguments.count == 0)
+        code = generation_before(command, "compare it with", &arguments.generations[0]);
+    if (code == EXIT_DONE)
+        code = lists_open(command, arguments.generations[0], &older);
     if (code == EXIT_DONE)
         code = lists_open(command, arguments.generations[1], &newer);
-    if (code == EXIT_DONE)
+    if (code == EXIT_DONE && !command->json && !arguments.names &&
+        bl_store_generation(older) == bl_store_generation(newer))
+        printf("Generation %" PRIu64 " is the one in force: nothing has changed since.\n",
+               bl_store_generation(older));
+    else if (code == EXIT_DONE)
         code = diff_show(command, &arguments, older, newer);
     bl_store_close(older);
     bl_store_close(newer);
     return code;
-}
-
-static error_t rollback_parse(int key, char *value, struct argp_state *state)
-{
-    struct diff_arguments *arguments = state->input;
-
-    switch (key) {
-    case 'r':
-        arguments->reason = value;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->count == 1)
-            argp_error(state, "one generation, please");
-        arguments->generations[arguments->count++] = generation_parse(value, state);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp_option rollback_table[] = {
-    {"reason", 'r', "TEXT", 0, "why, for the change log", 0},
-    {0},
-};
-
-static const struct argp rollback_argp = {
-    .options = rollback_table,
-    .parser = rollback_parse,
-    .args_doc = "[GENERATION]",
-    .doc =
-        "Puts an older generation of the lists back in force: the one named, or the one before. A "
-        "sealed category stays as it is: if it would lose names, nothing is changed.",
-};
-
-/* Nobody else answers for the state folder: then this command does. */
-static enum exit_code rollback_here(struct command *command, uint64_t wanted, const char *reason,
-                                    uint64_t *out_generation, struct bl_error *error)
-{
-    const struct lists_set set = {.fd = -1, .wanted = wanted, .reason = reason};
-    int rc = lists_set_here(command, &set, out_generation, error);
-
-    if (rc == 0)
-        return EXIT_DONE;
-    return rc == -EPERM ? EXIT_NOT_ALLOWED : rc == -ENOENT ? EXIT_NOTHING : EXIT_FAILED;
-}
-
-static bool is_kept(const char *state, uint64_t wanted)
-{
-    uint64_t kept[GENERATIONS];
-    int count = bl_lists_kept(state, kept, GENERATIONS, NULL);
-
-    for (int i = 0; i < count; i++)
-        if (kept[i] == wanted)
-            return true;
-    return count < 0; /* the folder is not ours to read: who answers for it will know */
-}
-
-enum exit_code lists_rollback_run(struct command *command, int argc, char **argv)
-{
-    struct diff_arguments arguments = {.count = 0};
-    struct bl_error error = {""};
-    json_t *reply = NULL;
-    uint64_t generation = 0, wanted;
-    int failed = verb_parse(&rollback_argp, argc, argv, &arguments);
-    enum exit_code code;
-
-    if (failed)
-        return (enum exit_code)(failed - 1);
-    if (!command_state(command))
-        return EXIT_USAGE;
-    wanted = arguments.count ? arguments.generations[0] : generation_before(command_state(command));
-    if (wanted == 0)
-        return command_fail(EXIT_NOTHING, "there is no generation before the one in force");
-    if (!is_kept(command_state(command), wanted))
-        return command_fail(EXIT_NOTHING, "generation %" PRIu64 " is not kept", wanted);
-    code = ask_daemon(
-        command, "lists-rollback",
-        json_pack("{s:I, s:s*}", "generation", (json_int_t)wanted, "reason", arguments.reason), -1,
-        &reply, &error);
-    if (code == EXIT_NO_DAEMON)
-        code = rollback_here(command, wanted, arguments.reason, &generation, &error);
-    else if (code == EXIT_DONE)
-        generation = (uint64_t)json_integer_value(json_object_get(reply, "generation"));
-    json_decref(reply);
-    if (code != EXIT_DONE)
-        return error.text[0] ? command_fail(code, "%s", error.text) : code;
-    if (command->json)
-        json_print(json_pack("{s:I}", "generation", (json_int_t)generation));
-    else
-        printf("Generation %llu is in force again.\n", (unsigned long long)generation);
-    return EXIT_DONE;
 }

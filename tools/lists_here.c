@@ -56,7 +56,7 @@ int lists_set_here(struct command *command, const struct lists_set *set, uint64_
         code = act_lists_find(here.act.change, before, error);
     if (code == 0)
         code = generation_set(&here, state, set, &generation, error);
-    if (code == 0) {
+    if (code == 0 && generation != before) {
         code = generation_note(&here, set, before, generation, error);
         if (code < 0 && before) /* what cannot be noted is not to be in force, either */
             (void)bl_lists_rollback(state, before, &ignored, NULL);

@@ -8,7 +8,7 @@
 #include "tools/lists.h"
 #include "tools/table.h"
 
-enum { KEPT_SHOWN = 64, STALE_SHOWN = 5 };
+enum { STALE_SHOWN = 5 };
 
 struct show_arguments {
     const char *category;
@@ -60,8 +60,8 @@ static json_t *source_json(const struct list_state *state)
 
 static json_t *kept_json(struct command *command)
 {
-    uint64_t kept[KEPT_SHOWN];
-    int count = bl_lists_kept(command_state(command), kept, KEPT_SHOWN, NULL);
+    uint64_t kept[LISTS_KEPT_MAX];
+    int count = bl_lists_kept(command_state(command), kept, LISTS_KEPT_MAX, NULL);
     json_t *array = json_array();
 
     for (int i = 0; i < count; i++)
@@ -116,8 +116,8 @@ static unsigned sources_of(const struct bl_store *store, unsigned category, int6
 
 static void kept_print(struct command *command, const struct bl_store *store)
 {
-    uint64_t kept[KEPT_SHOWN];
-    int count = bl_lists_kept(command_state(command), kept, KEPT_SHOWN, NULL);
+    uint64_t kept[LISTS_KEPT_MAX];
+    int count = bl_lists_kept(command_state(command), kept, LISTS_KEPT_MAX, NULL);
     char text[32];
 
     printf("Generation %llu is in force: %s names.", (unsigned long long)bl_store_generation(store),

@@ -294,6 +294,10 @@ static void failures_tell(const struct update *update)
             command_fail(EXIT_FAILED, "%s. What is in force of it in %s stays as it is",
                          subscription->error.text, subscription->category->name);
     }
+    if (update->failed > 0)
+        command_fail(EXIT_FAILED,
+                     "%zu of %zu sources failed; the next `chalkgate lists update` tries again",
+                     update->failed, update->count);
 }
 
 /* Reads everything and, where there is news, compiles it. */
@@ -311,14 +315,30 @@ static enum exit_code update_read(struct update *update, struct import **out_imp
     return dropped > 0 || is_worth_it(update, import) ? import_stage(import) : EXIT_DONE;
 }
 
+/* One category that the guard objects to keeps all others waiting. */
+static void others_tell(const struct update *update)
+{
+    for (size_t i = 1; i < update->count; i++)
+        if (update->subscriptions[i].category != update->subscriptions[0].category) {
+            command_fail(EXIT_NOT_ALLOWED, "meanwhile, `chalkgate lists update CATEGORY...` "
+                                           "refreshes the categories that it names");
+            return;
+        }
+}
+
 static enum exit_code update_finish(struct update *update, struct import *import)
 {
+    enum exit_code code;
+
     if (!update->command->json)
         outcomes_print(update, import->base);
     update_tell_removed(update, import);
     if (import->staged) {
         import->downloads = downloads_json(update, import->base);
-        return import_finish(import);
+        code = import_finish(import);
+        if (import->refused && !update->options.preview)
+            others_tell(update);
+        return code;
     }
     if (update->command->json)
         json_print(json_pack("{s:b, s:I, s:o}", "changed", false, "generation",

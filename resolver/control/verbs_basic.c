@@ -226,11 +226,13 @@ static int handle_rollback(struct daemon *daemon, const struct caller *caller, j
         code = generation_enter(daemon, before, error);
     if (code < 0)
         return code;
+    generation_tell(daemon, reply);
+    if (generation == before)
+        return 0;
     generation_note(daemon, caller, "lists-rollback", before, reason);
     log_notice("lists of generation %llu put back in force by %s%s%s",
                (unsigned long long)generation, caller->login, reason ? ": " : "",
                reason ? reason : "");
-    generation_tell(daemon, reply);
     return 0;
 }
 

@@ -216,6 +216,56 @@ def test_rollback_and_diff(place):
     place.command("lists", "rollback", "9", expect=4)
 
 
+def test_generations_that_are_not_there(place):
+    place.configure(more="lists: {keep: 2}\n")
+    for verb in ("diff", "rollback"):
+        done = place.command("lists", verb, expect=4)
+        holds("no lists were imported" in done.stderr and "lists import" in done.stderr, done.stderr)
+    for number in range(1, 6):
+        place.command("lists", "import", "--category", "ads", place.list_of("ads", [f"ad{at}.example" for at in range(number)]))
+        if number == 1:
+            for verb in ("diff", "rollback"):
+                done = place.command("lists", verb, expect=4)
+                holds("generation 1 is in force, and none before it is kept" in done.stderr, done.stderr)
+    for resolver in (False, True):
+        if resolver:
+            place.resolver()
+        for verb in ("diff", "rollback"):
+            for generation, words in ((2, "generation 2 is not kept any more"), (99, "there is no generation 99 yet")):
+                done = place.command("lists", verb, generation, expect=4)
+                holds(words in done.stderr and "5 is in force, and 4 is kept besides" in done.stderr, done.stderr)
+            for wrong in ("0", "4x", "99999999999999999999999"):
+                done = place.command("lists", verb, wrong, expect=2)
+                holds("is not the number of a generation" in done.stderr, done.stderr)
+        done = place.command("lists", "diff", "4", "4", expect=2)
+        holds("named twice" in done.stderr, done.stderr)
+        holds("is the one in force" in place.command("lists", "diff", "5").stdout, "the one in force with itself")
+        changes = len(place.json("changes"))
+        holds("in force already" in place.command("lists", "rollback", "5").stdout, "back to the one in force")
+        same(len(place.json("changes")), changes, "nothing changed, nothing on record")
+
+
+def test_the_next_step_is_said(place):
+    opened(place)
+    listed = [f"ad{at}.example" for at in range(100)]
+    path = place.list_of("ads", listed)
+    holds("without --preview puts them in force" in place.command("lists", "import", "--category", "ads", "--preview", path).stdout, "preview")
+    told = place.command("lists", "import", "--category", "ads", path).stdout
+    holds("`chalkgate lists diff` shows" in told and "`chalkgate lists rollback` goes back" in told, told)
+    told = place.command("lists", "diff").stdout
+    holds("`chalkgate lists rollback 1` goes back" in told and "`--names`" in told, told)
+    told = place.command("lists", "diff", "2", "1").stdout
+    holds("Generation 2 is in force" in told and "rollback 1` puts generation 1" in told, told)
+    less = place.list_of("ads", listed[:10])
+    done = place.command("lists", "import", "--category", "ads", less, expect=3)
+    holds("--allow-shrink" in done.stderr and "with --preview shows which" in done.stderr, done.stderr)
+    done = place.command("lists", "import", "--category", "ads", "--preview", less, expect=3)
+    holds("--allow-shrink" in done.stderr and "without --preview" not in done.stdout, done.stdout + done.stderr)
+    told = place.command("lists", "rollback").stdout
+    holds("Generation 1 is in force again" in told and "rollback 2` undoes it" in told, told)
+    same(json.loads(place.command("--json", "lists", "rollback", "2").stdout), {"generation": 2}, "JSON has no advice")
+
+
 def test_exports_read_back_the_same(place):
     place.configure()
     place.command("lists", "import", "--category", "ads", place.list_of("ads", ["tracker.example", "a.b.example", "xn--bcher-kva.example"]))
