@@ -385,3 +385,45 @@ int bl_guard_check(const struct bl_guard *guard, const struct bl_store *older,
     free(counts);
     return rc;
 }
+
+static uint64_t entries_of(const struct bl_store *store, const char *category)
+{
+    int index = bl_store_category_find(store, category);
+    const struct bl_category *found = index < 0 ? NULL : bl_store_category(store, (unsigned)index);
+
+    return found ? found->names + found->addresses : 0;
+}
+
+int bl_guard_hold(struct bl_guard *guard, const struct bl_store *store)
+{
+    guard->held = calloc(guard->sealed_count + 1, sizeof *guard->held);
+    for (size_t i = 0; guard->held && i < guard->sealed_count; i++)
+        guard->held[i] = entries_of(store, guard->sealed[i]);
+    return guard->held ? 0 : -ENOMEM;
+}
+
+void bl_guard_fini(struct bl_guard *guard)
+{
+    free(guard->sealed);
+    free(guard->held);
+}
+
+int bl_guard_check_held(const struct bl_guard *guard, const struct bl_store *newer,
+                        unsigned percent, struct bl_error *error)
+{
+    for (size_t i = 0; i < guard->sealed_count; i++) {
+        uint64_t after = entries_of(newer, guard->sealed[i]);
+        uint64_t before = guard->held ? guard->held[i] : 0;
+
+        if (after == 0)
+            return bl_error_set(error, -EPERM,
+                                "generation %" PRIu64 " has nothing in the sealed category %s",
+                                bl_store_generation(newer), guard->sealed[i]);
+        if (after < before && (before - after) * 100 > before * percent)
+            return bl_error_set(error, -EPERM,
+                                "generation %" PRIu64 " has %" PRIu64 " of the %" PRIu64
+                                " entries of the sealed category %s",
+                                bl_store_generation(newer), after, before, guard->sealed[i]);
+    }
+    return 0;
+}

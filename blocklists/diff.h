@@ -47,6 +47,9 @@ struct bl_guard {
     const char **sealed; /* categories that may hardly shrink, whatever is asked for */
     size_t sealed_count;
     bool allow_shrink; /* the others may */
+    /* How many entries each of `sealed` had in the lists in force, where those cannot be read any
+     * more: then it is these that count. NULL: they can, or nobody knows. */
+    uint64_t *held;
 };
 
 enum { BL_SHRINK_PERCENT = 20, BL_SHRINK_SEALED_PERCENT = 1 };
@@ -58,5 +61,14 @@ int bl_guard_judge(const struct bl_guard *guard, const struct bl_diff_count *cou
                    struct bl_error *error);
 int bl_guard_check(const struct bl_guard *guard, const struct bl_store *older,
                    const struct bl_store *newer, struct bl_error *error);
+
+/* Sets guard->held from a store that was open before its file was damaged: 0 or -ENOMEM. */
+int bl_guard_hold(struct bl_guard *guard, const struct bl_store *store);
+void bl_guard_fini(struct bl_guard *guard); /* frees both arrays */
+
+/* The sealed categories alone, by guard->held: each must be in `newer`, and may have lost `percent`
+ * of what it held. 0 or -EPERM. */
+int bl_guard_check_held(const struct bl_guard *guard, const struct bl_store *newer,
+                        unsigned percent, struct bl_error *error);
 
 #endif

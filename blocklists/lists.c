@@ -20,6 +20,13 @@ enum { KEPT_MAX = 4096, FILE_NAME_MAX = 32 };
 
 void (*bl_lists_on_step)(const char *step);
 
+/* What a folder has. */
+struct kept {
+    uint64_t current; /* in force; 0: nothing, UINT64_MAX: nobody can say */
+    uint64_t numbers[KEPT_MAX];
+    unsigned count;
+};
+
 static void step(const char *name)
 {
     if (bl_lists_on_step)
@@ -142,14 +149,14 @@ static int number_order(const void *a, const void *b)
 
 /* All generations of the folder, ascending; at most KEPT_MAX. With `sweep`, removes what killed
  * imports have left. */
-static int kept_read(int folder, const char *state, bool sweep, uint64_t *numbers,
-                     unsigned *out_count, struct bl_error *error)
+static int kept_read(int folder, const char *state, bool sweep, struct kept *kept,
+                     struct bl_error *error)
 {
     int own = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *listing = own < 0 ? NULL : fdopendir(own);
     const struct dirent *item;
-    unsigned count = 0;
 
+    kept->count = 0;
     if (!listing) {
         if (own >= 0)
             close(own);
@@ -159,34 +166,31 @@ static int kept_read(int folder, const char *state, bool sweep, uint64_t *number
     while ((item = readdir(listing))) {
         uint64_t number = number_of(item->d_name);
 
-        if (number > 0 && count < KEPT_MAX)
-            numbers[count++] = number;
+        if (number > 0 && kept->count < KEPT_MAX)
+            kept->numbers[kept->count++] = number;
         else if (sweep && (strncmp(item->d_name, "staging-", 8) == 0 ||
                            strncmp(item->d_name, "current-", 8) == 0))
             unlinkat(folder, item->d_name, 0);
     }
     closedir(listing);
-    qsort(numbers, count, sizeof *numbers, number_order);
-    *out_count = count;
+    qsort(kept->numbers, kept->count, sizeof *kept->numbers, number_order);
     return 0;
 }
 
 int bl_lists_kept(const char *state, uint64_t *out_generations, size_t max, struct bl_error *error)
 {
-    uint64_t numbers[KEPT_MAX];
-    unsigned count = 0;
+    struct kept kept;
     int folder = folder_open(state, false, error);
-    int rc = folder < 0 ? folder : kept_read(folder, state, false, numbers, &count, error);
+    int rc = folder < 0 ? folder : kept_read(folder, state, false, &kept, error);
+    size_t count;
 
     if (folder >= 0)
         close(folder);
     if (rc < 0)
         return rc == -ENOENT ? 0 : rc;
     /* Where there are more than asked for, the latest. */
-    if (count > max)
-        memmove(numbers, numbers + (count - max), max * sizeof *numbers);
-    count = count > max ? (unsigned)max : count;
-    memcpy(out_generations, numbers, count * sizeof *numbers);
+    count = kept.count > max ? max : kept.count;
+    memcpy(out_generations, kept.numbers + (kept.count - count), count * sizeof *kept.numbers);
     return (int)count;
 }
 
@@ -237,26 +241,49 @@ static int staged_copy(int from, int to, struct bl_error *error)
     return 0;
 }
 
-/* What the guard says of `store` in the place of generation `current`. */
-static int guard_ask(const struct bl_guard *guard, const char *state, uint64_t current,
+static struct bl_store *generation_open(const char *state, uint64_t generation)
+{
+    struct bl_store *store = NULL;
+    char path[BL_PATH_MAX];
+
+    if (generation > 0 && (size_t)snprintf(path, sizeof path, "%s/lists/%08" PRIu64 ".mdb", state,
+                                           generation) < sizeof path)
+        (void)bl_store_open(path, &store, NULL);
+    return store;
+}
+
+/* What the guard says of `store` in the place of what is in force. Where that cannot be read, what
+ * its sealed categories held counts, if the guard knows it, or else the newest generation that is
+ * kept: to remove a file is no way round a seal. */
+static int guard_ask(const struct bl_guard *guard, const char *state, const struct kept *kept,
                      const struct bl_store *store, struct bl_error *error)
 {
+    struct bl_guard sealed;
     struct bl_store *now = NULL;
-    char path[BL_PATH_MAX];
     int rc;
 
-    if (!guard || current == 0 ||
-        (size_t)snprintf(path, sizeof path, "%s/lists/%08" PRIu64 ".mdb", state, current) >=
-            sizeof path ||
-        bl_store_open(path, &now, NULL) < 0)
+    if (!guard)
         return 0;
-    rc = bl_guard_check(guard, now, store, error);
+    sealed = *guard;
+    sealed.allow_shrink = true; /* of the others, a damaged list guards nothing */
+    if (guard->held)
+        return bl_guard_check_held(guard, store, BL_SHRINK_SEALED_PERCENT, error);
+    now = generation_open(state, kept->current);
+    if (now) {
+        rc = bl_guard_check(guard, now, store, error);
+    } else {
+        for (unsigned i = kept->count; i > 0 && !now; i--)
+            now = kept->numbers[i - 1] != kept->current
+                      ? generation_open(state, kept->numbers[i - 1])
+                      : NULL;
+        rc = now ? bl_guard_check(&sealed, now, store, error) : 0;
+    }
     bl_store_close(now);
     return rc;
 }
 
 /* Everything that must be true of a store before it may ever be in force. */
-static int copy_check(int fd, const char *state, uint64_t current, uint64_t number,
+static int copy_check(int fd, const char *state, const struct kept *kept, uint64_t number,
                       const struct bl_guard *guard, struct bl_error *error)
 {
     struct bl_store *store = NULL;
@@ -266,11 +293,11 @@ static int copy_check(int fd, const char *state, uint64_t current, uint64_t numb
 
     if (rc < 0)
         return rc;
-    if (seal.base != current)
+    if (seal.base != kept->current)
         return bl_error_set(error, -ESTALE,
                             "the lists in force changed meanwhile (generation %" PRIu64
                             ", not %" PRIu64 "): please import again",
-                            current, seal.base);
+                            kept->current, seal.base);
     seal.generation = number;
     rc = bl_seal_write(fd, "the new generation", &seal, error);
     if (rc < 0)
@@ -282,7 +309,7 @@ static int copy_check(int fd, const char *state, uint64_t current, uint64_t numb
     if (rc < 0)
         bl_error_wrap(error, rc, "the new generation was refused");
     if (rc == 0)
-        rc = guard_ask(guard, state, current, store, error);
+        rc = guard_ask(guard, state, kept, store, error);
     bl_store_close(store);
     step("checked");
     return rc;
@@ -314,20 +341,19 @@ static int current_write(int folder, const char *state, uint64_t number, struct 
 }
 
 /* The oldest go, but never the one that was in force before: it is what there is to go back to,
- * also where younger ones are left from before a rollback. */
-static void old_remove(int folder, uint64_t before, unsigned keep, const uint64_t *numbers,
-                       unsigned count)
+ * also where younger ones are left from before a rollback. `kept` is from before the adoption. */
+static void old_remove(int folder, const struct kept *kept, unsigned keep)
 {
     unsigned removed = 0;
 
-    /* `numbers` were there before the one that is in force now. */
-    for (unsigned i = 0; i < count && removed + (keep > 0 ? keep - 1 : 0) < count; i++) {
+    for (unsigned i = 0; i < kept->count && removed + (keep > 0 ? keep - 1 : 0) < kept->count;
+         i++) {
         char name[FILE_NAME_MAX];
 
-        if (numbers[i] == before)
+        if (kept->numbers[i] == kept->current)
             continue;
         removed++;
-        name_of(numbers[i], name);
+        name_of(kept->numbers[i], name);
         unlinkat(folder, name, 0);
         step("removed");
     }
@@ -372,35 +398,35 @@ int bl_lists_adopt_guarded(const char *state, int staged_fd, unsigned keep,
                            const struct bl_guard *guard, uint64_t *out_generation,
                            struct bl_error *error)
 {
-    uint64_t numbers[KEPT_MAX], current = 0, number = 1;
+    struct kept kept;
+    uint64_t number = 1;
     char staging[FILE_NAME_MAX];
-    unsigned count = 0;
     int fd = -1, folder = folder_open(state, true, error), rc;
 
     if (folder < 0)
         return folder;
-    rc = current_read(folder, state, &current, error);
+    rc = current_read(folder, state, &kept.current, error);
     if (rc == 0)
-        rc = kept_read(folder, state, true, numbers, &count, error);
+        rc = kept_read(folder, state, true, &kept, error);
     if (rc < 0)
         goto out;
     /* Numbers are never given twice, not even that of a generation that was rolled back. */
-    if (count > 0)
-        number = numbers[count - 1] + 1;
-    number = number > current ? number : current + 1;
+    if (kept.count > 0)
+        number = kept.numbers[kept.count - 1] + 1;
+    number = number > kept.current ? number : kept.current + 1;
     rc = fd = staging_open(folder, state, staging, error);
     if (rc < 0)
         goto out;
     rc = staged_copy(staged_fd, fd, error);
     if (rc == 0)
-        rc = copy_check(fd, state, current, number, guard, error);
+        rc = copy_check(fd, state, &kept, number, guard, error);
     if (rc == 0)
         rc = copy_adopt(folder, state, fd, staging, number, error);
     if (rc < 0) {
         unlinkat(folder, staging, 0);
         goto out;
     }
-    old_remove(folder, current, keep, numbers, count);
+    old_remove(folder, &kept, keep);
     *out_generation = number;
 out:
     if (fd >= 0)
@@ -418,90 +444,105 @@ int bl_lists_adopt(const char *state, int staged_fd, unsigned keep, uint64_t *ou
 /* The generation that `current` was compiled on top of, where it is known and kept: that was in
  * force before. Numbers alone would tell of one that was rolled back since, or that a killed import
  * left. Else the number before. */
-static uint64_t before_find(int folder, uint64_t current, const uint64_t *numbers, unsigned count)
+static uint64_t before_find(int folder, const struct kept *kept)
 {
     struct bl_seal seal = {0};
     uint64_t before = 0;
     char name[FILE_NAME_MAX];
     int fd;
 
-    name_of(current, name);
+    name_of(kept->current, name);
     fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd >= 0 && bl_seal_read(fd, name, &seal, NULL) < 0)
         seal.base = 0;
     if (fd >= 0)
         close(fd);
-    for (unsigned i = 0; i < count && numbers[i] < current; i++) {
-        before = numbers[i];
+    for (unsigned i = 0; i < kept->count && kept->numbers[i] < kept->current; i++) {
+        before = kept->numbers[i];
         if (before == seal.base)
             break;
     }
     return before;
 }
 
-static int rollback_choose(int folder, const uint64_t *numbers, unsigned count, uint64_t current,
-                           uint64_t wanted, uint64_t *out_number, struct bl_error *error)
+static int rollback_choose(int folder, const struct kept *kept, uint64_t wanted,
+                           uint64_t *out_number, struct bl_error *error)
 {
-    uint64_t number = wanted ? 0 : before_find(folder, current, numbers, count);
+    uint64_t number = wanted ? 0 : before_find(folder, kept);
 
-    for (unsigned i = 0; i < count; i++)
-        if (numbers[i] == wanted)
+    for (unsigned i = 0; i < kept->count; i++)
+        if (kept->numbers[i] == wanted)
             number = wanted;
     if (number == 0 && wanted != 0)
-        return bl_error_set(error, -ENOENT, "generation %" PRIu64 " is not kept", wanted);
+        return bl_error_set(error, -ENOENT,
+                            "generation %" PRIu64
+                            " is not kept; `chalkgate lists show` names those that are",
+                            wanted);
     if (number == 0)
-        return bl_error_set(error, -ENOENT, "there is no generation before the one in force");
+        return bl_error_set(error, -ENOENT, "no generation before the one in force is kept");
     *out_number = number;
     return 0;
 }
 
 int bl_lists_before(const char *state, uint64_t *out_generation, struct bl_error *error)
 {
-    uint64_t numbers[KEPT_MAX], current = 0;
-    unsigned count = 0;
+    struct kept kept;
     int folder = folder_open(state, false, error), rc;
 
     if (folder < 0)
         return folder;
-    rc = current_read(folder, state, &current, error);
+    rc = current_read(folder, state, &kept.current, error);
     if (rc == 0)
-        rc = kept_read(folder, state, false, numbers, &count, error);
+        rc = kept_read(folder, state, false, &kept, error);
     if (rc == 0)
-        rc = rollback_choose(folder, numbers, count, current, 0, out_generation, error);
+        rc = rollback_choose(folder, &kept, 0, out_generation, error);
     close(folder);
     return rc;
+}
+
+/* What cannot be opened, or has less of what is sealed, is not put in force. */
+static int rollback_check(const char *state, const struct kept *kept, uint64_t number,
+                          const struct bl_guard *guard, struct bl_error *error)
+{
+    struct bl_error why = {""};
+    struct bl_store *store = NULL;
+    char path[BL_PATH_MAX];
+    int rc;
+
+    if ((size_t)snprintf(path, sizeof path, "%s/lists/%08" PRIu64 ".mdb", state, number) >=
+        sizeof path)
+        return bl_error_set(error, -ENAMETOOLONG, "the path of the state folder is too long");
+    rc = bl_lists_open(path, number, &store, error);
+    if (rc < 0)
+        return rc;
+    rc = guard_ask(guard, state, kept, store, &why);
+    bl_store_close(store);
+    if (rc == -EPERM && kept->current != UINT64_MAX)
+        return bl_error_set(
+            error, rc, "%s. `chalkgate lists diff --names %" PRIu64 " %" PRIu64 "` shows which",
+            why.text, kept->current, number);
+    return rc < 0 ? bl_error_set(error, rc, "%s", why.text) : 0;
 }
 
 int bl_lists_rollback_guarded(const char *state, uint64_t generation, const struct bl_guard *guard,
                               uint64_t *out_generation, struct bl_error *error)
 {
-    uint64_t numbers[KEPT_MAX], current = 0, number = 0;
-    char path[BL_PATH_MAX];
-    struct bl_store *store = NULL;
-    unsigned count = 0;
+    struct kept kept;
+    uint64_t number = 0;
     int folder = folder_open(state, false, error), rc;
 
     if (folder < 0)
         return folder;
     /* A link that leads nowhere is no reason not to lead it somewhere. */
-    if (current_read(folder, state, &current, error) < 0)
-        current = UINT64_MAX;
-    rc = kept_read(folder, state, false, numbers, &count, error);
+    if (current_read(folder, state, &kept.current, error) < 0)
+        kept.current = UINT64_MAX;
+    rc = kept_read(folder, state, false, &kept, error);
     if (rc == 0)
-        rc = rollback_choose(folder, numbers, count, current, generation, &number, error);
-    if (rc == 0 && number != current) {
-        if ((size_t)snprintf(path, sizeof path, "%s/lists/%08" PRIu64 ".mdb", state, number) >=
-            sizeof path)
-            rc = bl_error_set(error, -ENAMETOOLONG, "the path of the state folder is too long");
-        /* What cannot be opened is not put in force. */
-        if (rc == 0)
-            rc = bl_lists_open(path, number, &store, error);
-        if (rc == 0)
-            rc = guard_ask(guard, state, current, store, error);
-        bl_store_close(store);
-        if (rc == 0)
-            rc = current_write(folder, state, number, error);
-    }
+        rc = rollback_choose(folder, &kept, generation, &number, error);
+    if (rc == 0 && number != kept.current)
+        rc = rollback_check(state, &kept, number, guard, error);
+    if (rc == 0 && number != kept.current)
+        rc = current_write(folder, state, number, error);
     close(folder);
     if (rc == 0)
         *out_generation = number;

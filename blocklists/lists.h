@@ -47,8 +47,9 @@ int bl_lists_rollback(const char *state, uint64_t generation, uint64_t *out_gene
                       struct bl_error *error);
 
 /* The same, unless the guard objects (diff.h): then -EPERM, and nothing has changed. Its judgement
- * is of the very copy that would come into force. A generation in force that cannot be read guards
- * nothing: replacing it is the cure. `guard` may be NULL. */
+ * is of the very copy that would come into force. Where the generation in force cannot be read, to
+ * replace it is the cure, and only sealed categories are guarded: by `guard->held`, or by the
+ * newest generation kept. `guard` may be NULL. */
 struct bl_guard;
 int bl_lists_adopt_guarded(const char *state, int staged_fd, unsigned keep,
                            const struct bl_guard *guard, uint64_t *out_generation,

@@ -177,10 +177,12 @@ static int categories_read(struct bl_store *store, unsigned count, struct bl_err
         return rc;
     if (count > BL_CATEGORY_MAX)
         return damaged(error, store, "too many categories");
+    /* A copy: what the sealed ones hold is asked after when the file is damaged, too. */
+    store->category_bytes = malloc(value.mv_size + 1);
     store->categories = calloc(count + 1u, sizeof *store->categories);
-    if (!store->categories)
+    if (!store->categories || !store->category_bytes)
         return bl_error_set(error, -ENOMEM, "not enough memory to open %s", store->path);
-    at = value.mv_data;
+    at = memcpy(store->category_bytes, value.mv_data, value.mv_size);
     end = at + value.mv_size;
     for (unsigned i = 0; i < count; i++) {
         struct bl_category *category = &store->categories[i];
@@ -366,6 +368,7 @@ void bl_store_close(struct bl_store *store)
     free(store->fact_forms_own);
     free(store->rules);
     free(store->categories);
+    free(store->category_bytes);
     free(store->sources);
     free(store->path);
     free(store->pages_checked);

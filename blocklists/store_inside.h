@@ -38,6 +38,7 @@ struct bl_store {
         uint16_t count;
     } * facts;
     struct bl_category *categories;
+    uint8_t *category_bytes; /* their names */
     unsigned category_count;
     struct bl_source *sources;
     unsigned source_count;

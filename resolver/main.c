@@ -219,7 +219,7 @@ static int world_open(struct run *run, struct bl_error *error)
     run->config = NULL;
     timekeeper_begin(&run->daemon);
     rules_open(&run->daemon);
-    mender_prepare(&run->daemon);
+    mender_prepare(&run->daemon, config);
     config = approval_begin(&run->daemon, config);
     code = rules_world(&run->daemon, config, NULL, &change, &world, error);
     if (code == -ENOENT)

@@ -8,51 +8,43 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "blocklists/fallback.h"
 #include "blocklists/lists.h"
 #include "resolver/base/check.h"
+#include "resolver/base/clock.h"
 #include "resolver/base/log.h"
+#include "resolver/base/text.h"
 #include "resolver/base/thread.h"
+#include "resolver/config/config.h"
 #include "resolver/control/daemon.h"
+#include "resolver/control/held.h"
 #include "resolver/control/rules.h"
+#include "resolver/denials/alert.h"
+#include "resolver/policy/seals.h"
 
-enum { LOOK_MS = 2000, GENERATIONS_MAX = 256 };
+enum { LOOK_MS = 2000 };
 
 struct mender {
     struct daemon *daemon;
     int wake_fd;
     bool stopping;     /* atomic */
     uint64_t hopeless; /* the damaged generation that nothing could replace; told once */
+    uint64_t noted;    /* the generation of which held.h was told, as this configuration has it */
+    const struct config *noted_config; /* compared only */
     pthread_t thread;
 };
 
-static bool generation_is_whole(const char *state, uint64_t generation)
+/* Puts the generation that shall take the place of `damaged` in force on the disk. */
+static int fall_back(const char *state, uint64_t damaged, const struct bl_guard *guard,
+                     struct bl_fallback *out_fallback, struct bl_error *error)
 {
-    struct bl_store *store = NULL;
-    char path[BL_PATH_MAX];
-    bool whole;
+    uint64_t ignored;
+    int code = bl_fallback_find(state, damaged, guard, out_fallback, error);
 
-    snprintf(path, sizeof path, "%s/lists/%08" PRIu64 ".mdb", state, generation);
-    whole = bl_lists_open(path, generation, &store, NULL) == 0 && bl_store_verify(store, NULL) == 0;
-    bl_store_close(store);
-    return whole;
-}
-
-/* Puts the newest whole generation before `damaged` in force on the disk. */
-static int generation_before(const char *state, uint64_t damaged, uint64_t *out_generation,
-                             struct bl_error *error)
-{
-    uint64_t kept[GENERATIONS_MAX];
-    int count = bl_lists_kept(state, kept, GENERATIONS_MAX, error);
-
-    while (count > 0) {
-        uint64_t generation = kept[--count];
-        if (generation < damaged && generation_is_whole(state, generation))
-            return bl_lists_rollback(state, generation, out_generation, error);
-    }
-    return count < 0 ? count
-                     : bl_error_set(error, -ENOENT, "no earlier generation is kept that is whole");
+    return code < 0 ? code : bl_lists_rollback(state, out_fallback->generation, &ignored, error);
 }
 
 /* For `status`, until other lists come into force. */
@@ -64,62 +56,157 @@ static void fault_set(struct daemon *daemon, uint64_t generation, const char *te
     pthread_mutex_unlock(&daemon->lock);
 }
 
-static void mending_tell(struct daemon *daemon, uint64_t damaged, uint64_t generation,
-                         const char *why)
+/* Nobody may be looking at the log. */
+static void alert(struct daemon *daemon)
+{
+    struct world *world = daemon_world(daemon);
+    char when[40], text[BL_ERROR_MAX];
+    time_t now_s = (time_t)(clock_read().wall_ms / 1000);
+    struct tm local;
+
+    pthread_mutex_lock(&daemon->lock);
+    snprintf(text, sizeof text, "%s", daemon->lists_fault);
+    pthread_mutex_unlock(&daemon->lock);
+    localtime_r(&now_s, &local);
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S%z", &local);
+    if (world->config->alerts.command_count > 0)
+        alerts_raise(daemon->alerts,
+                     json_pack("{ss,ss,ss,ss}", "time", when, "kind", "lists-damaged", "severity",
+                               "urgent", "text", text_clean(text)));
+    world_unref(world);
+}
+
+static void mending_tell(struct daemon *daemon, uint64_t damaged,
+                         const struct bl_fallback *fallback, const char *why)
 {
     struct actor actor = rules_actor_system(NULL);
     char text[BL_ERROR_MAX];
 
     snprintf(text, sizeof text,
              "the lists of generation %" PRIu64 " are damaged (%.200s); generation %" PRIu64
-             " before it is in force instead. Please import lists anew, and find out who wrote to "
-             "the state folder",
-             damaged, why, generation);
+             " before it is in force instead%s%.200s. Please import lists anew, and find out who "
+             "wrote to the state folder",
+             damaged, why, fallback->generation,
+             fallback->lacks.text[0] ? ", but it lacks some: " : "", fallback->lacks.text);
     log_error("%s", text);
-    fault_set(daemon, generation, text);
-    rules_note_lists(daemon, &actor, "lists-rollback", damaged, generation,
-                     "the lists in force were damaged on the disk");
+    fault_set(daemon, fallback->generation, text);
+    rules_note_lists(daemon, &actor, "lists-rollback", damaged, fallback->generation,
+                     fallback->lacks.text[0] ? fallback->lacks.text
+                                             : "the lists in force were damaged on the disk");
 }
 
-void mender_prepare(struct daemon *daemon)
+/* What is sealed by the configuration, and what ever was: with one that takes a seal off, the start
+ * is refused later on, and must not have gone back behind the seal before. */
+static int seals_find(const char *state, const struct config *config, struct seals *out_seals,
+                      struct bl_guard *out_guard, struct bl_error *error)
+{
+    const char **names;
+    int code = config_guard(config, true, out_guard);
+
+    if (code < 0)
+        return bl_error_set(error, code, "out of memory");
+    code = seals_read(state, out_seals, error);
+    names = code < 0 ? NULL
+                     : reallocarray(out_guard->sealed,
+                                    out_guard->sealed_count + out_seals->count + 1, sizeof *names);
+    if (!names) {
+        free(out_guard->sealed);
+        if (code == 0)
+            seals_free(out_seals);
+        return code < 0 ? code : bl_error_set(error, -ENOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < out_seals->count; i++)
+        names[out_guard->sealed_count++] = out_seals->names[i];
+    out_guard->sealed = names;
+    return 0;
+}
+
+void mender_prepare(struct daemon *daemon, const struct config *config)
 {
     struct bl_store *store = NULL;
-    struct bl_error why = {0}, error;
+    struct bl_fallback fallback;
+    struct bl_error why = {0}, error = {0};
+    struct bl_guard guard;
+    struct seals seals;
     char path[BL_PATH_MAX];
-    uint64_t damaged, generation;
+    uint64_t damaged;
+    int code;
 
     if (bl_lists_current(daemon->state, &damaged, path, &why) < 0)
         return;
-    if (bl_lists_open(path, damaged, &store, &why) == -EBADMSG &&
-        generation_before(daemon->state, damaged, &generation, &error) == 0)
-        mending_tell(daemon, damaged, generation, why.text);
+    code = bl_lists_open(path, damaged, &store, &why);
     bl_store_close(store);
+    if (code != -EBADMSG)
+        return;
+    code = seals_find(daemon->state, config, &seals, &guard, &error);
+    if (code == 0) {
+        held_read(daemon->state, damaged, &guard);
+        code = fall_back(daemon->state, damaged, &guard, &fallback, &error);
+        bl_guard_fini(&guard);
+        seals_free(&seals);
+    }
+    if (code == 0)
+        mending_tell(daemon, damaged, &fallback, why.text);
+    else
+        log_error("the lists of generation %" PRIu64
+                  " are damaged, and nothing can take their place: %s",
+                  damaged, error.text);
 }
 
 /* With daemon->change held. */
 static void mend(struct mender *mender, struct world *world)
 {
     struct daemon *daemon = mender->daemon;
-    uint64_t damaged = bl_store_generation(world->store), generation;
+    uint64_t damaged = bl_store_generation(world->store);
     static const char WHY[] = "its file was cut or written to while in use";
     char text[BL_ERROR_MAX];
+    struct bl_fallback fallback;
+    struct bl_guard guard;
     struct bl_error error = {0};
+    int code;
 
     if (mender->hopeless == damaged)
         return;
-    if (generation_before(daemon->state, damaged, &generation, &error) == 0 &&
-        daemon_renew(daemon, &error) == 0) {
-        mending_tell(daemon, damaged, generation, WHY);
+    code = config_guard(world->config, true, &guard);
+    if (code == 0) {
+        code = bl_guard_hold(&guard, world->store);
+        if (code == 0)
+            code = fall_back(daemon->state, damaged, &guard, &fallback, &error);
+        bl_guard_fini(&guard);
+    }
+    if (code == 0 && daemon_renew(daemon, &error) == 0) {
+        mending_tell(daemon, damaged, &fallback, WHY);
+        alert(daemon);
         return;
     }
     mender->hopeless = damaged;
     snprintf(
         text, sizeof text,
         "the lists of generation %" PRIu64 " are damaged (%s), and nothing can replace them: "
-        "%.100s. No name is let through. Please remove %.200s/lists/current and import lists anew",
+        "%.150s. No name is let through. Please remove %.150s/lists/current and import lists anew",
         damaged, WHY, error.text, daemon->state);
     log_error("%s", text);
     fault_set(daemon, damaged, text);
+    alert(daemon);
+}
+
+/* What the lists hold while they are whole. */
+static void note(struct mender *mender, const struct world *world)
+{
+    uint64_t generation = bl_store_generation(world->store);
+    struct bl_error error = {0};
+    struct bl_guard guard;
+
+    if (generation == mender->noted && world->config == mender->noted_config)
+        return;
+    mender->noted = generation;
+    mender->noted_config = world->config;
+    if (config_guard(world->config, true, &guard) < 0)
+        return;
+    if (guard.sealed_count > 0 && bl_guard_hold(&guard, world->store) == 0 &&
+        held_write(mender->daemon->state, generation, &guard, &error) < 0)
+        log_warning("%s", error.text);
+    bl_guard_fini(&guard);
 }
 
 static void mender_look(struct mender *mender)
@@ -133,6 +220,8 @@ static void mender_look(struct mender *mender)
         if (!bl_store_look(world->store))
             mend(mender, world);
         pthread_mutex_unlock(&mender->daemon->change);
+    } else {
+        note(mender, world);
     }
     world_unref(world);
 }
@@ -144,11 +233,11 @@ static void *mender_run(void *user)
     eventfd_t count;
 
     for (;;) {
+        mender_look(mender);
         if (poll(&item, 1, LOOK_MS) > 0)
             (void)eventfd_read(mender->wake_fd, &count);
         if (__atomic_load_n(&mender->stopping, __ATOMIC_ACQUIRE))
             return NULL;
-        mender_look(mender);
     }
 }
 
@@ -183,6 +272,8 @@ int mender_start(struct daemon *daemon, struct mender **out_mender, struct bl_er
         free(mender);
         return code;
     }
+    if (daemon->lists_fault[0]) /* of mender_prepare(), before there was anybody to tell */
+        alert(daemon);
     *out_mender = mender;
     return 0;
 }

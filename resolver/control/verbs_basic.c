@@ -143,6 +143,9 @@ static int guard_now(struct daemon *daemon, bool allow_shrink, struct bl_guard *
     struct world *world = daemon_world(daemon);
     int code = config_guard(world->config, allow_shrink, out_guard);
 
+    if (code == 0 && bl_store_is_damaged(world->store) &&
+        bl_guard_hold(out_guard, world->store) < 0)
+        code = -ENOMEM;
     if (code < 0) {
         world_unref(world);
         return bl_error_set(error, code, "there is not enough memory");
@@ -189,7 +192,7 @@ static int handle_adopt(struct daemon *daemon, const struct caller *caller, json
         return code;
     code = bl_lists_adopt_guarded(daemon->state, fd, world->config->keep_generations, &guard,
                                   &generation, error);
-    free(guard.sealed);
+    bl_guard_fini(&guard);
     world_unref(world);
     if (code == 0)
         code = generation_enter(daemon, before, error);
@@ -220,7 +223,7 @@ static int handle_rollback(struct daemon *daemon, const struct caller *caller, j
     if (code < 0)
         return code;
     code = bl_lists_rollback_guarded(daemon->state, (uint64_t)wanted, &guard, &generation, error);
-    free(guard.sealed);
+    bl_guard_fini(&guard);
     world_unref(world);
     if (code == 0)
         code = generation_enter(daemon, before, error);

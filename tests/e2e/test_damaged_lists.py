@@ -1,5 +1,6 @@
 """The lists in force cut or written to on the disk, while they are in use: nothing listed is let through, and the
 generation before takes their place."""
+import json
 import os
 import shutil
 import threading
@@ -161,6 +162,91 @@ def test_the_only_one_at_the_start(place):
     resolver = place.resolver(wait=False)
     same(resolver.process.wait(30), 1, "it does not start")
     holds("cut off" in resolver.log(), resolver.log())
+
+
+ILLEGAL = [f"bad{i}.test" for i in range(100)]
+
+
+def sealed(place, *steps, more=""):
+    """Generations, each of one import: (category, names). "illegal" is sealed."""
+    upstream = place.enter(Upstream())
+    place.configure(upstreams=[f"127.0.0.1:{upstream.port}"], groups={"pupils": (["127.0.0.0/8"], ["ads"])}, more=more,
+                    categories=["ads", "games", ("illegal", {"title": "Illegal", "severity": "urgent", "sealed": True})])
+    for category, names in steps:
+        place.command("lists", "import", "--category", category, "--reason", "x", place.list_of(category, names))
+
+
+def stuck(place, resolver, words):
+    """Nothing can take the place of the damaged lists: no name is let through, and it says why."""
+    wait_for("the warning", lambda: "nothing can replace them" in resolver.log())
+    for name in (ILLEGAL[0], ILLEGAL[99], "free.example"):
+        same(resolver.ask(name).rcode, "SERVFAIL", name)
+    warned(place, "No name is let through")
+    warned(place, words)
+
+
+def test_not_back_to_before_a_sealed_category(place):
+    sealed(place, ("ads", LISTED), ("illegal", ILLEGAL))
+    resolver = place.resolver()
+    os.truncate(file_of(place, 2), 3 * 4096)
+    stuck(place, resolver, "generation 1 has nothing in the sealed category illegal")
+    same(os.readlink(place.state / "lists" / "current"), "00000002.mdb", "what is in force on the disk")
+
+
+def test_sealed_lists_that_grew_a_little(place):
+    """What was in force before will do for a while, and what it lacks is told: in the log, by status, as an alert."""
+    alerts = place.folder / "alerts"
+    sealed(place, ("illegal", ILLEGAL[:90]), ("illegal", ILLEGAL),
+           more=f"alerts: {{command: [/bin/sh, -c, 'cat >> {alerts}']}}\n")
+    resolver = place.resolver()
+    os.truncate(file_of(place, 2), 3 * 4096)
+    wait_for("the generation before is in force", lambda: in_force(place) == 1)
+    same(resolver.ask(ILLEGAL[7]).rcode, "NXDOMAIN", "a sealed name")
+    same(resolver.ask("free.example").rcode, "NOERROR", "the school goes on")
+    warned(place, "generation 1 has 90 of the 100 entries of the sealed category illegal")
+    wait_for("the alert", lambda: alerts.exists() and "lists-damaged" in alerts.read_text() and "90 of the 100" in alerts.read_text())
+    place.command("lists", "import", "--category", "illegal", place.list_of("illegal", ILLEGAL))
+    same([one for one in place.json("status")["warnings"] if "damaged" in one], [], "warnings")
+
+
+def test_sealed_lists_that_grew_a_lot(place):
+    """A few names to try the resolver with are no sealed list, neither at once nor at the next start nor for a hand."""
+    sealed(place, ("illegal", ILLEGAL[:3]), ("illegal", ILLEGAL))
+    resolver = place.resolver()
+    record = place.state / "lists" / "sealed.json"
+    wait_for("what they hold is on record", lambda: record.exists() and json.loads(record.read_text()) ==
+             {"generation": 2, "entries": {"illegal": 100}})
+    os.truncate(file_of(place, 2), 0)
+    words = "generation 1 has 3 of the 100 entries of the sealed category illegal"
+    stuck(place, resolver, words)
+    for arguments in (["rollback", "1"], ["rollback"]):
+        done = place.command("lists", *arguments, expect=3)
+        holds(words in done.stderr, done.stderr)
+    (place.state / "lists" / "current").unlink()
+    done = place.command("lists", "import", "--category", "illegal", place.list_of("illegal", ILLEGAL[:50]), expect=3)
+    holds("50 of the 100" in done.stderr, done.stderr)
+    os.symlink("00000002.mdb", place.state / "lists" / "current")
+    resolver.stop()
+    refused = place.resolver(wait=False)
+    same(refused.process.wait(30), 1, "it does not start")
+    holds(words in refused.log(), refused.log())
+    same(os.readlink(place.state / "lists" / "current"), "00000002.mdb", "what is in force on the disk")
+    (place.state / "lists" / "current").unlink()
+    place.command("lists", "import", "--category", "illegal", place.list_of("illegal", ILLEGAL))
+    same(place.resolver().ask(ILLEGAL[99]).rcode, "NXDOMAIN", "once the lists are there again")
+
+
+def test_a_removed_generation_is_no_way_round_a_seal(place):
+    """Without a resolver that knows better, the newest generation that is kept guards what is sealed."""
+    sealed(place, ("illegal", ILLEGAL[:3]), ("illegal", ILLEGAL), ("games", ["game.example"]))
+    file_of(place, 3).unlink()
+    done = place.command("lists", "rollback", "1", expect=3)
+    holds("sealed" in done.stderr, done.stderr)
+    (place.state / "lists" / "current").unlink()
+    done = place.command("lists", "import", "--category", "illegal", place.list_of("illegal", ILLEGAL[:50]), expect=3)
+    holds("sealed" in done.stderr, done.stderr)
+    place.command("lists", "rollback", "2")
+    same(place.resolver().ask(ILLEGAL[99]).rcode, "NXDOMAIN", "a sealed name")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "blocklists/diff.h"
+#include "blocklists/fallback.h"
 #include "blocklists/lists.h"
 #include "tests/support/store_fixture.h"
 
@@ -481,6 +482,93 @@ static void guards_what_comes_into_force(void **state)
     bl_store_close(base);
 }
 
+static void adopt_many(unsigned count)
+{
+    char words[1 << 12];
+    struct bl_error error = {""};
+    size_t len = 0;
+    uint64_t generation;
+
+    for (unsigned i = 0; i < count; i++)
+        len += (size_t)snprintf(words + len, sizeof words - len, "n%u.test ", i);
+    assert_int_equal(adopt(words, 20, &generation, &error), 0);
+}
+
+static void damage(uint64_t generation)
+{
+    char path[BL_PATH_MAX];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/lists/%08u.mdb", folder, (unsigned)generation);
+    fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, "\xff\xff\xff\xff", 4, 5000), 4);
+    close(fd);
+}
+
+/* The newest whole generation that has what is sealed; one with a little less where there is none;
+ * never one with much less or nothing of it. */
+static void falls_back_to_what_holds_the_seals(void **state)
+{
+    static const unsigned counts[] = {10, 100, 95, 90, 60, 100};
+    const char *sealed[] = {"gambling"}, *strange[] = {"strange"};
+    uint64_t held = 100;
+    struct bl_guard guard = {.sealed = sealed, .sealed_count = 1, .held = &held};
+    struct bl_guard unknown = {.sealed = sealed, .sealed_count = 1};
+    struct bl_guard missing = {.sealed = strange, .sealed_count = 1}, none = {0};
+    struct bl_fallback fallback;
+    struct bl_error error = {""};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof counts / sizeof *counts; i++)
+        adopt_many(counts[i]);
+    assert_int_equal(bl_fallback_find(folder, 6, &guard, &fallback, &error), 0);
+    assert_int_equal(fallback.generation, 2);
+    assert_string_equal(fallback.lacks.text, "");
+    damage(2);
+    assert_int_equal(bl_fallback_find(folder, 6, &guard, &fallback, &error), 0);
+    assert_int_equal(fallback.generation, 4); /* the newest that will do, not the fullest */
+    assert_non_null(strstr(fallback.lacks.text, "90 of the 100"));
+    damage(4);
+    assert_int_equal(bl_fallback_find(folder, 6, &guard, &fallback, &error), 0);
+    assert_int_equal(fallback.generation, 3);
+    damage(3);
+    assert_int_equal(bl_fallback_find(folder, 6, &guard, &fallback, &error), -EPERM);
+    assert_non_null(strstr(error.text, "generation 5 has 60 of the 100"));
+    assert_int_equal(bl_fallback_find(folder, 6, &unknown, &fallback, &error), 0);
+    assert_int_equal(fallback.generation, 5);
+    assert_int_equal(bl_fallback_find(folder, 6, &missing, &fallback, &error), -EPERM);
+    assert_non_null(strstr(error.text, "nothing in the sealed category strange"));
+    assert_int_equal(bl_fallback_find(folder, 5, &none, &fallback, &error), 0);
+    assert_int_equal(fallback.generation, 1);
+    assert_int_equal(bl_fallback_find(folder, 1, &none, &fallback, &error), -ENOENT);
+}
+
+/* To take away the file in force is no way round a seal. */
+static void a_missing_generation_guards_nothing_but_seals(void **state)
+{
+    const char *sealed[] = {"gambling"};
+    struct bl_guard guard = {.sealed = sealed, .sealed_count = 1, .allow_shrink = true};
+    struct bl_guard none = {.allow_shrink = true};
+    struct bl_error error = {""};
+    uint64_t generation, held = 100;
+    char path[BL_PATH_MAX];
+
+    (void)state;
+    adopt_many(10);
+    adopt_many(90);
+    adopt_many(100);
+    snprintf(path, sizeof path, "%s/lists/00000003.mdb", folder);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(bl_lists_rollback_guarded(folder, 1, &guard, &generation, &error), -EPERM);
+    guard.held = &held;
+    assert_int_equal(bl_lists_rollback_guarded(folder, 2, &guard, &generation, &error), -EPERM);
+    assert_non_null(strstr(error.text, "90 of the 100"));
+    guard.held = NULL;
+    assert_int_equal(bl_lists_rollback_guarded(folder, 2, &guard, &generation, &error), 0);
+    assert_int_equal(bl_lists_rollback_guarded(folder, 1, &none, &generation, &error), 0);
+}
+
 #define in_a_folder(test) cmocka_unit_test_setup_teardown(test, folder_make, folder_remove)
 
 int main(void)
@@ -497,6 +585,8 @@ int main(void)
         cmocka_unit_test(tells_what_changed),
         cmocka_unit_test(guards_against_shrinking),
         in_a_folder(guards_what_comes_into_force),
+        in_a_folder(falls_back_to_what_holds_the_seals),
+        in_a_folder(a_missing_generation_guards_nothing_but_seals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
