@@ -200,7 +200,7 @@ static enum exit_code each_show(struct command *command, const struct questions_
     questions = json_object_get(reply, "questions");
     if (command->json) {
         json_object_del(reply, "ok");
-        json_print(reply);
+        json_print(json_incref(reply));
     } else if (json_array_size(questions) > 0) {
         each_print(questions);
     }
@@ -208,8 +208,7 @@ static enum exit_code each_show(struct command *command, const struct questions_
         command_fail(EXIT_DONE, "there are more; these are the newest (see --most)");
     if (json_array_size(questions) == 0)
         code = command_fail(EXIT_NOTHING, "no allowed look-up is on record that matches");
-    if (!command->json)
-        json_decref(reply);
+    json_decref(reply);
     return code;
 }
 
