@@ -307,8 +307,8 @@ static const struct key recording_keys[] = {
     {"pseudonym-period", KEY_SECONDS, AT(config_recording, period_s), .least = 86400,
      .most = INT64_C(20) * 366 * 86400, .fallback = "90d",
      .meaning =
-         "how long a device keeps its pseudonym; old keys go with the last record that needs "
-         "them"},
+         "how long a device keeps its pseudonym; an old key, and the one in use where pseudonyms "
+         "are turned off, goes with the last record that needs it"},
     {"pseudonym-keys", KEY_PATH, AT(config_recording, keys_folder),
      .meaning =
          "folder of the keys, for the daemon's user only; `keys` in the state folder when not "

@@ -10,6 +10,8 @@
 #include "resolver/denials/pseudonym.h"
 #include "resolver/denials/segments.h"
 
+enum { RETIRE_GRACE_S = 3600 }; /* for what workers record while they learn of it */
+
 struct keyring {
     char state[PATH_MAX], folder[PATH_MAX]; /* of the keys in use */
     unsigned workers;
@@ -84,6 +86,40 @@ static int devices_open(const struct keyring *keyring, const char *folder, uint3
     return code;
 }
 
+/* The end of the newest day below `folder`, if it is after `*newest_s`. */
+static int newest_find(const char *folder, int64_t *newest_s)
+{
+    struct segment_list list;
+    int code = segments_list(folder, NULL, NULL, &list, NULL);
+
+    if (code < 0)
+        return code;
+    if (list.count > 0 && list.days[list.count - 1].end_ms / 1000 > *newest_s)
+        *newest_s = list.days[list.count - 1].end_ms / 1000;
+    segments_list_free(&list);
+    return 0;
+}
+
+/* Pseudonyms are off: the key that was in use is needed for as long as a record of before is left.
+ * Records are of the days that have a segment, whatever the clock said meanwhile, or of just now.
+ */
+static void keys_retire(const struct keyring *keyring, const char *folder, int64_t now_s)
+{
+    char allowed[PATH_MAX + 16];
+    struct bl_error error = {""};
+    int64_t at_s = now_s + RETIRE_GRACE_S;
+    bool noted;
+
+    snprintf(allowed, sizeof allowed, "%s/allowed", keyring->state);
+    if (newest_find(keyring->state, &at_s) < 0 || newest_find(allowed, &at_s) < 0)
+        return; /* the next look tries again */
+    if (pseudonym_keys_retire(folder, at_s, &noted, &error) < 0)
+        log_warning("the key of pseudonyms stays, although they are off: %s", error.text);
+    else if (noted)
+        log_notice("records hold addresses from now on; the keys of pseudonyms stay until the last "
+                   "record that needs them is gone");
+}
+
 int keyring_settle(struct keyring *keyring, struct server *server, const struct config *config,
                    int64_t now_s, struct bl_error *error)
 {
@@ -95,6 +131,8 @@ int keyring_settle(struct keyring *keyring, struct server *server, const struct 
     keyring_folder(keyring->state, config, folder, sizeof folder);
     if (config->recording.pseudonyms)
         code = pseudonym_keys_settle(folder, config->recording.period_s, now_s, &number, error);
+    if (code == 0 && number == 0 && keyring->number == 0)
+        keys_retire(keyring, folder, now_s);
     if (code < 0 ||
         (number == keyring->number && (number == 0 || strcmp(folder, keyring->folder) == 0)))
         return code;
@@ -111,6 +149,8 @@ int keyring_settle(struct keyring *keyring, struct server *server, const struct 
         return bl_error_set(error, -ENOMEM, "out of memory");
     }
     devices_close(before, keyring->workers);
+    if (number == 0)
+        keys_retire(keyring, folder, now_s);
     return 0;
 }
 

@@ -19,8 +19,8 @@ int keyring_create(const char *state, unsigned workers, struct keyring **out_key
 void keyring_free(struct keyring *keyring); /* after server_destroy(); NULL is fine */
 
 /* What the configuration wants: from the return on, no worker records an address any more, or each
- * does again; or a new key is in use. `server` NULL: before it is made. 0, or a negative errno and
- * everything is as before. */
+ * does again, and the keys that are left are retired; or a new key is in use. `server` NULL: before
+ * it is made. 0, or a negative errno and everything is as before. */
 int keyring_settle(struct keyring *keyring, struct server *server, const struct config *config,
                    int64_t now_s, struct bl_error *error);
 
@@ -30,7 +30,7 @@ struct pseudonyms *const *keyring_pseudonyms(const struct keyring *keyring);
 /* The folder of keys by this configuration. */
 void keyring_folder(const char *state, const struct config *config, char *folder, size_t size);
 
-/* Destroys keys that gave way before the oldest record that is left; how many. */
+/* Destroys keys that gave way, or were retired, before the oldest record that is left; how many. */
 unsigned keyring_destroy_old(struct keyring *keyring, const struct config *config, int64_t now_s);
 
 #endif

@@ -308,12 +308,16 @@ static void keys_tend(struct upkeep *upkeep, const struct config *config, int64_
     struct daemon *daemon = upkeep->daemon;
     struct actor actor = rules_actor_system(NULL);
     struct bl_error error = {""};
-    unsigned destroyed;
+    struct denials_status writer;
+    unsigned destroyed = 0;
 
     pthread_mutex_lock(&daemon->change);
     if (keyring_settle(daemon->keyring, daemon->server, config, now_s, &error) < 0)
         log_warning("pseudonyms go on under the key of before: %s", error.text);
-    destroyed = keyring_destroy_old(daemon->keyring, config, now_s);
+    /* While records wait in journals, nobody knows which days they are of. */
+    denials_writer_status(daemon->writer, &writer);
+    if (writer.trouble.text[0] == '\0')
+        destroyed = keyring_destroy_old(daemon->keyring, config, now_s);
     if (destroyed) {
         rules_note(daemon, &actor, "retention", "pseudonym keys", NULL,
                    json_pack("{sI}", "keys_destroyed", (json_int_t)destroyed),

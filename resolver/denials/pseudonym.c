@@ -22,6 +22,11 @@ struct key_file {
     uint8_t key[PSEUDONYM_KEY];
 };
 
+struct retired_file {
+    char magic[8];
+    int64_t at_s;
+};
+
 struct device {
     uint8_t address[16];
     uint32_t scope;
@@ -95,22 +100,75 @@ static int key_read(const char *folder, uint32_t number, struct key_file *out_ke
     return 0;
 }
 
-static int key_make(const char *folder, uint32_t number, int64_t now_s, struct bl_error *error)
+/* A file that is there whole or not at all. */
+static int file_make(const char *folder, const char *path, const void *bytes, size_t len,
+                     struct bl_error *error)
 {
-    struct key_file key = {.magic = "CHALKKEY", .since_s = now_s};
-    char path[PATH_MAX], fresh[PATH_MAX];
+    char fresh[PATH_MAX];
 
     snprintf(fresh, sizeof(fresh), "%s/.fresh", folder);
-    if (getrandom(key.key, sizeof(key.key), 0) != (ssize_t)sizeof(key.key))
-        return failed("random numbers", error);
     unlink(fresh);
     int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return failed(fresh, error);
-    bool written = write(fd, &key, sizeof(key)) == (ssize_t)sizeof(key) && fsync(fd) == 0 &&
-                   rename(fresh, key_path(folder, number, path)) == 0;
+    bool written =
+        write(fd, bytes, len) == (ssize_t)len && fsync(fd) == 0 && rename(fresh, path) == 0;
     int code = written ? 0 : failed(fresh, error);
     close(fd);
+    return code;
+}
+
+static int key_make(const char *folder, uint32_t number, int64_t now_s, struct bl_error *error)
+{
+    struct key_file key = {.magic = "CHALKKEY", .since_s = now_s};
+    char path[PATH_MAX];
+
+    if (getrandom(key.key, sizeof(key.key), 0) != (ssize_t)sizeof(key.key))
+        return failed("random numbers", error);
+    int code = file_make(folder, key_path(folder, number, path), &key, sizeof(key), error);
+    explicit_bzero(&key, sizeof(key));
+    return code;
+}
+
+static char *retired_path(const char *folder, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%s/retired", folder);
+    return path;
+}
+
+/* Since when no key is in use; false: one is, or the note cannot be read, and then none goes. */
+static bool retired_read(const char *folder, int64_t *out_at_s)
+{
+    struct retired_file retired;
+    char path[PATH_MAX];
+    int fd = open(retired_path(folder, path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return false;
+    ssize_t got = read(fd, &retired, sizeof(retired));
+    close(fd);
+    if (got != (ssize_t)sizeof(retired) || memcmp(retired.magic, "CHALKEND", 8) != 0)
+        return false;
+    *out_at_s = retired.at_s;
+    return true;
+}
+
+int pseudonym_keys_retire(const char *folder, int64_t at_s, bool *out_noted, struct bl_error *error)
+{
+    struct retired_file retired = {.magic = "CHALKEND", .at_s = at_s};
+    char path[PATH_MAX];
+    uint32_t newest = 0;
+    int64_t before_s;
+    int code = 0;
+
+    *out_noted = false;
+    if (access(folder, F_OK) < 0 && errno == ENOENT)
+        return 0;
+    code = keys_walk(folder, newest_take, &newest, error);
+    if (code < 0 || newest == 0 || retired_read(folder, &before_s))
+        return code;
+    code = file_make(folder, retired_path(folder, path), &retired, sizeof(retired), error);
+    *out_noted = code == 0;
     return code;
 }
 
@@ -118,6 +176,7 @@ int pseudonym_keys_settle(const char *folder, int64_t period_s, int64_t now_s, u
                           struct bl_error *error)
 {
     struct key_file key;
+    char path[PATH_MAX];
     uint32_t number = 0;
 
     if (mkdir(folder, 0700) < 0 && errno != EEXIST)
@@ -125,6 +184,8 @@ int pseudonym_keys_settle(const char *folder, int64_t period_s, int64_t now_s, u
     int code = keys_walk(folder, newest_take, &number, error);
     if (code == 0 && number > 0)
         code = key_read(folder, number, &key, error);
+    if (code == 0 && unlink(retired_path(folder, path)) < 0 && errno != ENOENT)
+        code = failed(path, error);
     if (code == 0 && (number == 0 || now_s - key.since_s >= period_s))
         code = key_make(folder, ++number, now_s, error);
     if (code == 0)
@@ -357,18 +418,32 @@ static int devices_destroy(const char *folder, uint32_t number, struct bl_error 
     return 0;
 }
 
+/* When the key gave way: to the next one, or to addresses where it was the last. False: it is in
+ * use, or nobody knows. */
+static bool key_ended(const char *folder, uint32_t number, uint32_t newest, int64_t *out_at_s)
+{
+    struct key_file next;
+
+    if (number == newest)
+        return retired_read(folder, out_at_s);
+    if (key_read(folder, number + 1, &next, NULL) < 0)
+        return false;
+    *out_at_s = next.since_s;
+    return true;
+}
+
 int pseudonym_keys_destroy(const char *folder, int64_t before_s, unsigned *out_count,
                            struct bl_error *error)
 {
-    struct key_file next;
     char path[PATH_MAX];
     uint32_t newest = 0;
     unsigned count = 0;
+    int64_t ended_s;
     int code = keys_walk(folder, newest_take, &newest, error);
 
     /* Each key gave way when the next one began; those before it did so earlier. */
-    for (uint32_t number = 1; code == 0 && number < newest; number++) {
-        if (key_read(folder, number + 1, &next, NULL) < 0 || next.since_s > before_s ||
+    for (uint32_t number = 1; code == 0 && number <= newest; number++) {
+        if (!key_ended(folder, number, newest, &ended_s) || ended_s > before_s ||
             access(key_path(folder, number, path), F_OK) < 0)
             continue;
         /* The key last: while it is there, the next time finishes what a kill cut short. */

@@ -3,6 +3,7 @@ import re
 
 import lab
 from lab import holds, same, wait_for
+from test_wrong_clock import Clock
 
 CLIENT, OCTETS = "127.0.1.7", bytes((127, 0, 1, 7))
 
@@ -88,6 +89,62 @@ def test_nothing_else_tells_an_address(place):
     for path in [*written, whole, resolver.log_path]:
         octets = path.read_bytes()
         holds(OCTETS not in octets and CLIENT.encode() not in octets, f"{path} holds {CLIENT}")
+
+
+def test_keys_go_with_the_last_record_that_needs_them(place):
+    """Two keys, then none: each reveals while a record of its time is kept or held, and is destroyed afterwards."""
+    day = 86400
+    clock = Clock(place, 0, fakes_monotonic=True)
+
+    def configured(pseudonyms):
+        place.configure(groups={"pupils": (["127.0.0.0/8"], ["games"])}, more="retention: {denials: 5d}\n"
+                        f"recording: {{pseudonyms: {pseudonyms}, pseudonym-period: 1d}}\n")
+
+    def started(days):
+        if place.resolvers:
+            same(place.resolvers[-1].stop(), 0, "its end")
+        clock.set(days * day)
+        return place.resolver(env=clock.environment())
+
+    def recorded(resolver, count):
+        same(resolver.ask("game.test", source=CLIENT).rcode, "NXDOMAIN", "a denial")
+        return wait_for("it is on record", lambda: (place.denials("--since", "2020-01-01") + [None] * count)[count - 1])
+
+    def retained(days, what):
+        """A later day, past the first minute, when what is due goes."""
+        resolver, before = started(days), len(place.json("changes"))
+        clock.set(days * day + 120)  # monotonic time as well, so that nothing looks like a leap
+        return wait_for(f"{what} that are needed no more are gone", lambda: [
+            one["after"] for one in place.json("changes")[before:] if (one["action"], one["target"]) == ("retention", what)])
+
+    def revealed(device, expect=0):
+        return place.command("reveal", device, "--reason", "x", expect=expect).stdout.strip()
+
+    def keys():
+        return sorted(path.name for path in (place.state / "keys").iterdir() if path.suffix in (".key", ".devices"))
+    configured("true")
+    place.command("lists", "import", "--category", "games", "--reason", "x", place.list_of("games", ["game.test"]))
+    one = recorded(started(0), 1)
+    two = recorded(started(2), 2)
+    holds(one["client"] != two["client"] and two["client"].startswith("device-"), f"another key: {one} {two}")
+    same([revealed(one["client"]), revealed(two["client"])], [CLIENT, CLIENT], "old and new are revealed")
+    same(set(place.json("reveal", CLIENT, "--reason", "x")["pseudonyms"]), {one["client"], two["client"]}, "the other way")
+    place.command("incident", "open", one["case"], "--reason", "a look")
+    configured("false")
+    resolver = started(3)
+    same(recorded(resolver, 3)["client"], CLIENT, "off: an address")
+    holds("stay until the last record that needs them" in resolver.log(), resolver.log())
+    same([revealed(one["client"]), revealed(two["client"])], [CLIENT, CLIENT], "what is on record is revealed still")
+    # The second day goes; the first is held for the incident, and with it what tells whose its records are.
+    same(retained(8, "denials")[0]["days_held"], 1, "the receipt")
+    same([one["client"] for one in place.denials("--since", "2020-01-01")], [one["client"], CLIENT], "what is left")
+    same(revealed(one["client"]), CLIENT, "what is held is revealed")
+    place.command("incident", "close", "1", "--outcome", "spoken to")
+    same([one["keys_destroyed"] for one in retained(9, "pseudonym keys")], [2], "the receipt of the keys")
+    same(keys(), [], "keys and devices")
+    for device in (one["client"], two["client"]):
+        same(revealed(device, expect=4), "", "nobody can tell any more")
+    place.command("changes", "verify")
 
 
 def test_what_cannot_go_on_record_is_not_told(place):

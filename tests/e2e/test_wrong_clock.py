@@ -12,14 +12,14 @@ from upstream import Upstream
 class Clock:
     """The clock of a machine, for the programs started with it."""
 
-    def __init__(self, place, offset):
+    def __init__(self, place, offset, fakes_monotonic=False):
         found = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
         if not found:
             raise Skip("faketime is not installed")
         self.path = place.folder / "faketime"
         self.set(offset)
         self.variables = {"LD_PRELOAD": found[0], "FAKETIME_TIMESTAMP_FILE": str(self.path), "FAKETIME_NO_CACHE": "1",
-                          "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                          "FAKETIME_DONT_FAKE_MONOTONIC": "0" if fakes_monotonic else "1",
                           "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0:detect_leaks=0"}
 
     def set(self, offset):

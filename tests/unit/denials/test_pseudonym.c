@@ -121,6 +121,60 @@ static void keys_rotate_and_go(void **state)
     pseudonyms_close(fresh);
 }
 
+/* Pseudonyms are turned off: the key in use stays for the records of before, and no longer. */
+static void a_retired_key_goes_too(void **state)
+{
+    const struct address client = host("10.1.2.3");
+    struct address one, two, found;
+    char path[PATH_MAX + 32];
+    uint32_t number;
+    unsigned count = 0;
+    bool noted = true;
+    (void)state;
+
+    assert_int_equal(pseudonym_keys_retire(keys, now_s, &noted, NULL), 0); /* none was ever made */
+    assert_false(noted);
+    struct pseudonyms *pseudonyms = open_at(now_s, 0, &number);
+    one = pseudonym_of(pseudonyms, &client);
+    pseudonyms_close(pseudonyms);
+    assert_int_equal(pseudonym_keys_retire(keys, now_s + 5 * day_s, &noted, NULL), 0);
+    assert_true(noted);
+    assert_int_equal(pseudonym_keys_retire(keys, now_s + 7 * day_s, &noted, NULL), 0);
+    assert_false(noted); /* the first time counts */
+    assert_int_equal(pseudonym_keys_destroy(keys, now_s + 4 * day_s, &count, NULL), 0);
+    assert_int_equal(count, 0);
+    assert_int_equal(pseudonym_reveal(keys, &one, &found, NULL), 0);
+
+    /* On again: the same key, which nothing destroys any more. */
+    pseudonyms = open_at(now_s + 8 * day_s, 0, &number);
+    assert_int_equal(number, 1);
+    two = pseudonym_of(pseudonyms, &client);
+    assert_true(address_equal(&one, &two));
+    pseudonyms_close(pseudonyms);
+    assert_int_equal(pseudonym_keys_destroy(keys, now_s + 20 * day_s, &count, NULL), 0);
+    assert_int_equal(count, 0);
+
+    /* A note that was cut is none: nothing goes by it, and it is written again. */
+    snprintf(path, sizeof(path), "%s/retired", keys);
+    assert_int_equal(pseudonym_keys_retire(keys, now_s + 9 * day_s, &noted, NULL), 0);
+    assert_int_equal(truncate(path, 9), 0);
+    assert_int_equal(pseudonym_keys_destroy(keys, now_s + 20 * day_s, &count, NULL), 0);
+    assert_int_equal(count, 0);
+    assert_int_equal(pseudonym_keys_retire(keys, now_s + 10 * day_s, &noted, NULL), 0);
+    assert_true(noted);
+    assert_int_equal(pseudonym_keys_destroy(keys, now_s + 10 * day_s, &count, NULL), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(pseudonym_reveal(keys, &one, &found, NULL), -ENOENT);
+    snprintf(path, sizeof(path), "%s/1-0.devices", keys);
+    assert_int_equal(access(path, F_OK), -1);
+
+    /* On once more: another key, though of the same number. */
+    pseudonyms = open_at(now_s + 30 * day_s, 0, &number);
+    two = pseudonym_of(pseudonyms, &client);
+    assert_false(address_equal(&one, &two));
+    pseudonyms_close(pseudonyms);
+}
+
 /* A kill, or fewer workers than before, left a gap among the files of devices. */
 static void no_device_outlives_its_key(void **state)
 {
@@ -186,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_device_one_pseudonym, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_rotate_and_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_retired_key_goes_too, setup, teardown),
         cmocka_unit_test_setup_teardown(no_device_outlives_its_key, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many_devices, setup, teardown),
         cmocka_unit_test_setup_teardown(cut_keys_are_told, setup, teardown)};
