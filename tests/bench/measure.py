@@ -5,6 +5,7 @@
 
 micro      nanoseconds and heap calls of single operations, at 1 and 5 million names
 versus     beside every peer that is installed, at 1 and 5 million names (half an hour)
+compile    a list imported by the command: seconds, and the most private memory it had
 start      seconds from start to the first right answer, page cache warm and cold
 adopt      another generation in force under load: latency before, in that second, after
 latency    p50, p99, p99.9 at about half of what each server can take, beside the peers
@@ -12,7 +13,7 @@ threads    one and two workers: the paths without sockets on two processors, and
 growth     what grows with names, clients and groups, and how
 readme     writes the figures that are there into README.md, and the chart growth.svg
 
-DIR is what make_data.py made with --size 1000000 5000000. It and the comparison stand in the folder that
+DIR is what make_data.py made with --size 100000 1000000 5000000. It and the comparison stand in the folder that
 CHALKGATE_BENCH names, ../shared/bench beside this repository if unset. Everything is built as released.
 """
 import argparse
@@ -161,6 +162,43 @@ def measure_versus(args):
                             "--peers", args.peers, "--rounds", str(args.rounds), "--json", result,
                             "--limit", "900", "--subject", SERVE], check=True)
             keep(f"versus-{size}", json.loads(result.read_text())["all"])
+
+
+def private_kib(pid):
+    """Memory that is the process's own at this moment, 0 when it has ended."""
+    try:
+        found = re.search(r"RssAnon:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0
+    return int(found.group(1)) if found else 0
+
+
+def measure_compile(args):
+    figures = {}
+    with tempfile.TemporaryDirectory() as folder:
+        config = pathlib.Path(folder) / "config.yaml"
+        for size in (100_000, 1_000_000, 5_000_000):
+            list_file = args.data / f"list-{size}.txt"
+            row = figures[str(size)] = {"seconds": [], "private_mib": []}
+            for turn in range(3):
+                state = pathlib.Path(folder) / f"{size}-{turn}"
+                config.write_text(f"state: {state}\nuser: root\nupstreams: [\"127.0.0.1:5300\"]\n"
+                                  "categories: {bench: {title: Benchmark}}\n"
+                                  "groups: {all: {subnets: [127.0.0.0/8], deny: [bench]}}\n")
+                begun, most = time.monotonic(), 0
+                importing = subprocess.Popen([COMMAND, "--config", config, "lists", "import", "--category", "bench",
+                                              "--reason", "benchmark", list_file],
+                                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                while importing.poll() is None:
+                    most = max(most, private_kib(importing.pid))
+                    time.sleep(0.005)
+                row["seconds"].append(time.monotonic() - begun)
+                row["private_mib"].append(most / 1024)
+                if importing.returncode:
+                    sys.exit(importing.stderr.read())
+                shutil.rmtree(state)
+            print(f"compile, {size} names: {min(row['seconds']):.2f} s, at most {max(row['private_mib']):.0f} MiB private")
+    keep("compile", figures)
 
 
 def pages_drop(folder):

@@ -69,6 +69,15 @@ def micro():
         "", *(f"    {line}" for line in figures["journal"])] + origin(result)
 
 
+def compile_():
+    result = read("compile")
+    if not result:
+        return []
+    rows = [[f"{int(size):,}", f"{min(row['seconds']):.2f} / {statistics.median(row['seconds']):.2f}",
+             f"{max(row['private_mib']):.0f}"] for size, row in result["figures"].items()]
+    return table(["names", "seconds (least / median)", "most private memory, MiB"], rows) + origin(result)
+
+
 def start():
     result = read("start")
     if not result:
@@ -182,7 +191,7 @@ def chart(figures):
 
 def main():
     makers = {"versus-1000000": lambda: versus(1_000_000), "versus-5000000": lambda: versus(5_000_000),
-              "micro": micro, "start": start, "adopt": adopt, "latency": latency, "threads": threads,
+              "micro": micro, "compile": compile_, "start": start, "adopt": adopt, "latency": latency, "threads": threads,
               "growth": growth}
     path = HERE / "README.md"
     text = path.read_text()
