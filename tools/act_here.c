@@ -218,7 +218,7 @@ int act_span(json_t *request, const char *length, const char *until, struct bl_e
             json_object_set_new(request, "seconds", json_integer(seconds));
     }
     if (code == 0 && until) {
-        code = time_parse(until, time(NULL), &end, error);
+        code = time_parse_coming(until, time(NULL), &end, error);
         if (code == 0)
             json_object_set_new(request, "until", json_integer(end));
     }

@@ -75,12 +75,19 @@ static const struct argp_option grant_table[] = {
     {0},
 };
 
+#define TIMES_TOLD                                                                                 \
+    "\vTimes are the school's. A time in the hour that comes twice when the clocks go back is "    \
+    "the "                                                                                         \
+    "next one, and 01:30+01:00 or 01:30Z says which; one in the hour that is left out in spring "  \
+    "is "                                                                                          \
+    "an hour later."
+
 static const struct argp allow_argp = {
     .options = grant_table,
     .parser = grant_parse,
     .args_doc = "TARGET",
     .doc = "Allows TARGET (a name with all below it, category:NAME or service:NAME) for a group or "
-           "a device, and ends by itself. Nothing in a sealed category can be allowed.",
+           "a device, and ends by itself. Nothing in a sealed category can be allowed." TIMES_TOLD,
 };
 
 static const struct argp deny_argp = {
@@ -88,7 +95,7 @@ static const struct argp deny_argp = {
     .parser = grant_parse,
     .args_doc = "TARGET",
     .doc = "Denies TARGET (a name with all below it, category:NAME or service:NAME) to a group or "
-           "a device, and ends by itself.",
+           "a device, and ends by itself." TIMES_TOLD,
 };
 
 static void text_set(json_t *request, const char *key, const char *text)
@@ -153,7 +160,7 @@ static enum exit_code run_grant(struct command *command, int argc, char **argv, 
     text_set(request, "approved_by", options.approved_by);
     code = act_span(request, options.length, options.until, &error);
     if (code == 0 && options.from) {
-        code = time_parse(options.from, time(NULL), &from, &error);
+        code = time_parse_coming(options.from, time(NULL), &from, &error);
         if (code == 0)
             json_object_set_new(request, "from", json_integer(from));
     }

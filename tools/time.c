@@ -68,9 +68,37 @@ int duration_parse(const char *text, int64_t *out_s, struct bl_error *error)
     return 0;
 }
 
-/* "11:15" or "11:15:30" to the end of the text. */
-static bool clock_read_text(const char *at, struct tm *time)
+struct typed {
+    struct tm time;
+    bool has_offset; /* of the zone, from UTC */
+    int offset_s;
+};
+
+/* "", "Z", "+01:00". */
+static bool offset_read(const char *at, struct typed *typed)
 {
+    int sign = *at == '-' ? -1 : 1, hours, minutes;
+
+    typed->has_offset = *at != '\0';
+    typed->offset_s = 0;
+    if (!typed->has_offset || ((*at == 'Z' || *at == 'z') && at[1] == '\0'))
+        return true;
+    if (*at != '+' && *at != '-')
+        return false;
+    at++;
+    hours = digits_read(&at, 2, 2);
+    if (*at++ != ':')
+        return false;
+    minutes = digits_read(&at, 2, 2);
+    typed->offset_s = sign * (hours * 3600 + minutes * 60);
+    return *at == '\0' && hours >= 0 && hours <= 14 && minutes >= 0 && minutes < 60;
+}
+
+/* "11:15" or "11:15:30", with the zone's offset or without, to the end of the text. */
+static bool clock_read_text(const char *at, struct typed *typed)
+{
+    struct tm *time = &typed->time;
+
     time->tm_hour = digits_read(&at, 1, 2);
     if (*at++ != ':')
         return false;
@@ -80,14 +108,16 @@ static bool clock_read_text(const char *at, struct tm *time)
         at++;
         time->tm_sec = digits_read(&at, 2, 2);
     }
-    return *at == '\0' && time->tm_hour >= 0 && time->tm_hour < 24 && time->tm_min >= 0 &&
-           time->tm_min < 60 && time->tm_sec >= 0 && time->tm_sec < 60;
+    return offset_read(at, typed) && time->tm_hour >= 0 && time->tm_hour < 24 &&
+           time->tm_min >= 0 && time->tm_min < 60 && time->tm_sec >= 0 && time->tm_sec < 60;
 }
 
-/* "2026-11-23", "2026-11-23T11:15", "2026-11-23 11:15:30". */
-static bool date_read_text(const char *at, struct tm *time)
+/* "2026-11-23", "2026-11-23T11:15", "2026-11-23 11:15:30", "2026-11-23T11:15+00:00". */
+static bool date_read_text(const char *at, struct typed *typed)
 {
-    *time = (struct tm){0};
+    struct tm *time = &typed->time;
+
+    *typed = (struct typed){0};
     time->tm_year = digits_read(&at, 4, 4) - 1900;
     if (*at++ != '-')
         return false;
@@ -99,19 +129,42 @@ static bool date_read_text(const char *at, struct tm *time)
         return false;
     if (*at == '\0')
         return true;
-    return (*at == 'T' || *at == 't' || *at == ' ') && clock_read_text(at + 1, time);
+    return (*at == 'T' || *at == 't' || *at == ' ') && clock_read_text(at + 1, typed);
+}
+
+/* Whether a clock on the wall shows what was typed, taken as summer or as standard time. */
+static bool shown_at(struct tm typed, int is_summer, time_t *out_at)
+{
+    struct tm normal = typed, shown;
+
+    normal.tm_isdst = is_summer;
+    *out_at = mktime(&normal);
+    return localtime_r(out_at, &shown) && shown.tm_mday == typed.tm_mday &&
+           shown.tm_hour == typed.tm_hour && shown.tm_min == typed.tm_min;
 }
 
 /* Local time to seconds since 1970. An hour that the clocks skip in spring counts as the one after
- * it. */
-static bool local_seconds(struct tm time, int64_t *out_wall_s)
+ * it. One that comes twice in autumn is the first, or the second where that alone is after
+ * `after_s`. */
+static bool local_seconds(const struct typed *typed, int64_t after_s, int64_t *out_wall_s)
 {
-    struct tm normal = time;
-    normal.tm_isdst = -1;
-    time_t seconds = mktime(&normal);
-    if (normal.tm_mday != time.tm_mday || normal.tm_mon != time.tm_mon)
+    struct tm normal = typed->time;
+    time_t utc = timegm(&normal), summer, standard;
+    bool in_summer, in_standard;
+
+    if (normal.tm_mday != typed->time.tm_mday || normal.tm_mon != typed->time.tm_mon)
         return false; /* the 30th of February */
-    *out_wall_s = seconds;
+    if (typed->has_offset) {
+        *out_wall_s = utc - typed->offset_s;
+        return true;
+    }
+    in_summer = shown_at(typed->time, 1, &summer);
+    in_standard = shown_at(typed->time, 0, &standard);
+    if (in_summer && in_standard && summer != standard)
+        *out_wall_s = summer < standard ? (summer > after_s ? summer : standard)
+                                        : (standard > after_s ? standard : summer);
+    else
+        *out_wall_s = in_summer ? summer : standard;
     return true;
 }
 
@@ -157,19 +210,31 @@ static bool epoch_parse(const char *text, int64_t *out_wall_s)
     return true;
 }
 
-int time_parse(const char *text, int64_t now_s, int64_t *out_wall_s, struct bl_error *error)
+static int parse(const char *text, int64_t now_s, int64_t after_s, int64_t *out_wall_s,
+                 struct bl_error *error)
 {
     if (word_parse(text, now_s, out_wall_s) || relative_parse(text, now_s, out_wall_s) ||
         epoch_parse(text, out_wall_s))
         return 0;
-    struct tm time;
+    struct typed typed;
     time_t now = (time_t)now_s;
-    if (localtime_r(&now, &time) && clock_read_text(text, &time) && local_seconds(time, out_wall_s))
+    if (localtime_r(&now, &typed.time) && clock_read_text(text, &typed) &&
+        local_seconds(&typed, after_s, out_wall_s))
         return 0;
-    if (date_read_text(text, &time) && local_seconds(time, out_wall_s))
+    if (date_read_text(text, &typed) && local_seconds(&typed, after_s, out_wall_s))
         return 0;
     return bl_error_set(error, -EINVAL,
                         "'%s' is not a time; please write it like 2026-11-23T11:15, 11:15, today, "
                         "yesterday, -3h or -7d",
                         text);
+}
+
+int time_parse(const char *text, int64_t now_s, int64_t *out_wall_s, struct bl_error *error)
+{
+    return parse(text, now_s, INT64_MIN, out_wall_s, error);
+}
+
+int time_parse_coming(const char *text, int64_t now_s, int64_t *out_wall_s, struct bl_error *error)
+{
+    return parse(text, now_s, now_s, out_wall_s, error);
 }

@@ -96,9 +96,13 @@ enum exit_code command_fail(enum exit_code code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* TIME of interface.md: 2026-11-23T11:15[:30], 2026-11-23, 11:15 (today), now, today, yesterday,
- * -3h, -7d, and @EPOCH; local time. 0 and *out_wall_s, or -EINVAL with a sentence. DURATION: 45m,
- * 2h, 3d, 1w. */
+ * -3h, -7d, and @EPOCH; local time, unless its offset stands behind it (11:15+01:00, Z). 0 and
+ * *out_wall_s, or -EINVAL with a sentence. DURATION: 45m, 2h, 3d, 1w.
+ *
+ * A time in the hour that the clocks skip in spring is an hour later. One in the hour that comes
+ * twice in autumn is the first; of what is still to come, the first that is. */
 int time_parse(const char *text, int64_t now_s, int64_t *out_wall_s, struct bl_error *error);
+int time_parse_coming(const char *text, int64_t now_s, int64_t *out_wall_s, struct bl_error *error);
 int duration_parse(const char *text, int64_t *out_s, struct bl_error *error);
 
 #endif

@@ -117,7 +117,8 @@ static const struct key period_keys[] = {
      .meaning =
          "school-days: in term and no holiday or inset day; other-days: all the rest; always"},
     {"times", KEY_LIST, KEY_TIMES, MANY(config_period, times, time_count), .required = true,
-     .meaning = "from and to, as [08:50-10:20, 10:40-12:10]; 22:00-06:00 ends on the next day"},
+     .meaning = "from and to, as [08:50-10:20, 10:40-12:10]; 22:00-06:00 ends on the next day, "
+                "and is of the day on which it begins: `days`, `when` and exceptions are of that"},
     {0},
 };
 

@@ -30,6 +30,16 @@ static const char *source_text(const struct device *device)
                                               : "configuration";
 }
 
+/* Seconds since 1970; 0 for one that only a lease is known of. */
+static int64_t seen_at(const struct device *device)
+{
+    struct moment now = clock_read();
+
+    return device->source == DEVICE_NEIGHBOUR
+               ? (now.wall_ms - (now.mono_ms - device->seen_mono_ms)) / 1000
+               : 0;
+}
+
 static json_t *address_tell(const struct listing *listing, const struct device *device)
 {
     char text[ADDRESS_TEXT_MAX];
@@ -37,8 +47,8 @@ static json_t *address_tell(const struct listing *listing, const struct device *
         json_pack("{s:s, s:s, s:s}", "address", address_text(&device->address, text), "found_by",
                   source_text(device), "group", group_name(listing, &device->address));
 
-    if (device->seen_ms)
-        json_object_set_new(item, "seen", json_integer(device->seen_ms / 1000));
+    if (seen_at(device))
+        json_object_set_new(item, "seen", json_integer(seen_at(device)));
     if (device->expires_s && device->expires_s != INT64_MAX)
         json_object_set_new(item, "lease_until", json_integer(device->expires_s));
     return item;
@@ -110,18 +120,18 @@ static json_t *device_begin(const struct listing *listing, const struct device *
 static void seen_tell(struct listing *listing, const struct device *all, size_t count)
 {
     json_t *device = NULL;
-    int64_t seen_ms = 0;
+    int64_t seen_s = 0;
 
     for (size_t i = 0; i < count; i++) {
         bool same = i && all[i].has_mac && memcmp(all[i - 1].mac, all[i].mac, MAC_LEN) == 0;
         if (!same) {
             device_finish(listing, device);
             device = device_begin(listing, &all[i]);
-            seen_ms = 0;
+            seen_s = 0;
         }
-        if (all[i].seen_ms > seen_ms) {
-            seen_ms = all[i].seen_ms;
-            json_object_set_new(device, "seen", json_integer(seen_ms / 1000));
+        if (seen_at(&all[i]) > seen_s) {
+            seen_s = seen_at(&all[i]);
+            json_object_set_new(device, "seen", json_integer(seen_s));
         }
         json_array_append_new(json_object_get(device, "addresses"), address_tell(listing, &all[i]));
     }

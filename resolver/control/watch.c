@@ -47,7 +47,7 @@ static void neighbours_wait(struct watch *watch)
         if (!watch->neighbours.waiting || now.mono_ms >= end_ms)
             return;
         if (poll(&item, 1, (int)(end_ms - now.mono_ms)) > 0)
-            neighbours_read(watch, now.wall_ms, now.mono_ms);
+            neighbours_read(watch, now.mono_ms);
     } while (watch->neighbours.waiting);
 }
 
@@ -136,12 +136,12 @@ static void *watch_run(void *user)
         struct moment now = clock_read();
         struct world *world = daemon_world(watch->daemon);
         if (items[1].revents)
-            neighbours_read(watch, now.wall_ms, now.mono_ms);
+            neighbours_read(watch, now.mono_ms);
         neighbours_ask(watch, now.mono_ms);
         lease_files_look(watch, world->config, now.wall_ms, now.mono_ms);
         world_unref(world);
         if (now.mono_ms >= age_due_ms) {
-            devices_age(watch->devices, now.wall_ms);
+            devices_age(watch->devices, now.mono_ms);
             age_due_ms = now.mono_ms + AGE_MS;
         }
         changes_apply(watch, now.mono_ms);

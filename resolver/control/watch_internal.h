@@ -50,7 +50,7 @@ struct watch {
 
 void neighbours_open(struct watch *watch);
 /* Reads what the kernel has to tell now, without waiting. */
-void neighbours_read(struct watch *watch, int64_t wall_ms, int64_t mono_ms);
+void neighbours_read(struct watch *watch, int64_t mono_ms);
 void neighbours_ask(struct watch *watch, int64_t mono_ms); /* when it is due */
 
 /* Looks which of the configuration's lease files have changed, and reads those. */

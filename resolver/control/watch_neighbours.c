@@ -20,14 +20,14 @@ enum {
 
 struct seeing {
     struct devices *devices;
-    int64_t wall_ms;
+    int64_t mono_ms;
 };
 
 static void see(void *user, const struct neighbour *neighbour)
 {
     const struct seeing *seeing = user;
 
-    devices_see(seeing->devices, neighbour, seeing->wall_ms);
+    devices_see(seeing->devices, neighbour, seeing->mono_ms);
 }
 
 void neighbours_open(struct watch *watch)
@@ -80,11 +80,10 @@ static void again(struct neighbours *neighbours, int64_t mono_ms)
         neighbours->due_ms = mono_ms + AGAIN_MS;
 }
 
-static void datagram_read(struct watch *watch, const uint8_t *bytes, size_t len, int64_t wall_ms,
-                          int64_t mono_ms)
+static void datagram_read(struct watch *watch, const uint8_t *bytes, size_t len, int64_t mono_ms)
 {
     struct neighbours *neighbours = &watch->neighbours;
-    struct seeing seeing = {watch->devices, wall_ms};
+    struct seeing seeing = {watch->devices, mono_ms};
     char text[200];
     int code = 0;
 
@@ -106,7 +105,7 @@ static void datagram_read(struct watch *watch, const uint8_t *bytes, size_t len,
     }
 }
 
-void neighbours_read(struct watch *watch, int64_t wall_ms, int64_t mono_ms)
+void neighbours_read(struct watch *watch, int64_t mono_ms)
 {
     static uint8_t bytes[DATAGRAM_MAX]; /* of the watch's only thread */
 
@@ -121,6 +120,6 @@ void neighbours_read(struct watch *watch, int64_t wall_ms, int64_t mono_ms)
         else if (len < 0 && errno != EINTR)
             return;
         else if (len > 0 && sender.nl_pid == 0) /* any process may send to us; 0 is the kernel */
-            datagram_read(watch, bytes, (size_t)len, wall_ms, mono_ms);
+            datagram_read(watch, bytes, (size_t)len, mono_ms);
     }
 }

@@ -13,7 +13,7 @@ enum { SLOTS = 2 * DEVICES_MAX };
 struct seen {
     struct address address;
     uint8_t mac[MAC_LEN];
-    int64_t seen_ms;
+    int64_t seen_ms; /* monotonic */
 };
 
 struct devices {
@@ -96,9 +96,9 @@ static bool seen_forget(struct devices *devices, int64_t before_ms)
     return true;
 }
 
-static struct seen *seen_add(struct devices *devices, int64_t now_ms)
+static struct seen *seen_add(struct devices *devices, int64_t mono_ms)
 {
-    if (devices->seen_count == DEVICES_MAX && !seen_forget(devices, now_ms - DEVICES_SPARE_MS))
+    if (devices->seen_count == DEVICES_MAX && !seen_forget(devices, mono_ms - DEVICES_SPARE_MS))
         return NULL;
     if (devices->seen_count == devices->seen_room) {
         size_t room = devices->seen_room ? devices->seen_room * 2 : 256;
@@ -111,18 +111,18 @@ static struct seen *seen_add(struct devices *devices, int64_t now_ms)
     return &devices->seen[devices->seen_count];
 }
 
-static void see(struct devices *devices, const struct neighbour *neighbour, int64_t now_ms)
+static void see(struct devices *devices, const struct neighbour *neighbour, int64_t mono_ms)
 {
     uint32_t *slot = slot_of(devices, &neighbour->address);
     struct seen *seen = *slot ? &devices->seen[*slot - 1] : NULL;
-    int64_t seen_ms = now_ms - neighbour->ago_ms;
+    int64_t seen_ms = mono_ms - neighbour->ago_ms;
     bool is_news = !seen || memcmp(seen->mac, neighbour->mac, MAC_LEN) != 0;
 
     if (seen) {
         memcpy(seen->mac, neighbour->mac, MAC_LEN);
         if (is_news || seen_ms > seen->seen_ms)
             seen->seen_ms = seen_ms;
-    } else if ((seen = seen_add(devices, now_ms))) {
+    } else if ((seen = seen_add(devices, mono_ms))) {
         *seen = (struct seen){.address = neighbour->address, .seen_ms = seen_ms};
         memcpy(seen->mac, neighbour->mac, MAC_LEN);
         devices->seen_count++;
@@ -135,17 +135,17 @@ static void see(struct devices *devices, const struct neighbour *neighbour, int6
     devices->changes += is_news;
 }
 
-void devices_see(struct devices *devices, const struct neighbour *neighbour, int64_t now_ms)
+void devices_see(struct devices *devices, const struct neighbour *neighbour, int64_t mono_ms)
 {
     pthread_mutex_lock(&devices->lock);
-    see(devices, neighbour, now_ms);
+    see(devices, neighbour, mono_ms);
     pthread_mutex_unlock(&devices->lock);
 }
 
-void devices_age(struct devices *devices, int64_t now_ms)
+void devices_age(struct devices *devices, int64_t mono_ms)
 {
     pthread_mutex_lock(&devices->lock);
-    (void)seen_forget(devices, now_ms - DEVICES_KEPT_MS);
+    (void)seen_forget(devices, mono_ms - DEVICES_KEPT_MS);
     pthread_mutex_unlock(&devices->lock);
 }
 
@@ -287,7 +287,7 @@ static bool describe(const struct devices *devices, const struct address *addres
         return false;
     *out = (struct device){.address = *address,
                            .source = seen ? DEVICE_NEIGHBOUR : DEVICE_LEASE,
-                           .seen_ms = seen ? seen->seen_ms : 0,
+                           .seen_mono_ms = seen ? seen->seen_ms : 0,
                            .has_mac = mac != NULL,
                            .expires_s = lease ? lease->expires_s : 0};
     if (mac)

@@ -40,8 +40,8 @@ struct device { /* what is known of one address */
     bool has_mac;
     uint8_t source;            /* enum device_source: of the MAC address, or of the name */
     char name[LEASE_NAME_MAX]; /* as it calls itself; "" where it did not */
-    int64_t seen_ms;           /* wall time; 0: only a lease is known */
-    int64_t expires_s;         /* of a lease; 0: none */
+    int64_t seen_mono_ms; /* monotonic, so that no leap of the clock ages it; of a neighbour only */
+    int64_t expires_s;    /* of a lease; 0: none */
 };
 
 struct devices;
@@ -49,11 +49,12 @@ struct devices;
 int devices_create(struct devices **out_devices);
 void devices_free(struct devices *devices); /* NULL is fine */
 
-void devices_see(struct devices *devices, const struct neighbour *neighbour, int64_t now_ms);
+/* Times are monotonic. */
+void devices_see(struct devices *devices, const struct neighbour *neighbour, int64_t mono_ms);
 
 /* What one file says, instead of what it said before; `leases` are taken. */
 void devices_lease(struct devices *devices, size_t file, struct leases *leases);
-void devices_age(struct devices *devices, int64_t now_ms);
+void devices_age(struct devices *devices, int64_t mono_ms);
 
 /* False where nothing is known of the address. */
 bool devices_find(struct devices *devices, const struct address *address,

@@ -168,6 +168,18 @@ int64_t calendar_next_change(const struct calendar *calendar, uint16_t period, i
     return at;
 }
 
+/* Whether clocks show this time twice, an hour or so apart. */
+static bool comes_twice(const struct calendar *calendar, int64_t wall_s)
+{
+    enum { SPAN_S = 3 * 3600 }; /* longer than clocks are ever set back */
+    int64_t change = zone_next_change(calendar->zone, wall_s - SPAN_S), back;
+
+    if (change > wall_s + SPAN_S)
+        return false;
+    back = zone_offset(calendar->zone, change - 1) - zone_offset(calendar->zone, change);
+    return wall_s >= change - back && wall_s < change + back;
+}
+
 char *calendar_text(const struct calendar *calendar, int64_t wall_s, bool exact,
                     char text[CALENDAR_TEXT_MAX])
 {
@@ -180,7 +192,9 @@ char *calendar_text(const struct calendar *calendar, int64_t wall_s, bool exact,
     len = snprintf(text, CALENDAR_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d", year, month, date,
                    second / 3600, second / 60 % 60);
     if (exact)
-        snprintf(text + len, CALENDAR_TEXT_MAX - (size_t)len, ":%02d%c%02d:%02d", second % 60,
-                 offset < 0 ? '-' : '+', abs(offset) / 60, abs(offset) % 60);
+        len += snprintf(text + len, CALENDAR_TEXT_MAX - (size_t)len, ":%02d", second % 60);
+    if (exact || comes_twice(calendar, wall_s))
+        snprintf(text + len, CALENDAR_TEXT_MAX - (size_t)len, "%c%02d:%02d", offset < 0 ? '-' : '+',
+                 abs(offset) / 60, abs(offset) % 60);
     return text;
 }

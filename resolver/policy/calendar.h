@@ -39,8 +39,8 @@ bool calendar_in_period(const struct calendar *calendar, uint16_t period, int64_
 enum { CALENDAR_HORIZON_S = 8 * 86400 };
 int64_t calendar_next_change(const struct calendar *calendar, uint16_t period, int64_t wall_s);
 
-/* "2026-11-23T11:15" in the calendar's zone; and with seconds and the zone's offset where `exact`.
- */
+/* "2026-11-23T11:15" in the calendar's zone; with the zone's offset in an hour that comes twice;
+ * and with seconds and offset where `exact`. */
 enum { CALENDAR_TEXT_MAX = 64 };
 char *calendar_text(const struct calendar *calendar, int64_t wall_s, bool exact,
                     char text[CALENDAR_TEXT_MAX]);

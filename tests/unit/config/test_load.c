@@ -314,6 +314,73 @@ static void ten_thousand_groups(void **state)
     free(text);
 }
 
+/* A chain as long as there are groups, in both orders: nothing recurses, and the last one has all.
+ */
+static void long_chains_of_extends(void **state)
+{
+    enum { COUNT = 10000 };
+
+    (void)state;
+    for (int forward = 0; forward < 2; forward++) {
+        char *text = NULL;
+        size_t len = 0;
+        FILE *out = open_memstream(&text, &len);
+        struct config *config;
+
+        fputs("upstreams: [192.0.2.53]\ncategories: {a: {}, b: {}}\ngroups:\n", out);
+        for (int i = 0; i < COUNT; i++) {
+            int group = forward ? i : COUNT - 1 - i;
+            if (group == 0)
+                fputs("  g0: {deny: [a, x.test], walled-garden: true}\n", out);
+            else
+                fprintf(out, "  g%d: {extends: g%d%s}\n", group, group - 1,
+                        group == COUNT / 2 ? ", deny: [b], allow: [x.test]" : "");
+        }
+        fclose(out);
+        config = load(text);
+        const struct config_group *last = &config->groups[config_group_find(config, "g9999")];
+        assert_int_equal(last->deny.category_count, 2);
+        assert_int_equal(last->deny.name_count, 0);
+        assert_int_equal(last->allow.name_count, 1);
+        assert_true(last->walled_garden);
+        assert_int_equal(config->groups[config_group_find(config, "g100")].deny.category_count, 1);
+        config_free(config);
+        free(text);
+    }
+}
+
+/* Each circle is told of once, however many groups lead into it. */
+static void circles_of_extends(void **state)
+{
+    static const struct {
+        const char *groups, *faults[2];
+    } cases[] = {
+        {"{a: {extends: a}}", {"group \"a\" extends itself"}},
+        {"{a: {extends: b}, b: {extends: c}, c: {extends: a}}",
+         {"group \"a\" extends itself through \"c\""}},
+        {"{x: {extends: y}, y: {extends: b}, a: {extends: b}, b: {extends: a}, z: {extends: x}}",
+         {"group \"b\" extends itself through \"a\""}},
+        {"{a: {extends: a}, b: {extends: c}, c: {extends: b}}",
+         {"group \"a\" extends itself", "group \"b\" extends itself through \"c\""}},
+        {"{a: {extends: nobody}}", {"no group \"nobody\""}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct config_faults faults = {0};
+        struct config *config = NULL;
+        char text[400];
+        snprintf(text, sizeof text, "upstreams: [192.0.2.53]\ngroups: %s\n", cases[i].groups);
+        assert_int_equal(config_load_text("test.yaml", text, strlen(text), &config, &faults),
+                         -EINVAL);
+        assert_int_equal(faults.count, cases[i].faults[1] ? 2 : 1);
+        for (size_t j = 0; j < faults.count; j++)
+            if (!strstr(faults.items[j].text, cases[i].faults[j]))
+                fail_msg("%s: %s", cases[i].groups, faults.items[j].text);
+        config_faults_free(&faults);
+    }
+}
+
 static void difference_keep(void *user, char sign, const char *line)
 {
     char *text = user;
@@ -432,6 +499,8 @@ int main(void)
         cmocka_unit_test(all_at_once),
         cmocka_unit_test(unreadable_files),
         cmocka_unit_test(ten_thousand_groups),
+        cmocka_unit_test(long_chains_of_extends),
+        cmocka_unit_test(circles_of_extends),
         cmocka_unit_test(manual_has_every_key),
         cmocka_unit_test(differences_are_told),
         cmocka_unit_test(families_do_not_overlap),

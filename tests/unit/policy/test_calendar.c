@@ -178,6 +178,39 @@ static void clocks_go_forward(void **state)
 }
 
 /* The C library as an independent oracle, over two centuries and the oddest zones. */
+/* What was typed can be told from what is shown, also where clocks show it twice. */
+static void texts_are_of_one_moment(void **state)
+{
+    static const struct {
+        const char *zone, *at, *text;
+    } cases[] = {
+        {"Europe/London", "2026-10-24T23:59", "2026-10-25T00:59"},
+        {"Europe/London", "2026-10-25T00:00", "2026-10-25T01:00+01:00"},
+        {"Europe/London", "2026-10-25T00:59", "2026-10-25T01:59+01:00"},
+        {"Europe/London", "2026-10-25T01:00", "2026-10-25T01:00+00:00"},
+        {"Europe/London", "2026-10-25T01:59", "2026-10-25T01:59+00:00"},
+        {"Europe/London", "2026-10-25T02:00", "2026-10-25T02:00"},
+        {"Europe/London", "2027-03-28T00:59", "2027-03-28T00:59"},
+        {"Europe/London", "2027-03-28T01:00", "2027-03-28T02:00"},
+        {"Australia/Lord_Howe", "2027-04-03T14:45", "2027-04-04T01:45+11:00"},
+        {"Australia/Lord_Howe", "2027-04-03T15:15", "2027-04-04T01:45+10:30"},
+        {"Australia/Lord_Howe", "2027-04-03T14:29", "2027-04-04T01:29"},
+        {"UTC", "2026-10-25T01:30", "2026-10-25T01:30"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char yaml[100], text[CALENDAR_TEXT_MAX];
+        struct calendar *calendar;
+        snprintf(yaml, sizeof yaml, "  time-zone: %s\n", cases[i].zone);
+        struct config *config = config_of(yaml);
+        assert_int_equal(calendar_create(&config->calendar, &calendar, NULL), 0);
+        assert_string_equal(calendar_text(calendar, utc(cases[i].at), false, text), cases[i].text);
+        calendar_free(calendar);
+        config_free(config);
+    }
+}
+
 static void zones_agree(void **state)
 {
     static const char *const NAMES[] = {
@@ -332,6 +365,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lessons),
         cmocka_unit_test(past_midnight),
+        cmocka_unit_test(texts_are_of_one_moment),
         cmocka_unit_test(leap_day),
         cmocka_unit_test(clocks_go_back),
         cmocka_unit_test(clocks_go_forward),
