@@ -1,5 +1,6 @@
 /* `chalkgate status`: what runs, on one screen. */
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -249,14 +250,18 @@ static void show_radar(const json_t *status)
         return;
     table = table_create();
     table_column(table, "Device", TABLE_LEFT);
+    table_column(table, "Address", TABLE_LEFT);
     table_column(table, "Group", TABLE_LEFT);
     table_column(table, "Looks as if going round the filter", TABLE_LEFT);
     json_array_foreach(list, index, item)
     {
         const json_t *signs = json_object_get(item, "signs");
+        const char *client = text(item, "client"), *device = text(item, "device");
+        bool is_named = strcmp(device, client) != 0;
         json_array_foreach(signs, i, sign)
         {
-            table_cell(table, "%s", i ? "" : text(item, "client"));
+            table_cell(table, "%s", i || !is_named ? "" : device);
+            table_cell(table, "%s", i ? "" : client);
             table_cell(table, "%s", i ? "" : text(item, "group"));
             table_cell(table, "%s", json_string_value(sign));
         }

@@ -22,6 +22,7 @@ target_sources(chalkgated PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/selftest.c
   ${CMAKE_CURRENT_LIST_DIR}/selftest_outside.c
   ${CMAKE_CURRENT_LIST_DIR}/status.c
+  ${CMAKE_CURRENT_LIST_DIR}/status_radar.c
   ${CMAKE_CURRENT_LIST_DIR}/timekeeper.c
   ${CMAKE_CURRENT_LIST_DIR}/upkeep.c
   ${CMAKE_CURRENT_LIST_DIR}/verbs.c

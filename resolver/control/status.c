@@ -15,12 +15,12 @@
 #include "resolver/control/advice.h"
 #include "resolver/control/alert_runner.h"
 #include "resolver/control/daemon.h"
+#include "resolver/control/status_radar.h"
 #include "resolver/control/watch.h"
 #include "resolver/denials/alert.h"
 #include "resolver/denials/writer.h"
 #include "resolver/export/carrier.h"
 #include "resolver/net/server.h"
-#include "resolver/query/radar.h"
 #include "resolver/query/tally.h"
 
 /* What the workers tell, each in its own place. */
@@ -339,50 +339,22 @@ static json_t *describe_exports(const struct daemon *daemon, const struct config
     return list;
 }
 
-static json_t *describe_sighting(const struct policy *policy, const struct radar_sighting *seen,
-                                 int64_t now_ms)
-{
-    char text[ADDRESS_TEXT_MAX];
-    json_t *item = json_object(), *signs = json_array();
-
-    json_object_set_new(item, "client", json_string(address_text(&seen->client, text)));
-    json_object_set_new(item, "group", json_string(policy_group_name(policy, seen->group)));
-    for (unsigned sign = RADAR_BYPASS; sign <= RADAR_SILENT; sign *= 2)
-        if (seen->signs & sign)
-            json_array_append_new(signs, json_string(radar_sign_text(sign)));
-    json_object_set_new(item, "signs", signs);
-    set_number(item, "circumvention", seen->bypass);
-    set_number(item, "odd", seen->odd);
-    set_number(item, "other", seen->other);
-    set_number(item, "last_s_ago", (uint64_t)((now_ms - seen->last_ms) / 1000));
-    return item;
-}
-
-/* Devices that look as if they go round the filter. */
+/* Devices that look as if they go round the filter, as all workers know them. */
 static int describe_radar(const struct worker_view *views, unsigned workers,
-                          const struct policy *policy, bool tells_devices, json_t *out,
-                          json_t *warnings)
+                          const struct status_radar *radar, json_t *out, json_t *warnings)
 {
     struct radar_sighting *all = calloc((size_t)workers * RADAR_DEVICES, sizeof *all);
-    int64_t now_ms = clock_read().mono_ms;
-    json_t *list = json_array();
     size_t count = 0;
 
     if (!all) {
-        json_decref(list);
+        json_object_set_new(out, "radar", json_array());
         return -ENOMEM;
     }
     for (unsigned i = 0; i < workers; i++) {
         memcpy(all + count, views[i].sightings, views[i].sighting_count * sizeof *all);
         count += views[i].sighting_count;
     }
-    count = radar_merge(all, count, now_ms);
-    for (size_t i = 0; i < count && tells_devices; i++)
-        json_array_append_new(list, describe_sighting(policy, &all[i], now_ms));
-    if (count)
-        warn(warnings, "%zu %s as if going round the filter", count,
-             count == 1 ? "device looks" : "devices look");
-    json_object_set_new(out, "radar", list);
+    status_radar_describe(radar, all, count, out, warnings);
     free(all);
     return 0;
 }
@@ -499,7 +471,8 @@ int status_describe(struct daemon *daemon, bool tells_devices, json_t *out, stru
     json_object_set_new(out, "devices", watch_describe(daemon->watch, warnings));
     json_object_set_new(out, "alerts", describe_alerts(daemon, world->config, warnings));
     json_object_set_new(out, "exports", describe_exports(daemon, world->config, warnings));
-    if (describe_radar(views, workers, world->policy, tells_devices, out, warnings) < 0)
+    if (describe_radar(views, workers, &(struct status_radar){daemon, world, tells_devices}, out,
+                       warnings) < 0)
         warn(warnings, "out of memory: devices could not be looked at");
     advice = advice_of(daemon, world);
     json_array_extend(warnings, advice);

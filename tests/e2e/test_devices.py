@@ -173,6 +173,26 @@ def test_a_fixed_device(place):
     wait_for("the address is the pupil's", lambda: net.status(pupil, SERVER4, f"{PREFIX4}.7", listed) == "NXDOMAIN", pause=0.3)
 
 
+def test_those_that_go_round_are_named(place):
+    """What status tells of devices that try to go round the filter has the names that reports have; for viewers only."""
+    leases = place.write("leases", "1995500000 02:00:00:00:00:08 127.0.0.8 tablet-7 *\n")
+    place.configure(categories=(("proxies", {"title": "Proxies", "circumvention": True}),),
+                    groups={"pupils": (["127.0.0.0/8"], ["proxies"])},
+                    more=f"leases: [{json.dumps(str(leases))}]\ndevices: {{head-laptop: {{addresses: [127.0.0.9]}}}}\n")
+    place.command("lists", "import", "--category", "proxies", "--reason", "x", place.list_of("proxies", ["vpn.test"]))
+    resolver = place.resolver()
+    for source in ("127.0.0.7", "127.0.0.8", "127.0.0.9"):
+        for at in range(30):
+            same(resolver.ask(f"n{at}.vpn.test", source=source).rcode, "NXDOMAIN", "a denial")
+    names = {"127.0.0.7": "127.0.0.7", "127.0.0.8": "tablet-7 (02:00:00:00:00:08)", "127.0.0.9": "head-laptop"}
+    same({one["client"]: one["device"] for one in place.json("status")["radar"]}, names, "status")
+    shown = place.command("status").stdout
+    for address, name in names.items():
+        holds(any(address in line and name in line for line in shown.splitlines()), f"{name}\n{shown}")
+    wait_for("all is on record", lambda: len(place.denials()) == 90)
+    same({one["name"] for one in place.json("report", "--since", "today")["devices"]}, set(names.values()), "the report")
+
+
 def without_netlink():
     """For preexec_fn: socket(AF_NETLINK, …) fails from here on with EAFNOSUPPORT, by a filter of seccomp(2)."""
     number = {"x86_64": 41, "aarch64": 198}[platform.machine()]

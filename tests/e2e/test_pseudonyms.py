@@ -73,7 +73,7 @@ def test_nothing_else_tells_an_address(place):
         same(resolver.ask(f"n{at}.vpn.test", source=CLIENT).rcode, "NXDOMAIN", "a denial")
     record = wait_for("denials on record", lambda: place.denials() if len(place.denials()) == 30 else None)[0]
     mine = record["client"]
-    same({one["client"] for one in place.json("status")["radar"]}, {mine}, "the radar")
+    same({(one["client"], one["device"]) for one in place.json("status")["radar"]}, {(mine, mine)}, "the radar")
     place.command("incident", "open", record["case"], "--reason", "a look")
     whole = place.folder / "copy.tar"
     place.command("backup", whole)
