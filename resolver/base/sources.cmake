@@ -6,6 +6,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/clock.c
   ${CMAKE_CURRENT_LIST_DIR}/hook.c
   ${CMAKE_CURRENT_LIST_DIR}/known_time.c
+  ${CMAKE_CURRENT_LIST_DIR}/lmdb_room.c
   ${CMAKE_CURRENT_LIST_DIR}/log.c
   ${CMAKE_CURRENT_LIST_DIR}/mac.c
   ${CMAKE_CURRENT_LIST_DIR}/random.c

@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "resolver/base/lmdb_room.h"
 #include "resolver/base/random.h"
 #include "resolver/denials/segment_internal.h"
 
@@ -36,7 +37,10 @@ int segment_failed(const struct segment *segment, int rc, struct bl_error *error
     /* LMDB calls a write that was cut short by a full disk an input/output error. */
     if (rc == EIO && statvfs(segment->path, &disk) == 0 && disk.f_bavail < 256)
         rc = ENOSPC;
-    code = rc > 0 ? -rc : rc == MDB_MAP_FULL ? -ENOSPC : -EBADMSG;
+    if (rc == MDB_MAP_FULL)
+        return bl_error_set(error, -ENOSPC, "%s has reached its largest size of %zu MiB",
+                            segment->path, SEGMENT_MAP_MOST >> 20);
+    code = rc > 0 ? -rc : -EBADMSG;
     return bl_error_set(error, code, "%s: %s", segment->path, mdb_strerror(rc));
 }
 
@@ -138,12 +142,13 @@ static int environment_open(struct segment *segment)
         return rc;
     mdb_env_set_maxdbs(segment->env, SEGMENT_TABLES_MAX);
     mdb_env_set_maxreaders(segment->env, READERS_MAX);
-    mdb_env_set_mapsize(segment->env, SEGMENT_MAP_SIZE);
+    mdb_env_set_mapsize(segment->env, SEGMENT_MAP_FIRST);
     rc = mdb_env_open(segment->env, segment->path, MDB_NOSUBDIR | MDB_NOTLS, 0640);
     if (rc != 0)
         return rc;
     mdb_reader_check(segment->env, &dead);
-    return mdb_txn_begin(segment->env, NULL, 0, &segment->txn);
+    rc = lmdb_grow(segment->env, SEGMENT_MAP_MOST, false);
+    return rc == 0 ? mdb_txn_begin(segment->env, NULL, 0, &segment->txn) : rc;
 }
 
 static int buffers_make(struct segment *segment)
@@ -279,7 +284,10 @@ int segment_begin(struct segment *segment, struct bl_error *error)
 {
     if (segment->txn != NULL)
         return 0;
-    int rc = mdb_txn_begin(segment->env, NULL, 0, &segment->txn);
+    /* At least half of the map is left for a batch, which needs a few MiB. */
+    int rc = lmdb_grow(segment->env, SEGMENT_MAP_MOST, false);
+    if (rc == 0)
+        rc = mdb_txn_begin(segment->env, NULL, 0, &segment->txn);
     if (rc != 0)
         segment->txn = NULL;
     if (rc == 0 && segment->stale)

@@ -12,8 +12,11 @@
 
 enum { SEGMENT_TABLES_MAX = 16 };
 
-/* The map is address space, not memory or disk: room for any day on a 64-bit machine. */
-#define SEGMENT_MAP_SIZE (sizeof(void *) >= 8 ? (size_t)16 << 30 : (size_t)256 << 20)
+/* The map is address space, not memory or disk. A writer's grows with its file, so that the disk is
+ * what ends a day of a flood, as everywhere; a reader's begins larger than most days are. */
+#define SEGMENT_MAP_FIRST ((size_t)64 << 20)
+#define SEGMENT_MAP_MOST  (sizeof(void *) >= 8 ? (size_t)1 << 40 : (size_t)256 << 20)
+#define SEGMENT_MAP_READ  (sizeof(void *) >= 8 ? (size_t)16 << 30 : (size_t)256 << 20)
 
 struct segment_tables {
     MDB_dbi meta, values[SEGMENT_DICTIONARIES], blocks, rollups, counted, journals;

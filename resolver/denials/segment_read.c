@@ -28,7 +28,7 @@ static int environment_open(struct segment_reader *reader, const char *path, uns
     if (rc != 0)
         return rc;
     mdb_env_set_maxdbs(reader->env, SEGMENT_TABLES_MAX);
-    mdb_env_set_mapsize(reader->env, SEGMENT_MAP_SIZE);
+    mdb_env_set_mapsize(reader->env, SEGMENT_MAP_READ);
     mdb_env_set_assert(reader->env, assert_failed);
     rc = mdb_env_open(reader->env, path, MDB_NOSUBDIR | MDB_RDONLY | MDB_NOTLS | flags, 0640);
     if (rc != 0) {
@@ -131,6 +131,11 @@ static int begin(struct segment_reader *reader, bool *out_version)
     if ((uint64_t)status.st_size < ((uint64_t)info.me_last_pgno + 1) * 4096)
         return MDB_CORRUPTED; /* cut */
     rc = mdb_txn_begin(reader->env, NULL, MDB_RDONLY, &reader->txn);
+    if (rc == MDB_MAP_RESIZED) { /* it has grown beyond our map since that was made */
+        rc = mdb_env_set_mapsize(reader->env, 0);
+        if (rc == 0)
+            rc = mdb_txn_begin(reader->env, NULL, MDB_RDONLY, &reader->txn);
+    }
     if (rc == 0)
         rc = segment_tables_open(reader->txn, 0, &reader->tables);
     if (rc == 0)

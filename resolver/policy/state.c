@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "resolver/base/lmdb_room.h"
 #include "resolver/policy/state_check.h"
 
 enum { PATH_ROOM = 4096, KEY_MOST = 511 };
@@ -15,7 +16,7 @@ enum { PATH_ROOM = 4096, KEY_MOST = 511 };
     "%s is damaged (%s). Please put a backup in its place, or move it away to begin with none of " \
     "the grants and without the change log"
 
-static const size_t MAP_FIRST = (size_t)256 << 20, MAP_MOST = (size_t)64 << 30;
+static const size_t MAP_FIRST = (size_t)64 << 20, MAP_MOST = (size_t)64 << 30;
 static const char *const TABLES[TABLE_COUNT] = {"meta",     "grants", "past",      "changes",
                                                 "versions", "policy", "incidents", "faults"};
 
@@ -23,6 +24,7 @@ struct state {
     MDB_env *env;
     MDB_dbi tables[TABLE_COUNT];
     bool writable;
+    bool was_full; /* a change did not fit: the next one is to find more room */
     pthread_mutex_t lock;
     char path[PATH_ROOM], folder[PATH_ROOM];
 };
@@ -49,7 +51,9 @@ static int fault(const struct state *state, int code, struct bl_error *error)
         return bl_error_set(error, -EPROTO, "%s was written by another version of LMDB",
                             state->path);
     case MDB_MAP_FULL:
-        return bl_error_set(error, -ENOSPC, "%s has reached its largest size; nothing was changed",
+        return bl_error_set(error, -ENOSPC,
+                            "%s had no room for so much at once; nothing was changed. Please try "
+                            "again: more room is made first",
                             state->path);
     case ENOSPC:
     case EDQUOT:
@@ -201,16 +205,10 @@ void state_close(struct state *state)
 /* Between transactions: room for at least as much again as there is. */
 static int map_grow(struct state *state)
 {
-    MDB_envinfo info;
-    MDB_stat pages;
-    size_t used;
+    bool was_full = state->was_full;
 
-    mdb_env_info(state->env, &info);
-    mdb_env_stat(state->env, &pages);
-    used = (info.me_last_pgno + 1) * pages.ms_psize;
-    if (used < info.me_mapsize / 2 || info.me_mapsize >= MAP_MOST)
-        return 0;
-    return mdb_env_set_mapsize(state->env, 2 * info.me_mapsize);
+    state->was_full = false;
+    return lmdb_grow(state->env, MAP_MOST, was_full);
 }
 
 int change_begin(struct state *state, const struct actor *actor, int64_t now_ms,
@@ -245,6 +243,7 @@ int change_commit(struct change *change, struct bl_error *error)
     struct state *state = change->state;
     int code = mdb_txn_commit(change->txn);
 
+    state->was_full = code == MDB_MAP_FULL;
     pthread_mutex_unlock(&state->lock);
     free(change);
     return code ? fault(state, code, error) : 0;
@@ -296,6 +295,7 @@ int change_put(struct change *change, enum state_table table, const void *key, s
     MDB_val wanted = value_of(key, key_len), data = value_of(value, len);
     int code = mdb_put(change->txn, change->state->tables[table], &wanted, &data, 0);
 
+    change->state->was_full = change->state->was_full || code == MDB_MAP_FULL;
     return code ? fault(change->state, code, error) : 0;
 }
 

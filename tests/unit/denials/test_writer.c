@@ -286,6 +286,37 @@ static bool small_disk(const char *size)
     return false;
 }
 
+/* A flood of names that are all different makes a day larger than the map that LMDB began with: it
+ * grows, and what could not be taken at that speed is counted. */
+static void a_day_outgrows_its_map(void **state)
+{
+    enum { COUNT = 260000, FIRST_MIB = 64 };
+    struct rig rig;
+    uint64_t counted = 0;
+    uint8_t name[256];
+    char text[254], path[PATH_MAX + 64];
+    struct stat status;
+    (void)state;
+
+    rig_start(&rig, 1);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(text, sizeof(text), "n%09d.%060d.%060d.%060d.casino.test", i, i, i, i);
+        struct denial denial = fixture_denial(wire(text, name), day_ms + i, 1);
+        counted += journal_case_is_counted(journal_append(rig.journals[0], &denial));
+        if (i % 20000 == 0)
+            usleep(50000);
+    }
+    rig_stop(&rig);
+    snprintf(path, sizeof(path), "%s/denials/2025-11-24.mdb", folder);
+    assert_int_equal(stat(path, &status), 0);
+    assert_true(status.st_size > FIRST_MIB << 20);
+    struct denials_filter all = {0};
+    struct tally tally = search(&all), sum = sums(false);
+    assert_int_equal(tally.count + counted, COUNT);
+    assert_int_equal(sum.count + sum.unordered, COUNT);
+    assert_int_equal(tally.warnings + sum.warnings, 0);
+}
+
 static void full_disk_counts(void **state)
 {
     struct denials_status status;
@@ -443,6 +474,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(folds_and_sums_add_up, setup, teardown),
         cmocka_unit_test_setup_teardown(kill_loses_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_day_outgrows_its_map, setup, teardown),
         cmocka_unit_test_setup_teardown(full_disk_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(filling_disk_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_segments_are_told, setup, teardown),
