@@ -106,6 +106,8 @@ static void worker_settle(struct worker *worker)
 
     while ((exchange = pipeline_next_refresh(worker->pipeline)))
         worker_follow(worker, exchange, QUERY_FORWARD);
+    while ((exchange = pipeline_next_crowded(worker->pipeline)))
+        worker_follow(worker, exchange, QUERY_ANSWER);
     /* What could not be sent upstream may be answered by that, so answers come last. */
     streams_settle(worker->streams);
     ports_flush(worker->ports);

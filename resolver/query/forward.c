@@ -8,10 +8,11 @@
 #include "resolver/query/reply.h"
 
 enum {
-    FAILURE_KEPT_MS = 5000, /* RFC 9520 section 3.2: between one second and five minutes */
     CLIENT_PATIENCE_MS = 1800,
     ADDRESSES_MOST = 16,  /* of one answer of a bootstrap server's */
     ADDRESS_WAIT_MS = 50, /* between two looks whether an address has come */
+    CROWD_PART = 8,       /* of the places is kept free of those who wait … */
+    CROWD_MS = 200,       /* … by giving up what has waited longer than servers usually take */
 };
 
 static void count_sent(struct pipeline *pipeline, const struct exchange *exchange)
@@ -32,8 +33,7 @@ static enum query_next answer_overload(struct pipeline *pipeline, struct query *
 
 static enum query_next failed(struct pipeline *pipeline, struct exchange *exchange)
 {
-    exchange_remember_failure(pipeline->exchanges, exchange,
-                              pipeline->moment.mono_ms + FAILURE_KEPT_MS);
+    exchange_remember_failure(pipeline->exchanges, exchange, pipeline->moment.mono_ms);
     if (exchange->lookup)
         exchange_lookup_ended(pipeline->exchanges, exchange, NULL, 0, 0, pipeline->moment.mono_ms);
     exchange_close(pipeline->exchanges, exchange, EXCHANGE_FAILED);
@@ -116,7 +116,7 @@ enum query_next forward_begin(struct pipeline *pipeline, struct query *query)
             return forward_failed(pipeline, query, true);
         }
     }
-    if (!exchange_join(exchange, &query->wait))
+    if (!exchange_join(exchanges, exchange, &query->wait))
         return answer_overload(pipeline, query);
     if (joined)
         COUNT(pipeline->counters, joined);
@@ -124,6 +124,18 @@ enum query_next forward_begin(struct pipeline *pipeline, struct query *query)
     query->arrived_ms = now_ms;
     pipeline_client_waits(pipeline, query);
     return waits ? QUERY_WAIT : QUERY_FORWARD;
+}
+
+struct exchange *pipeline_next_crowded(struct pipeline *pipeline)
+{
+    struct exchange *oldest = exchange_oldest(pipeline->exchanges);
+
+    if (pipeline->waiting < pipeline->pool_size - pipeline->pool_size / CROWD_PART || !oldest ||
+        pipeline->moment.mono_ms - oldest->begun_ms < CROWD_MS)
+        return NULL;
+    oldest->gave_way = 1;
+    exchange_close(pipeline->exchanges, oldest, EXCHANGE_FAILED);
+    return oldest;
 }
 
 enum query_next forward_late(struct pipeline *pipeline, struct exchange *exchange)
@@ -247,6 +259,8 @@ enum query_next forward_failed(struct pipeline *pipeline, struct query *query, b
 
     if (next != QUERY_WAIT)
         return next;
+    if (query->exchange && query->exchange->gave_way)
+        return answer_overload(pipeline, query);
     COUNT(pipeline->counters, servfail);
     return answer_error(pipeline, query, DNS_SERVFAIL,
                         unreachable ? DNS_EDE_NETWORK_ERROR : DNS_EDE_NO_REACHABLE_AUTHORITY,

@@ -9,6 +9,8 @@
 #include "resolver/query/reply.h"
 #include "resolver/query/verdicts.h"
 
+enum { PLACES_FREE_PART = 16 };
+
 static bool has_record(void *user, const uint8_t *name, size_t len)
 {
     return local_has_record(user, name, len);
@@ -205,22 +207,33 @@ unsigned pipeline_client_waiting(struct pipeline *pipeline, const struct query *
     return *client_count(pipeline, query);
 }
 
+/* A part of the places is for those who need not wait: without one a question is not even read. */
+static bool places_are_left(const struct pipeline *pipeline)
+{
+    return pipeline->waiting < pipeline->pool_size - pipeline->pool_size / PLACES_FREE_PART;
+}
+
 bool pipeline_client_may_wait(struct pipeline *pipeline, const struct query *query)
 {
     unsigned share = pipeline->world->config->limits.in_flight_share;
 
+    if (!places_are_left(pipeline))
+        return false;
     return !share || *client_count(pipeline, query) < pipeline->pool_size * share / 100;
 }
 
 void pipeline_client_waits(struct pipeline *pipeline, const struct query *query)
 {
     ++*client_count(pipeline, query);
+    pipeline->waiting++;
 }
 
 void query_release(struct pipeline *pipeline, struct query *query)
 {
-    if (query->exchange)
+    if (query->exchange) {
         --*client_count(pipeline, query);
+        pipeline->waiting--;
+    }
     query->exchange = NULL;
     query->wait.next = (struct exchange_wait *)pipeline->free;
     pipeline->free = query;

@@ -150,7 +150,7 @@ struct pipeline {
     struct random_pool random;
     struct cookies cookies; /* for clients */
     struct query *pool, *free;
-    size_t pool_used, pool_size;
+    size_t pool_used, pool_size, waiting; /* `waiting`: for upstreams */
     uint64_t client_salt;
     int64_t network_due_us[PIPELINE_NETWORKS]; /* stage limit: when each has used up its answers */
     unsigned limited;
@@ -201,6 +201,11 @@ void pipeline_wake(struct pipeline *pipeline, struct moment moment);
 /* An exchange that nobody waits for and that is to be sent now, as after FORWARD, or NULL. Net asks
  * until there is none, after each batch. */
 struct exchange *pipeline_next_refresh(struct pipeline *pipeline);
+
+/* When most places are taken by queries that wait for upstreams, the exchange that has been waited
+ * for longest gives way, so that there is a place for every question that can be answered at once:
+ * its waiters are to be finished, as after ANSWER. NULL: none. Net asks until there is none. */
+struct exchange *pipeline_next_crowded(struct pipeline *pipeline);
 
 /* Whether this client may have one more query in flight, and that it has: stage forward. */
 unsigned pipeline_client_waiting(struct pipeline *pipeline, const struct query *query);

@@ -30,6 +30,7 @@ int exchanges_create(size_t most, struct exchanges **out_exchanges, struct bl_er
     exchanges->by_key = calloc(table, sizeof(struct exchange *));
     exchanges->by_match = calloc(table, sizeof(struct exchange_try *));
     exchanges->patience_limit_ms = 400;
+    exchanges->oldest_end = &exchanges->oldest;
     if (!exchanges->pool || !exchanges->by_key || !exchanges->by_match) {
         exchanges_destroy(exchanges);
         return bl_error_set(error, -ENOMEM, "no memory for %zu questions in flight", most);
@@ -60,8 +61,8 @@ static uint8_t dnssec_bits(const struct dns_question *question)
     return (uint8_t)((question->wants_dnssec ? 1 : 0) | (question->flags & DNS_CD ? 2 : 0));
 }
 
-static uint32_t question_hash(const struct exchanges *exchanges,
-                              const struct dns_question *question)
+uint32_t exchanges_question_hash(const struct exchanges *exchanges,
+                                 const struct dns_question *question)
 {
     uint64_t kind =
         (uint64_t)question->type << 32 | (uint64_t)question->class << 8 | dnssec_bits(question);
@@ -83,7 +84,7 @@ bool exchange_is_current(const struct exchanges *exchanges, const struct exchang
 
 struct exchange *exchange_find(struct exchanges *exchanges, const struct dns_question *question)
 {
-    uint32_t hash = question_hash(exchanges, question);
+    uint32_t hash = exchanges_question_hash(exchanges, question);
     struct exchange *exchange = exchanges->by_key[hash & exchanges->table_mask];
 
     for (; exchange; exchange = exchange->key_next)
@@ -167,7 +168,7 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dns_qu
         return NULL;
     if (exchanges->count++ == 0)
         exchanges->wheel_tick = now_ms / TICK_MS;
-    exchange->key_hash = question_hash(exchanges, question);
+    exchange->key_hash = exchanges_question_hash(exchanges, question);
     exchange->key_next = exchanges->by_key[exchange->key_hash & exchanges->table_mask];
     exchanges->by_key[exchange->key_hash & exchanges->table_mask] = exchange;
     exchange->matched = NULL;
@@ -175,6 +176,7 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dns_qu
     exchange->waiters = NULL;
     exchange->waiters_end = &exchange->waiters;
     exchange->waiter_count = 0;
+    exchange->age_link = NULL;
     exchange->due_link = NULL;
     exchange->begun_ms = now_ms;
     exchange->epoch = exchanges->epoch;
@@ -184,6 +186,7 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dns_qu
     exchange->state = EXCHANGE_WAITING;
     exchange->truncated = exchange->outdated = 0;
     exchange->without_edns = exchange->unreachable = 0;
+    exchange->refused = exchange->gave_way = 0;
     exchange->type = question->type;
     exchange->class = question->class;
     exchange->dnssec = dnssec_bits(question);
@@ -261,43 +264,6 @@ const char *exchanges_lookup_trouble(const struct exchanges *exchanges)
             return exchanges->upstreams.items[host->first].host;
     }
     return NULL;
-}
-
-bool exchange_join(struct exchange *exchange, struct exchange_wait *wait)
-{
-    if (exchange->waiter_count >= EXCHANGE_WAITERS_MAX)
-        return false;
-    wait->next = NULL;
-    *exchange->waiters_end = wait;
-    exchange->waiters_end = &wait->next;
-    exchange->waiter_count++;
-    return true;
-}
-
-void exchange_leave(struct exchange *exchange, struct exchange_wait *wait)
-{
-    for (struct exchange_wait **at = &exchange->waiters; *at; at = &(*at)->next) {
-        if (*at != wait)
-            continue;
-        *at = wait->next;
-        if (!wait->next)
-            exchange->waiters_end = at;
-        exchange->waiter_count--;
-        return;
-    }
-}
-
-struct exchange_wait *exchange_next_waiter(struct exchange *exchange)
-{
-    struct exchange_wait *wait = exchange->waiters;
-
-    if (!wait)
-        return NULL;
-    exchange->waiters = wait->next;
-    if (!exchange->waiters)
-        exchange->waiters_end = &exchange->waiters;
-    exchange->waiter_count--;
-    return wait;
 }
 
 static void match_remove(struct exchanges *exchanges, struct exchange_try *try)
@@ -421,9 +387,13 @@ void exchange_served(struct exchanges *exchanges, struct exchange *exchange, boo
     struct exchange_try *try = exchange->matched;
     struct upstream *upstream = exchange_try_upstream(exchanges, try);
 
+    if (!well)
+        exchange->refused = 1;
     if (upstream) {
         if (well && exchange->without_edns)
             upstream->plain_until_ms = now_ms + PLAIN_MS;
+        if (well && upstream->failed_in_row)
+            exchanges->recovered_ms = now_ms;
         if (well)
             upstream_answered(upstream, now_ms - try->sent_ms);
         else
@@ -497,6 +467,7 @@ void exchange_close(struct exchanges *exchanges, struct exchange *exchange,
 
     exchange->state = (uint8_t)state;
     due_remove(exchanges, exchange);
+    exchange_age_remove(exchanges, exchange);
     while (*at && *at != exchange)
         at = &(*at)->key_next;
     if (*at)
@@ -512,28 +483,4 @@ void exchange_end(struct exchanges *exchanges, struct exchange *exchange)
     exchange->key_next = exchanges->free;
     exchanges->free = exchange;
     exchanges->count--;
-}
-
-void exchange_remember_failure(struct exchanges *exchanges, const struct exchange *exchange,
-                               int64_t until_ms)
-{
-    if (exchange->lookup) /* bootstrap.h has its own times */
-        return;
-    exchanges->failures[exchange->key_hash % FAILURES] =
-        (struct failure){exchange->key_hash, until_ms};
-    if (until_ms > exchanges->failures_until_ms)
-        exchanges->failures_until_ms = until_ms;
-}
-
-bool exchange_failed_lately(const struct exchanges *exchanges, const struct dns_question *question,
-                            int64_t now_ms)
-{
-    uint32_t hash;
-    const struct failure *failure;
-
-    if (now_ms >= exchanges->failures_until_ms)
-        return false; /* all is well, as usual: nothing to look for */
-    hash = question_hash(exchanges, question);
-    failure = &exchanges->failures[hash % FAILURES];
-    return failure->key_hash == hash && failure->until_ms > now_ms;
 }

@@ -87,13 +87,15 @@ struct exchange {
     struct exchange_try tries[EXCHANGE_TRIES + 1]; /* and one over TCP after a truncated reply */
     struct exchange_try *matched;                  /* the try that the bytes at hand answer */
     struct exchange_wait *waiters, **waiters_end;
-    struct exchange *key_next, *due_next, **due_link;
+    struct exchange *key_next, *due_next, **due_link, *age_next, **age_link;
     int64_t begun_ms;
     uint32_t key_hash;
     uint32_t epoch;                     /* of the servers that `servers` and `tried` speak of */
     uint32_t tried, tried_tcp, servers; /* bits: asked so far; over TCP; that may be asked */
     uint16_t waiter_count, type, class;
     uint8_t try_count, state, name_len, dnssec, truncated, outdated, without_edns, unreachable;
+    uint8_t refused;            /* a server said that it cannot tell: SERVFAIL, REFUSED … */
+    uint8_t gave_way;           /* given up before its time: too many wait */
     uint8_t lookup;             /* of a host's address, bootstrap.h; 0: a question of a client's */
     uint8_t name[BL_NAME_MAX];  /* lower-cased */
     uint8_t cased[BL_NAME_MAX]; /* as it goes out over UDP: each letter's case by chance (0x20) */
@@ -170,7 +172,11 @@ bool exchange_try_plain(struct exchanges *exchanges, struct exchange *exchange, 
                         struct random_pool *random);
 
 /* Lets a query wait; false when too many do already. */
-bool exchange_join(struct exchange *exchange, struct exchange_wait *wait);
+bool exchange_join(struct exchanges *exchanges, struct exchange *exchange,
+                   struct exchange_wait *wait);
+
+/* The one for which queries have been waiting longest; NULL: none. */
+struct exchange *exchange_oldest(const struct exchanges *exchanges);
 
 /* A query whose client has gone is taken off. */
 void exchange_leave(struct exchange *exchange, struct exchange_wait *wait);
@@ -231,10 +237,10 @@ void exchange_close(struct exchanges *exchanges, struct exchange *exchange,
 /* Forgets an exchange whose waiters have been taken. */
 void exchange_end(struct exchanges *exchanges, struct exchange *exchange);
 
-/* Failures remembered for a short while, so that a broken name costs its upstreams little, RFC
- * 9520. */
+/* Failures remembered for five seconds, so that a broken name costs its upstreams little, RFC 9520:
+ * for one second where no server spoke at all and one has done so since, after an outage. */
 void exchange_remember_failure(struct exchanges *exchanges, const struct exchange *exchange,
-                               int64_t until_ms);
+                               int64_t now_ms);
 bool exchange_failed_lately(const struct exchanges *exchanges, const struct dns_question *question,
                             int64_t now_ms);
 

@@ -1,5 +1,6 @@
-/* What exchange.c (the life of a question), exchange_servers.c (whom it may be put to) and
- * exchange_try.c (putting it to one of them) share. Private to upstream/.
+/* What exchange.c (the life of a question), exchange_servers.c (whom it may be put to),
+ * exchange_try.c (putting it to one of them), exchange_wait.c (who waits for it) and
+ * exchange_failures.c (what became of it in vain) share. Private to upstream/.
  *
  * Threads: as in exchange.h, one worker's alone.
  */
@@ -20,7 +21,8 @@ enum {
 
 struct failure {
     uint32_t key_hash;
-    int64_t until_ms;
+    bool is_silence; /* nobody said anything at all */
+    int64_t asked_ms, since_ms;
 };
 
 struct zone {
@@ -41,6 +43,8 @@ struct exchanges {
     int64_t wheel_tick; /* everything before it has been seen */
     struct failure failures[FAILURES];
     int64_t failures_until_ms; /* when the last of them is forgotten */
+    int64_t recovered_ms;      /* when a server that had failed to answer last answered */
+    struct exchange *oldest, **oldest_end; /* by age: those that queries wait for */
     struct upstreams upstreams;
     uint32_t default_servers; /* a bit each */
     uint32_t bootstrap_servers;
@@ -52,6 +56,9 @@ struct exchanges {
 };
 
 void exchanges_forget_failures(struct exchanges *exchanges);
+uint32_t exchanges_question_hash(const struct exchanges *exchanges,
+                                 const struct dns_question *question);
+void exchange_age_remove(struct exchanges *exchanges, struct exchange *exchange);
 
 /* The servers for a name, a bit each: those of the zone it is in, or the ordinary ones. */
 uint32_t exchanges_servers_for(const struct exchanges *exchanges, const uint8_t *name);

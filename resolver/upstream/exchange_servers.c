@@ -5,12 +5,6 @@
 
 #include "resolver/upstream/exchange_inside.h"
 
-void exchanges_forget_failures(struct exchanges *exchanges)
-{
-    exchanges->failures_until_ms = 0;
-    memset(exchanges->failures, 0, sizeof exchanges->failures);
-}
-
 static bool is_same(const struct exchanges *exchanges, const struct upstreams *before,
                     const struct zone *zones, size_t zone_count)
 {

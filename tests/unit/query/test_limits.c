@@ -143,12 +143,68 @@ static void test_share(void **state)
     assert_int_equal(lab->answer[3] & DNS_RCODE, DNS_NOERROR);
 }
 
+/* Answers what gave way, as net does; gives how many. */
+static unsigned crowd_thins(struct lab *lab)
+{
+    struct pipeline *pipeline = lab->school.pipeline;
+    struct exchange *exchange;
+    struct query *query;
+    unsigned count = 0;
+
+    for (; (exchange = pipeline_next_crowded(pipeline)); count++) {
+        while ((query = query_waiting(exchange))) {
+            query->answer = lab->answer;
+            query->answer_room = sizeof lab->answer;
+            assert_int_equal(query_finish(pipeline, query), QUERY_ANSWER);
+            assert_int_equal(lab->answer[3] & DNS_RCODE, DNS_SERVFAIL);
+            query_release(pipeline, query);
+        }
+        exchange_end(pipeline->exchanges, exchange);
+    }
+    return count;
+}
+
+/* Many clients together can take all places but a sixteenth; and as soon as the first of them have
+ * waited for 200 ms those give way, so that what servers do answer still finds a place. */
+static void test_a_crowd_of_clients(void **state)
+{
+    enum { MOST = PIPELINE_QUERIES - PIPELINE_QUERIES / 16 };
+    struct lab *lab = *state;
+    struct pipeline *pipeline = lab->school.pipeline;
+    unsigned forwarded = 0;
+    enum query_next next;
+    struct query *query;
+    char text[32];
+
+    pipeline->world->config->limits.in_flight_share = 0;
+    for (unsigned i = 0; i < PIPELINE_QUERIES + 100; i++) {
+        snprintf(text, sizeof text, "n%u.silent.test", i);
+        ask(lab, i % 4, text, &next);
+        forwarded += next == QUERY_FORWARD;
+        assert_true(next == QUERY_FORWARD || next == QUERY_ANSWER);
+    }
+    assert_int_equal(forwarded, MOST);
+    for (unsigned i = 0; i < PIPELINE_QUERIES / 16; i++) { /* whoever need not wait finds a place */
+        query = query_take(pipeline);
+        assert_non_null(query);
+        query_release(pipeline, query);
+    }
+    wait_ms(lab, 199);
+    assert_int_equal(crowd_thins(lab), 0);
+    wait_ms(lab, 1);
+    assert_int_equal(crowd_thins(lab), MOST - (PIPELINE_QUERIES - PIPELINE_QUERIES / 8) + 1);
+    upstream_answers(lab, ask(lab, 1, "good.test", &next)->exchange);
+    assert_int_equal(lab->answer[3] & DNS_RCODE, DNS_NOERROR);
+    ask(lab, 1, "n0.silent.test", &next); /* its failure was ours, and is not remembered */
+    assert_int_equal(next, QUERY_FORWARD);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, lab_open, lab_close)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_bomb), TEST(test_no_bomb_when_prompt),
-                                       TEST(test_share)};
+                                       TEST(test_share), TEST(test_a_crowd_of_clients)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -212,10 +212,10 @@ static void test_joining(void **state)
     same.type = 1, same.wants_dnssec = 1;
     assert_null(exchange_find(lab->exchanges, &same));
     for (size_t i = 0; i < 3; i++)
-        assert_true(exchange_join(exchange, &waits[i]));
+        assert_true(exchange_join(lab->exchanges, exchange, &waits[i]));
     exchange_leave(exchange, &waits[2]);
     exchange_leave(exchange, &waits[0]);
-    assert_true(exchange_join(exchange, &waits[0]));
+    assert_true(exchange_join(lab->exchanges, exchange, &waits[0]));
     assert_ptr_equal(exchange_next_waiter(exchange), &waits[1]);
     assert_ptr_equal(exchange_next_waiter(exchange), &waits[0]);
     assert_null(exchange_next_waiter(exchange));
@@ -262,11 +262,54 @@ static void test_failures_are_remembered(void **state)
     struct dns_question same = question_of("\3www\4site\4test", 1);
     struct dns_question other = question_of("\3www\4site\4test", 28);
 
-    exchange_remember_failure(lab->exchanges, exchange, 6000);
+    exchange_remember_failure(lab->exchanges, exchange, 1000);
     exchange_end(lab->exchanges, exchange);
     assert_true(exchange_failed_lately(lab->exchanges, &same, 5999));
     assert_false(exchange_failed_lately(lab->exchanges, &same, 6000));
     assert_false(exchange_failed_lately(lab->exchanges, &other, 5999));
+}
+
+/* The first server's answer to another question, well or not. */
+static void answer_other(struct lab *lab, int64_t now_ms, bool well)
+{
+    struct exchange *other = begin(lab, "\5other\4test", now_ms);
+    uint8_t bytes[512];
+    size_t len = reply_to(other, bytes);
+    int here;
+
+    exchange_sent(lab->exchanges, other, &here);
+    assert_ptr_equal(exchange_match(lab->exchanges, &here, bytes, len), other);
+    exchange_served(lab->exchanges, other, well, now_ms);
+    exchange_end(lab->exchanges, other);
+}
+
+/* After an outage nobody goes on being told of it: where no server spoke, and one that had been
+ * silent has spoken since, a second is enough. What a server itself said is kept for the whole
+ * time.
+ */
+static void test_failures_end_with_the_outage(void **state)
+{
+    struct lab *lab = *state;
+    struct dns_question same = question_of("\3www\4site\4test", 1);
+    struct exchange *exchange = begin(lab, "\3www\4site\4test", 1000);
+
+    exchange_missed(lab->exchanges, exchange, 1400);
+    exchange_remember_failure(lab->exchanges, exchange, 1400);
+    exchange_end(lab->exchanges, exchange);
+    assert_true(exchange_failed_lately(lab->exchanges, &same, 3000));
+    for (int i = 0; i < 8; i++) /* until the one that failed is asked and answers */
+        answer_other(lab, 1500 + i, true);
+    assert_true(exchange_failed_lately(lab->exchanges, &same, 2399)); /* RFC 9520 section 3.2 */
+    assert_false(exchange_failed_lately(lab->exchanges, &same, 2400));
+
+    exchange = begin(lab, "\3www\4site\4test", 5000);
+    exchange->refused = 1;
+    exchange_missed(lab->exchanges, exchange, 5400);
+    exchange_remember_failure(lab->exchanges, exchange, 5400);
+    exchange_end(lab->exchanges, exchange);
+    for (int i = 0; i < 8; i++)
+        answer_other(lab, 5500 + i, true);
+    assert_true(exchange_failed_lately(lab->exchanges, &same, 10399));
 }
 
 static void test_servers_are_chosen_by_how_they_do(void **state)
@@ -339,6 +382,7 @@ int main(void)
         LAB_TEST(test_a_full_house),
         LAB_TEST(test_zones_have_their_own_servers),
         LAB_TEST(test_failures_are_remembered),
+        LAB_TEST(test_failures_end_with_the_outage),
         LAB_TEST(test_servers_are_chosen_by_how_they_do),
         LAB_TEST(test_one_question_tries_a_dead_server),
     };
