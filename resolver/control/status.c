@@ -199,10 +199,15 @@ static json_t *describe_cache(const struct worker_view *views, unsigned workers)
     return item;
 }
 
-static json_t *describe_queries(const struct counters *counters)
+static json_t *describe_queries(const struct counters *counters, const struct worker_view *views,
+                                unsigned workers)
 {
     json_t *item = json_object();
+    size_t in_flight = 0;
 
+    for (unsigned i = 0; i < workers; i++)
+        in_flight += views[i].in_flight;
+    set_number(item, "in_flight", in_flight);
 #define COUNTER_SET(name, meaning) set_number(item, #name, counters->name);
     COUNTERS(COUNTER_SET)
 #undef COUNTER_SET
@@ -464,7 +469,7 @@ int status_describe(struct daemon *daemon, bool tells_devices, json_t *out, stru
     json_object_set_new(out, "groups", describe_groups(world->config));
     json_object_set_new(out, "upstreams", describe_upstreams(views, workers, warnings));
     json_object_set_new(out, "cache", describe_cache(views, workers));
-    json_object_set_new(out, "queries", describe_queries(&counters));
+    json_object_set_new(out, "queries", describe_queries(&counters, views, workers));
     json_object_set_new(out, "tallies", describe_tallies(daemon));
     describe_verdicts(daemon, out);
     json_object_set_new(out, "denials", describe_denials(daemon, warnings));
