@@ -15,6 +15,7 @@ import time
 import dns
 import lab
 from lab import holds, same, wait_for
+from test_operation import Load
 from upstream import Faults, Reply, Upstream, address_of
 
 DENIED, HOT = "tracker.example", [f"hot{i}.site.example" for i in range(20)]
@@ -31,15 +32,7 @@ class Clients:
         self.asked, self.failed, self.wrong, self.first = collections.Counter(), collections.Counter(), [], collections.Counter()
         self.threads = [threading.Thread(target=self.run, args=(at,)) for at in range(count)]
 
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *unused):
-        self.stop.set()
-        for thread in self.threads:
-            thread.join()
+    __enter__, __exit__ = Load.__enter__, Load.__exit__
 
     def run(self, number):
         chance = random.Random(number)
@@ -102,12 +95,7 @@ class Hostile:
         self.place, self.stop, self.sent = place, threading.Event(), 0
         self.threads = [threading.Thread(target=self.run, args=one) for one in makers] + [threading.Thread(target=self.connections)]
 
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    __exit__ = Clients.__exit__
+    __enter__, __exit__ = Load.__enter__, Load.__exit__
 
     def run(self, make, rate, addresses):
         socks = []
@@ -229,8 +217,7 @@ class Flapping:
         for one in self.upstreams:
             one.down = False
 
-    __enter__ = Clients.__enter__
-    __exit__ = Clients.__exit__
+    __enter__, __exit__ = Load.__enter__, Load.__exit__
 
 
 def test_flapping_upstreams(place):
