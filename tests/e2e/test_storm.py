@@ -6,7 +6,6 @@ ever told anything wrong.
 """
 import collections
 import random
-import signal
 import socket
 import struct
 import threading
