@@ -1,5 +1,6 @@
 #include "blocklists/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,4 +43,21 @@ int bl_error_wrap(struct bl_error *error, int code, const char *format, ...)
         snprintf(error->text + written, sizeof error->text - (size_t)written, ": %s", inner.text);
     make_printable(error->text);
     return code;
+}
+
+const char *bl_disk_text(int number)
+{
+    static _Thread_local char text[160];
+
+    switch (number) {
+    case ENOSPC:
+    case EDQUOT:
+        snprintf(text, sizeof text, "%s; please make room there and try again", strerror(number));
+        return text;
+    case EROFS:
+        snprintf(text, sizeof text, "%s; please have it mounted for writing", strerror(number));
+        return text;
+    default:
+        return strerror(number);
+    }
 }

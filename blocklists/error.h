@@ -26,4 +26,8 @@ int bl_error_set(struct bl_error *error, int code, const char *format, ...)
 int bl_error_wrap(struct bl_error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What an errno of a file says, as strerror() has it, and what to do where the disk is full or only
+ * to be read. Goes behind ": " at a sentence's end. Borrowed until the thread asks again. */
+const char *bl_disk_text(int number);
+
 #endif

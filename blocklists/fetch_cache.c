@@ -63,7 +63,7 @@ int cache_prepare(const char *folder, struct bl_error *error)
     }
     if (mkdir(path, 0755) < 0 && errno != EEXIST)
         return bl_error_set(error, -errno, "the folder for downloads, %s, cannot be made: %s",
-                            folder, strerror(errno));
+                            folder, bl_disk_text(errno));
     parts_sweep(folder);
     return 0;
 }
@@ -99,7 +99,7 @@ int cache_part_create(const char *folder, char path[CACHE_PATH_MAX], struct bl_e
     fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0)
         return bl_error_set(error, -errno, "a download cannot be stored in %s: %s", folder,
-                            strerror(errno));
+                            bl_disk_text(errno));
     return fd;
 }
 
@@ -141,7 +141,7 @@ int cache_adopt(const char *folder, const char *url, const char *part,
     unlink(meta_path);
     if (rename(part, data) < 0)
         return bl_error_set(error, -errno, "a download cannot be stored in %s: %s", folder,
-                            strerror(errno));
+                            bl_disk_text(errno));
     /* Without its validators a copy is as good; it is only fetched whole again. */
     meta_write(folder, meta_path, url, meta);
     return 0;
@@ -159,7 +159,7 @@ int bl_fetch_open(const char *cache, const char *url, struct bl_error *error)
         return bl_error_set(error, -ENOENT, "%s was never fetched", url);
     if (fd < 0)
         return bl_error_set(error, -errno, "the copy of %s, %s, cannot be read: %s", url, path,
-                            strerror(errno));
+                            bl_disk_text(errno));
     return fd;
 }
 

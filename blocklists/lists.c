@@ -61,12 +61,14 @@ static int folder_open(const char *state, bool make, struct bl_error *error)
         return bl_error_set(error, -ENAMETOOLONG, "the path of the state folder is too long");
     if (make && mkdir(state, 0755) < 0 && errno != EEXIST)
         return bl_error_set(error, -errno, "cannot make the state folder %s: %s", state,
-                            strerror(errno));
+                            bl_disk_text(errno));
     if (make && mkdir(path, 0755) < 0 && errno != EEXIST)
-        return bl_error_set(error, -errno, "cannot make the folder %s: %s", path, strerror(errno));
+        return bl_error_set(error, -errno, "cannot make the folder %s: %s", path,
+                            bl_disk_text(errno));
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return bl_error_set(error, -errno, "cannot open the folder %s: %s", path, strerror(errno));
+        return bl_error_set(error, -errno, "cannot open the folder %s: %s", path,
+                            bl_disk_text(errno));
     return fd;
 }
 
@@ -83,7 +85,7 @@ static int current_read(int folder, const char *state, uint64_t *out_generation,
     }
     if (len < 0)
         return bl_error_set(error, -errno, "cannot read the link %s/lists/current: %s", state,
-                            strerror(errno));
+                            bl_disk_text(errno));
     name[len] = '\0';
     *out_generation = number_of(name);
     if (*out_generation == 0)
@@ -161,7 +163,7 @@ static int kept_read(int folder, const char *state, bool sweep, struct kept *kep
         if (own >= 0)
             close(own);
         return bl_error_set(error, -errno, "cannot read the folder %s/lists: %s", state,
-                            strerror(errno));
+                            bl_disk_text(errno));
     }
     while ((item = readdir(listing))) {
         uint64_t number = number_of(item->d_name);
@@ -232,7 +234,7 @@ static int staged_copy(int from, int to, struct bl_error *error)
         }
         if (copied < 0)
             return bl_error_set(error, -errno, "the new generation cannot be copied: %s",
-                                strerror(errno));
+                                bl_disk_text(errno));
         if (copied == 0)
             return bl_error_set(error, -EBADMSG,
                                 "the new generation was cut off while it was copied");
@@ -325,17 +327,18 @@ static int current_write(int folder, const char *state, uint64_t number, struct 
     unlinkat(folder, link, 0);
     if (symlinkat(name, folder, link) < 0)
         return bl_error_set(error, -errno, "cannot make a link in %s/lists: %s", state,
-                            strerror(errno));
+                            bl_disk_text(errno));
     step("linked");
     if (renameat(folder, link, folder, "current") < 0) {
         int rc = -errno;
 
         unlinkat(folder, link, 0);
-        return bl_error_set(error, rc, "cannot replace %s/lists/current: %s", state, strerror(-rc));
+        return bl_error_set(error, rc, "cannot replace %s/lists/current: %s", state,
+                            bl_disk_text(-rc));
     }
     step("in force");
     if (fsync(folder) < 0)
-        return bl_error_set(error, -errno, "cannot sync %s/lists: %s", state, strerror(errno));
+        return bl_error_set(error, -errno, "cannot sync %s/lists: %s", state, bl_disk_text(errno));
     step("synced");
     return 0;
 }
@@ -368,14 +371,14 @@ static int copy_adopt(int folder, const char *state, int fd, const char *staging
     name_of(number, name);
     if (fchmod(fd, 0644) < 0 || fsync(fd) < 0)
         return bl_error_set(error, -errno, "the new generation cannot be written: %s",
-                            strerror(errno));
+                            bl_disk_text(errno));
     step("durable");
     if (renameat(folder, staging, folder, name) < 0)
         return bl_error_set(error, -errno, "cannot name the new generation %s/lists/%s: %s", state,
-                            name, strerror(errno));
+                            name, bl_disk_text(errno));
     step("named");
     if (fsync(folder) < 0)
-        return bl_error_set(error, -errno, "cannot sync %s/lists: %s", state, strerror(errno));
+        return bl_error_set(error, -errno, "cannot sync %s/lists: %s", state, bl_disk_text(errno));
     step("name synced");
     return current_write(folder, state, number, error);
 }
@@ -390,7 +393,7 @@ static int staging_open(int folder, const char *state, char staging[FILE_NAME_MA
     fd = openat(folder, staging, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return bl_error_set(error, -errno, "cannot make a file in %s/lists: %s", state,
-                            strerror(errno));
+                            bl_disk_text(errno));
     return fd;
 }
 
@@ -564,10 +567,10 @@ int bl_lists_lock(const char *state, int *out_fd, struct bl_error *error)
         return bl_error_set(error, -ENAMETOOLONG, "the path of the state folder is too long");
     if (mkdir(state, 0755) < 0 && errno != EEXIST)
         return bl_error_set(error, -errno, "cannot make the state folder %s: %s", state,
-                            strerror(errno));
+                            bl_disk_text(errno));
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0)
-        return bl_error_set(error, -errno, "cannot open %s: %s", path, strerror(errno));
+        return bl_error_set(error, -errno, "cannot open %s: %s", path, bl_disk_text(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
         close(fd);

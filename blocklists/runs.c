@@ -121,7 +121,7 @@ static int buffer_flush(struct bl_runs *runs, struct bl_error *error)
 
     if (rc < 0)
         return bl_error_set(error, rc, "cannot write to a temporary file in %s: %s", runs->folder,
-                            strerror(-rc));
+                            bl_disk_text(-rc));
     runs->file_len += runs->written;
     runs->written = 0;
     return 0;
@@ -138,7 +138,7 @@ static int file_open(struct bl_runs *runs, struct bl_error *error)
     runs->fd = mkostemp(path, O_CLOEXEC);
     if (runs->fd < 0)
         return bl_error_set(error, -errno, "cannot make a temporary file in %s: %s", runs->folder,
-                            strerror(errno));
+                            bl_disk_text(errno));
     unlink(path);
     return 0;
 }
@@ -243,7 +243,7 @@ static int run_fill(struct bl_runs *runs, struct run *run, struct bl_error *erro
         if (got <= 0)
             return bl_error_set(error, got < 0 ? -errno : -EIO,
                                 "cannot read back a temporary file in %s: %s", runs->folder,
-                                got < 0 ? strerror(errno) : "it is cut off");
+                                got < 0 ? bl_disk_text(errno) : "it is cut off");
         run->filled += (size_t)got;
         run->offset += (size_t)got;
     }

@@ -82,7 +82,7 @@ int bl_seal_write(int fd, const char *name, const struct bl_seal *seal, struct b
         return bl_error_set(error, -errno, "%s: %s", name, strerror(errno));
     errno = ENOSPC;
     if (pwrite(fd, bytes, sizeof bytes, (off_t)seal->lmdb_len) != (ssize_t)sizeof bytes)
-        return bl_error_set(error, -errno, "cannot write %s: %s", name, strerror(errno));
+        return bl_error_set(error, -errno, "cannot write %s: %s", name, bl_disk_text(errno));
     return 0;
 }
 

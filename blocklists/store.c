@@ -23,7 +23,8 @@ int bl_lmdb_error(struct bl_error *error, const char *path, const char *what, in
     /* LMDB's own codes are negative, the system's are not. */
     int code = rc > 0 ? -rc : rc == MDB_MAP_FULL ? -ENOSPC : -EBADMSG;
 
-    return bl_error_set(error, code, "%s: %s: %s", path, what, mdb_strerror(rc));
+    return bl_error_set(error, code, "%s: %s: %s", path, what,
+                        rc > 0 ? bl_disk_text(rc) : mdb_strerror(rc));
 }
 
 /* LMDB maps what its head says without looking at the file's length. The newer of the two meta

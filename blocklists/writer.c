@@ -49,7 +49,7 @@ static int file_make(struct work *work)
     work->fd = mkostemp(path, O_CLOEXEC);
     if (work->fd < 0)
         return bl_error_set(work->error, -errno, "cannot make a file in %s: %s",
-                            work->writer->options->folder, strerror(errno));
+                            work->writer->options->folder, bl_disk_text(errno));
     unlink(path);
     snprintf(work->path, sizeof work->path, "/proc/self/fd/%d", work->fd);
     return 0;
@@ -62,7 +62,7 @@ int writer_allocate(struct work *work, uint64_t more)
     if (rc != 0)
         return bl_error_set(work->error, -rc, "no room for the new generation (%llu MiB) in %s: %s",
                             (unsigned long long)((work->allocated + more + (1 << 20) - 1) >> 20),
-                            work->writer->options->folder, strerror(rc));
+                            work->writer->options->folder, bl_disk_text(rc));
     work->allocated += more;
     return 0;
 }

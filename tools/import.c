@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -88,6 +89,22 @@ static enum exit_code base_open(struct import *import, const char *state)
                          error.text, state);
 }
 
+/* What cannot be adopted need not be read and compiled first, which may take minutes. Where a
+ * daemon runs, it is the one to know. */
+static enum exit_code folder_check(struct command *command, const struct import_options *options,
+                                   const char *state)
+{
+    struct statvfs disk;
+
+    if (options->preview || statvfs(state, &disk) < 0 || !(disk.f_flag & ST_RDONLY) ||
+        ask_is_answered(command))
+        return EXIT_DONE;
+    return command_fail(EXIT_FAILED,
+                        "%s is on a file system that can only be read, so nothing was imported: "
+                        "please have it mounted for writing. --preview works all the same",
+                        state);
+}
+
 const char *const *import_bootstrap_find(const struct config *config,
                                          struct import_bootstrap *out_bootstrap)
 {
@@ -122,6 +139,9 @@ enum exit_code import_open(struct command *command, const struct import_options 
 
     if (!state)
         return EXIT_USAGE;
+    code = folder_check(command, options, state);
+    if (code != EXIT_DONE)
+        return code;
     import = calloc(1, sizeof *import);
     if (!import)
         out_of_memory();

@@ -215,7 +215,7 @@ static void changes_print(const struct import *import, const struct import_sampl
     table_column(table, "Before", TABLE_RIGHT);
     table_column(table, "Added", TABLE_RIGHT);
     table_column(table, "Removed", TABLE_RIGHT);
-    table_column(table, import->options.preview ? "Would be" : "After", TABLE_RIGHT);
+    table_column(table, import->generation ? "After" : "Would be", TABLE_RIGHT);
     for (size_t i = 0; i < import->change_count; i++) {
         const struct bl_diff_count *count = &import->changes[i];
 
