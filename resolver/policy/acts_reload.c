@@ -149,7 +149,7 @@ int act_reload_ask(struct act *act, const struct config *before, const char *rea
                    struct bl_error *error)
 {
     json_t *loosens;
-    bool is_kept;
+    bool is_kept = false;
     int code = is_in_force(act, &is_kept, error);
 
     if (code < 0 || is_kept)

@@ -53,6 +53,11 @@ def need_root():
         raise Skip("this needs root")
 
 
+def built_with(sanitizer):
+    """Whether the resolver under test is watched by this sanitizer: asan, tsan."""
+    return f"__{sanitizer}_init".encode() in DAEMON.read_bytes()
+
+
 def wait_for(what, condition, patience=PATIENCE, pause=0.02):
     """Waits until `condition()` is true and gives its value; fails with `what` when it stays false."""
     end = time.monotonic() + patience
