@@ -10,7 +10,7 @@
 
 #include "resolver/base/siphash.h"
 
-enum { FORMAT = 1, STALE_MOST_MS = 86400 * 1000, PATH_LEN = 4096 };
+enum { FORMAT = 2, STALE_MOST_MS = 86400 * 1000, PATH_LEN = 4096 };
 
 static const char MAGIC[8] = "CGCACHE\n";
 static const uint8_t CHECKSUM_KEY[SIPHASH_KEY];
@@ -20,10 +20,10 @@ struct head {
     uint32_t format, entry_size;
     uint64_t generation;
     int64_t written_ms;
-    uint64_t count, len, checksum;
+    uint64_t count, len, zones, checksum;
 };
 
-_Static_assert(sizeof(struct head) == 56, "keep.h");
+_Static_assert(sizeof(struct head) == 64, "keep.h");
 
 /* Writing. */
 
@@ -86,7 +86,7 @@ static int write_file(const char *path, const struct copy *copy)
     return code;
 }
 
-int cache_keep(const struct cache *cache, const char *path, uint64_t generation,
+int cache_keep(const struct cache *cache, const char *path, struct cache_origin origin,
                struct moment moment, struct bl_error *error)
 {
     struct cache_state state = cache_state(cache);
@@ -99,7 +99,8 @@ int cache_keep(const struct cache *cache, const char *path, uint64_t generation,
     memcpy(copy.head.magic, MAGIC, sizeof MAGIC);
     copy.head.format = FORMAT;
     copy.head.entry_size = sizeof(struct cache_entry);
-    copy.head.generation = generation;
+    copy.head.generation = origin.generation;
+    copy.head.zones = origin.zones;
     copy.head.written_ms = moment.wall_ms;
     copy.head.len = copy.len;
     copy.head.checksum = siphash(CHECKSUM_KEY, copy.bytes, copy.len);
@@ -211,7 +212,7 @@ static int read_whole(int fd, void *bytes, size_t len)
     return 0;
 }
 
-static int adopt_file(struct cache *cache, int fd, uint64_t generation, struct moment moment)
+static int adopt_file(struct cache *cache, int fd, struct cache_origin origin, struct moment moment)
 {
     struct head head;
     struct stat stat;
@@ -224,7 +225,7 @@ static int adopt_file(struct cache *cache, int fd, uint64_t generation, struct m
         head.entry_size != sizeof(struct cache_entry) ||
         head.len != (uint64_t)stat.st_size - sizeof head)
         return -EBADMSG;
-    if (head.generation != generation)
+    if (head.generation != origin.generation || head.zones != origin.zones)
         return -ESTALE;
     bytes = malloc(head.len + 1);
     if (!bytes)
@@ -238,8 +239,8 @@ static int adopt_file(struct cache *cache, int fd, uint64_t generation, struct m
     return code;
 }
 
-int cache_adopt(struct cache *cache, const char *path, uint64_t generation, struct moment moment,
-                size_t *out_count, struct bl_error *error)
+int cache_adopt(struct cache *cache, const char *path, struct cache_origin origin,
+                struct moment moment, size_t *out_count, struct bl_error *error)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), code;
 
@@ -247,12 +248,13 @@ int cache_adopt(struct cache *cache, const char *path, uint64_t generation, stru
         *out_count = 0;
         return 0;
     }
-    code = fd < 0 ? -errno : adopt_file(cache, fd, generation, moment);
+    code = fd < 0 ? -errno : adopt_file(cache, fd, origin, moment);
     if (fd >= 0)
         close(fd);
     unlink(path);
     if (code == -ESTALE)
-        return bl_error_set(error, code, "%s is of other lists or another time", path);
+        return bl_error_set(error, code,
+                            "%s is of other lists, other forward-zones or another time", path);
     if (code == -EBADMSG)
         return bl_error_set(error, code, "%s is damaged or of another version", path);
     if (code < 0)

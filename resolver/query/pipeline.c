@@ -47,13 +47,8 @@ static void forget_zones(struct pipeline *pipeline, const struct config *one,
                          const struct config *other)
 {
     for (size_t i = 0; i < one->forward_zone_count; i++)
-        if (!other || !has_zone(other, &one->forward_zones[i]))
+        if (!has_zone(other, &one->forward_zones[i]))
             cache_flush(pipeline->cache, one->forward_zones[i].wire);
-}
-
-void pipeline_forget_zones(struct pipeline *pipeline)
-{
-    forget_zones(pipeline, pipeline->world->config, NULL);
 }
 
 static int enter(struct pipeline *pipeline, struct world *world)

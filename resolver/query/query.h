@@ -188,9 +188,6 @@ int pipeline_adopt_cache(struct pipeline *pipeline, unsigned worker, size_t *out
  * forgets them, in one walk however many they are. */
 void pipeline_forget_records(struct pipeline *pipeline);
 
-/* The same for names of forward-zones, whoever was asked before. */
-void pipeline_forget_zones(struct pipeline *pipeline);
-
 /* Between two batches: the new world. Takes a reference, drops the old one's; cached replies stay
  * and get new facts when they are next used. 0, or -ENOMEM and everything stays as it was. */
 int pipeline_enter(struct pipeline *pipeline, struct world *world);

@@ -4,7 +4,7 @@ safe search from real packets, two resolvers that forward to each other, stale a
 import dns
 import lab
 from lab import holds, same, wait_for
-from upstream import Upstream
+from upstream import Reply, Upstream, address_of
 
 GROUP = "groups:\n  pupils: {subnets: [127.0.0.0/8], deny: [ads], safe-search: strict}\n"
 
@@ -46,6 +46,26 @@ def test_cache_is_kept_over_a_restart(place):
     holds("empty cache" in resolver.log(), "the log tells of the damage")
     same(addresses(resolver.ask("kept.site.example")), before, "the answer, asked for again")
     holds([one for one in up.seen if "kept" in one.name.lower()], "it went upstream")
+
+
+def test_zones_that_changed_while_it_was_stopped(place):
+    """A kept cache has no answers of the inside for a name that is public now, nor public ones for the inside."""
+    public, inside = place.enter(Upstream()), place.enter(Upstream())
+    inside.faults.replies = lambda message, tcp: [Reply(inside.faults.good(message, address="10.0.0.9"))]
+    zone = f"forward-zones: {{school.example: [\"127.0.0.1:{inside.port}\"]}}\n"
+    name, outside = "files.school.example", [address_of("files.school.example")]
+    opened(place, public.port, "cache: {keep: true}\n")
+    plain = place.config_path.read_text(encoding="utf-8")
+    for more, told, sent in ((zone, ["10.0.0.9"], inside), ("", outside, public), (zone, ["10.0.0.9"], inside),
+                             (zone, ["10.0.0.9"], None)):
+        public.seen.clear()
+        inside.seen.clear()
+        place.config_path.write_text(plain + more, encoding="utf-8")
+        resolver = place.resolver()
+        for _ in range(2):
+            same(addresses(resolver.ask(name)), told, "the address of the file server")
+        same([len(up.asked(name)) for up in (public, inside)], [int(up is sent) for up in (public, inside)], "who was asked")
+        resolver.stop()
 
 
 def test_cookies_are_known_to_all_workers(place):

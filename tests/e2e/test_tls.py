@@ -85,6 +85,30 @@ def test_upstream_by_name(place):
     same([(one["address"], one["state"]) for one in shown if one.get("host")], [(f"127.0.0.1:{up.port}", "answering")], "status")
 
 
+def test_upstream_by_name_after_reloads(place):
+    """What was found out of a host is still told, and asked, when the configuration is read again; another host is looked up."""
+    cert, key, authority = certificate(place, NAME)
+    up, names = place.enter(Upstream(tls=(cert, key))), place.enter(Names("127.0.0.1"))
+    bootstrap = f"bootstrap: [\"127.0.0.1:{names.port}\"]\n"
+    resolver = ground(place, [{"host": f"{NAME}:{up.port}", "transport": "tls"}], authority, bootstrap)
+
+    def told():
+        return [(one["host"], one["address"]) for one in place.json("status")["upstreams"] if "host" in one]
+    right(resolver, "www.site.example")
+    same(told(), [(f"{NAME}:{up.port}", f"127.0.0.1:{up.port}")], "status")
+    for more in (bootstrap, bootstrap + "records: {printer.example: [\"10.0.0.9\"]}\n"):
+        place.configure(upstreams=[{"host": f"{NAME}:{up.port}", "transport": "tls"}], workers=1, more=more)
+        place.command("reload", "--reason", "x")
+        same(told(), [(f"{NAME}:{up.port}", f"127.0.0.1:{up.port}")], "status after a reload")
+    same(len(names.asked(NAME)), 2, "the bootstrap server was asked once for each family")
+    right(resolver, "www2.site.example")
+    plain = place.enter(Upstream())
+    place.configure(upstreams=[{"host": f"dns2.school.test:{plain.port}"}], workers=1, more=bootstrap)
+    place.command("reload", "--reason", "x")
+    wait_for("another host has its address", lambda: told() == [(f"dns2.school.test:{plain.port}", f"127.0.0.1:{plain.port}")])
+    right(resolver, "www3.site.example")
+
+
 def test_bootstrap_that_comes_later(place):
     cert, key, authority = certificate(place, NAME)
     up, port = place.enter(Upstream(tls=(cert, key))), place.free_port()

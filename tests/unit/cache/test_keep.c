@@ -12,8 +12,9 @@
 
 #include "resolver/cache/keep.h"
 
-enum { GENERATION = 7, SIZE = 1 << 20, MESSAGE = DNS_HEADER + 8 + 4 + 16 };
+enum { GENERATION = 7, ZONES = 11, SIZE = 1 << 20, MESSAGE = DNS_HEADER + 8 + 4 + 16 };
 
+static const struct cache_origin ORIGIN = {GENERATION, ZONES};
 static char folder[64], path[96];
 
 static int folder_make(void **state)
@@ -78,20 +79,20 @@ static void keep(unsigned count)
     for (unsigned i = 0; i < count; i++)
         insert(cache, i, 60, 1000 * i);
     insert(cache, 0, 60, 5000); /* the older one of the same name does not go along */
-    assert_int_equal(cache_keep(cache, path, GENERATION,
+    assert_int_equal(cache_keep(cache, path, ORIGIN,
                                 (struct moment){.mono_ms = 10000, .wall_ms = 50000}, &error),
                      0);
     cache_destroy(cache);
 }
 
-static int adopt(struct cache **cache, uint64_t generation, int64_t wall_ms, size_t *count)
+static int adopt(struct cache **cache, struct cache_origin origin, int64_t wall_ms, size_t *count)
 {
     struct bl_error error = {0};
     int code;
 
     assert_int_equal(cache_create(SIZE, cache, NULL), 0);
-    code = cache_adopt(*cache, path, generation,
-                       (struct moment){.mono_ms = 700000, .wall_ms = wall_ms}, count, &error);
+    code = cache_adopt(*cache, path, origin, (struct moment){.mono_ms = 700000, .wall_ms = wall_ms},
+                       count, &error);
     assert_int_equal(access(path, F_OK), -1); /* gone, whatever it was */
     if (code < 0) {
         assert_non_null(strstr(error.text, path));
@@ -111,7 +112,7 @@ static void test_round(void **state)
     keep(10);
     assert_int_equal(stat(path, &stat_of), 0);
     assert_int_equal(stat_of.st_mode & 0777, 0600); /* what was looked up is nobody's business */
-    assert_int_equal(adopt(&cache, GENERATION, 53000, &count), 0);
+    assert_int_equal(adopt(&cache, ORIGIN, 53000, &count), 0);
     assert_int_equal(count, 10);
     entry = find(cache, 3);
     assert_non_null(entry);
@@ -130,17 +131,20 @@ static void test_refused(void **state)
     size_t count;
 
     (void)state;
-    assert_int_equal(adopt(&cache, GENERATION, 53000, &count), 0); /* there is none */
+    assert_int_equal(adopt(&cache, ORIGIN, 53000, &count), 0); /* there is none */
     assert_int_equal(count, 0);
     cache_destroy(cache);
     keep(3);
-    assert_true(adopt(&cache, GENERATION + 1, 53000, &count) < 0);
+    assert_true(adopt(&cache, (struct cache_origin){GENERATION + 1, ZONES}, 53000, &count) < 0);
     cache_destroy(cache);
     keep(3);
-    assert_true(adopt(&cache, GENERATION, 49000, &count) < 0); /* the clock went back */
+    assert_true(adopt(&cache, (struct cache_origin){GENERATION, ZONES + 1}, 53000, &count) < 0);
     cache_destroy(cache);
     keep(3);
-    assert_int_equal(adopt(&cache, GENERATION, 50000 + 86400 * 1000 + 61000, &count), 0);
+    assert_true(adopt(&cache, ORIGIN, 49000, &count) < 0); /* the clock went back */
+    cache_destroy(cache);
+    keep(3);
+    assert_int_equal(adopt(&cache, ORIGIN, 50000 + 86400 * 1000 + 61000, &count), 0);
     assert_int_equal(count, 0); /* too old to be of use even stale */
     cache_destroy(cache);
 }
@@ -174,7 +178,7 @@ static void test_damaged(void **state)
         fclose(file);
         if (i >= len)
             bytes[i - len] ^= 0x40;
-        if (adopt(&cache, GENERATION, 53000, &count) == 0)
+        if (adopt(&cache, ORIGIN, 53000, &count) == 0)
             fail_msg("%s at %zu was not noticed", i < len ? "a cut" : "a change", i % len);
         cache_destroy(cache);
     }
