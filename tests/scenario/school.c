@@ -229,6 +229,20 @@ static void act_tell(char *text)
     snprintf(school.acts[school.act_count++].request, sizeof(school.acts[0].request), "%s", text);
 }
 
+/* A line of config.yaml takes the place of an earlier one of its key. */
+static void key_forget(const char *line)
+{
+    size_t len = strcspn(line, ":") + 1;
+
+    for (char *at = school.more; *at;) {
+        char *next = at + strcspn(at, "\n") + 1;
+        if (strncmp(at, line, len) == 0)
+            memmove(at, next, strlen(next) + 1);
+        else
+            at = next;
+    }
+}
+
 /* config upstreams: up1 up2/tls · config category NAME {YAML} · config groups: none · config act …
  * · config KEY: VALUE */
 void school_config(char *text)
@@ -246,6 +260,7 @@ void school_config(char *text)
     } else if (strcmp(text, "groups: none") == 0) {
         *school.groups = '\0'; /* the lines that follow tell them anew */
     } else {
+        key_forget(text);
         text_append(school.more, TEXT_MAX, text, "\n");
     }
 }
