@@ -105,6 +105,35 @@ void dns_write_opt(struct dns_writer *writer, const struct dns_question *questio
     count_record(writer, 3);
 }
 
+void dns_write_bad_key(struct dns_writer *writer, const uint8_t *message, size_t len,
+                       size_t tsig_at)
+{
+    enum { BADKEY = 17, SIGNED_AT = 8 }; /* octets of time and fudge */
+    struct bl_name name;
+    int end = dns_name_expand(message, len, tsig_at, &name);
+    const uint8_t *data;
+    size_t algorithm_len;
+
+    if (end < 0) {
+        writer->failed = true;
+        return;
+    }
+    data = message + end + 10;
+    algorithm_len = bl_name_length(data);
+    dns_write_bytes(writer, name.wire, name.len);
+    dns_write_16(writer, DNS_TSIG);
+    dns_write_16(writer, DNS_CLASS_ANY);
+    dns_write_32(writer, 0);
+    dns_write_16(writer, (unsigned)algorithm_len + SIGNED_AT + 8);
+    dns_write_bytes(writer, data, algorithm_len + SIGNED_AT);
+    /* RFC 8945 section 5.3.2: no MAC. */
+    dns_write_16(writer, 0);
+    dns_write_bytes(writer, message, 2); /* the id */
+    dns_write_16(writer, BADKEY);
+    dns_write_16(writer, 0);
+    count_record(writer, 3);
+}
+
 size_t dns_option_ede(uint8_t *options, size_t room, enum dns_ede code, const char *text)
 {
     size_t text_len = strlen(text);

@@ -54,7 +54,7 @@ enum dns_type {
     DNS_ANY = 255,
 };
 
-enum { DNS_CLASS_IN = 1 };
+enum { DNS_CLASS_IN = 1, DNS_CLASS_ANY = 255 };
 
 enum dns_rcode {
     DNS_NOERROR = 0,
@@ -63,6 +63,7 @@ enum dns_rcode {
     DNS_NXDOMAIN = 3,
     DNS_NOTIMP = 4,
     DNS_REFUSED = 5,
+    DNS_NOTAUTH = 9,
     DNS_BADVERS = 16,
     DNS_BADCOOKIE = 23,
 };
@@ -116,6 +117,7 @@ struct dns_question {
     uint8_t wants_keepalive;
     uint8_t wants_ede;          /* sent one: can read the structured form */
     uint16_t udp_size;          /* what the client takes; 512 without EDNS, never below 512 */
+    uint16_t tsig_at;           /* where the record stands that signs it; 0: none does */
     uint8_t asked[BL_NAME_MAX]; /* as it was asked: an answer repeats it octet for octet */
     uint8_t name[BL_NAME_MAX];  /* lower-cased */
     uint8_t cookie[40];
@@ -130,6 +132,7 @@ enum dns_question_verdict {
     DNS_QUESTION_FORMERR, /* id and flags of *out are set, the rest is not */
     DNS_QUESTION_NOTIMP,  /* an opcode we do not serve; likewise */
     DNS_QUESTION_BADVERS, /* an EDNS version above 0, RFC 6891 section 6.1.3; the question is set */
+    DNS_QUESTION_NOTAUTH, /* signed by a key (TSIG), of which we have none; likewise */
 };
 
 enum dns_question_verdict dns_question_parse(const uint8_t *message, size_t len,
@@ -196,6 +199,11 @@ void dns_write_soa(struct dns_writer *writer, uint32_t ttl);
 /* The OPT record of an answer: call last. `options` is finished option bytes (dns_option_ede). */
 void dns_write_opt(struct dns_writer *writer, const struct dns_question *question, unsigned rcode,
                    const uint8_t *options, size_t options_len);
+
+/* Behind all else, for a question that is signed: the TSIG record that says that its key is not
+ * known here. `message` is the question as it came, its record at `tsig_at`. */
+void dns_write_bad_key(struct dns_writer *writer, const uint8_t *message, size_t len,
+                       size_t tsig_at);
 
 /* An extended error option (RFC 8914 section 2) as bytes; returns their count. Text is cut to fit.
  */

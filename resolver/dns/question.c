@@ -116,8 +116,26 @@ static bool options_parse(const uint8_t *options, size_t len, struct dns_questio
     return true;
 }
 
-/* The additional section of a question: at most one OPT; anything else (TSIG, say) is stepped over.
- */
+/* RFC 8945 section 4.2: the algorithm, when, how long it holds, the MAC, the id, an error, other
+ * data; of class ANY. */
+static bool tsig_is_sound(const uint8_t *fixed, size_t data_len)
+{
+    const uint8_t *data = fixed + 10;
+    size_t at = plain_name_length(data, data_len), size;
+
+    if (dns_read_16(fixed + 2) != DNS_CLASS_ANY || at == 0 || data_len - at < 10)
+        return false;
+    size = dns_read_16(data + at + 8);
+    at += 10;
+    if (data_len - at < size || data_len - at - size < 6)
+        return false;
+    at += size;
+    return data_len - at - 6 == dns_read_16(data + at + 4);
+}
+
+/* The additional section of a question: at most one OPT, and at its end at most one TSIG (RFC 8945
+ * section 5.2). Anything else is stepped over, SIG(0) (RFC 2931) among it: whoever signs so is
+ * answered as if it had not. */
 static bool additional_parse(const uint8_t *message, size_t len, size_t at, unsigned count,
                              struct dns_question *question)
 {
@@ -142,6 +160,11 @@ static bool additional_parse(const uint8_t *message, size_t len, size_t at, unsi
             if (question->edns_version == 0 && !options_parse(fixed + 10, data_len, question))
                 return false;
         }
+        if (dns_read_16(fixed) == DNS_TSIG) {
+            if (count || !tsig_is_sound(fixed, data_len))
+                return false;
+            question->tsig_at = (uint16_t)at;
+        }
         at = (size_t)end + 10 + data_len;
     }
     return true;
@@ -161,6 +184,7 @@ enum dns_question_verdict dns_question_parse(const uint8_t *message, size_t len,
     question->cookie_len = question->device_len = 0;
     question->wants_keepalive = question->wants_ede = 0;
     question->udp_size = DNS_UDP_PLAIN;
+    question->tsig_at = 0;
     question->asked_len = 0;
     if (question->flags & DNS_QR)
         return DNS_QUESTION_SILENCE;
@@ -183,5 +207,7 @@ enum dns_question_verdict dns_question_parse(const uint8_t *message, size_t len,
         question->has_edns = 0;
         return DNS_QUESTION_FORMERR;
     }
-    return question->edns_version ? DNS_QUESTION_BADVERS : DNS_QUESTION_FINE;
+    if (question->edns_version)
+        return DNS_QUESTION_BADVERS;
+    return question->tsig_at ? DNS_QUESTION_NOTAUTH : DNS_QUESTION_FINE;
 }

@@ -109,6 +109,21 @@ enum query_next answer_error(struct pipeline *pipeline, struct query *query, uns
     return answer_end(pipeline, query, &writer, rcode, options, options_len);
 }
 
+enum query_next answer_unknown_key(struct pipeline *pipeline, struct query *query)
+{
+    enum query_next next = answer_error(pipeline, query, DNS_NOTAUTH, DNS_EDE_OTHER,
+                                        "This resolver shares no keys; please ask unsigned.");
+    struct dns_writer writer = {
+        .message = query->answer, .len = query->answer_len, .room = answer_limit(query)};
+
+    if (next != QUERY_ANSWER)
+        return next;
+    dns_write_bad_key(&writer, query->packet, query->packet_len, query->question.tsig_at);
+    if (!writer.failed)
+        query->answer_len = writer.len;
+    return next;
+}
+
 enum query_next answer_negative(struct pipeline *pipeline, struct query *query, unsigned rcode,
                                 uint32_t ttl_s)
 {

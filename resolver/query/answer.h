@@ -43,6 +43,12 @@ void answer_observed(struct pipeline *pipeline, struct query *query, struct ruli
 enum query_next answer_error(struct pipeline *pipeline, struct query *query, unsigned rcode,
                              int ede, const char *text);
 
+/* To a question that is signed: nobody shares a key with us. A resolver that answers from its cache
+ * and by its rules cannot pass it on unchanged (RFC 8945 section 5.5), and an unsigned answer would
+ * be of no use to whoever wants a signed one, so it is told what a server without the key tells
+ * (sections 5.2.1 and 5.3.2). */
+enum query_next answer_unknown_key(struct pipeline *pipeline, struct query *query);
+
 /* An empty answer of ours with an SOA: NXDOMAIN or NOERROR. */
 enum query_next answer_negative(struct pipeline *pipeline, struct query *query, unsigned rcode,
                                 uint32_t ttl_s);

@@ -27,6 +27,9 @@ static enum query_next answer_not_a_question(struct pipeline *pipeline, struct q
     case DNS_QUESTION_BADVERS:
         COUNT(pipeline->counters, not_implemented);
         return answer_error(pipeline, query, DNS_BADVERS, -1, NULL);
+    case DNS_QUESTION_NOTAUTH:
+        COUNT(pipeline->counters, not_implemented);
+        return answer_unknown_key(pipeline, query);
     default:
         COUNT(pipeline->counters, malformed);
         return QUERY_DROP;

@@ -5,7 +5,7 @@ import struct
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "NULL": 10, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28,
          "SRV": 33, "DNAME": 39, "OPT": 41, "SVCB": 64, "HTTPS": 65, "NXNAME": 128, "TKEY": 249, "TSIG": 250,
          "IXFR": 251, "AXFR": 252, "MAILB": 253, "ANY": 255}
-RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 16: "BADVERS",
+RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 9: "NOTAUTH", 16: "BADVERS",
           23: "BADCOOKIE"}
 
 

@@ -30,7 +30,7 @@ def with_record(name, rows, section, flags=0x0100):
     return struct.pack(">HHHHHH", 0x1234, flags, *counts) + dns.name_wire(name) + struct.pack(">HH", 1, 1) + rows
 
 
-SIGNED = ("TSIG", "SIG(0)")  # by keys that nobody here has: asked for as if they were not
+SIGNED = ("SIG(0)",)  # by a key that nobody here has: asked for as if it were not
 
 
 def odd_questions(name):
@@ -51,6 +51,22 @@ def odd_questions(name):
         "a client subnet of 64 bits": dns.query(name, options=dns.option(8, struct.pack(">HBB", 1, 64, 0) + b"\1" * 8)),
         "a record count of 65535": dns.query(name)[:10] + b"\xff\xff" + dns.query(name)[12:],
     }
+
+
+def test_signed_questions(place):
+    """RFC 8945 section 5.2.1: a key that is not known here is said to be that, whatever was asked, and nothing goes upstream."""
+    need("kdig")
+    up, resolver = opened(place)
+    for name in (LISTED, "signed.site.example"):
+        for more in ([], ["+tcp"], ["+noedns"]):
+            told = place.run("kdig", "@127.0.0.1", "-p", resolver.port, "-y", "hmac-sha256:school:c2Nob29sIHNlY3JldA==", *more, name).stdout
+            holds("BADKEY" in told and "ANSWER: 0" in told and "\tIN\tA\t" not in told, told)
+    rows = odd_questions(LISTED)["TSIG"]
+    same(dns.Message(dns.exchange_udp(rows, "127.0.0.1", place.port)).rcode, "NOTAUTH", "a key without a name")
+    twice = rows[:11] + b"\2" + rows[12:] + rows[12 + len(dns.name_wire(LISTED)) + 4:]
+    for what, wire in (("twice", twice), ("cut in its data", rows[:-1])):
+        same(dns.Message(dns.exchange_udp(wire, "127.0.0.1", place.port)).rcode, "FORMERR", what)
+    same(up.seen, [], "what went upstream")
 
 
 def test_odd_questions(place):
