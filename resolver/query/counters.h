@@ -34,7 +34,7 @@
     X(truncated, "answers that did not fit the datagram")                                          \
     X(limited, "questions beyond a network's rate: sent to TCP, or dropped")                       \
     X(dropped, "questions dropped")                                                                \
-    X(overload, "questions dropped for want of room")                                              \
+    X(overload, "questions dropped or given up for want of room")                                  \
     X(expectations, "odd things met and survived")
 
 struct counters {

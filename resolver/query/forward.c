@@ -167,6 +167,11 @@ enum query_next forward_truncated(struct pipeline *pipeline, struct exchange *ex
 {
     int64_t now_ms = pipeline->moment.mono_ms;
 
+    if (exchange->matched->transport != TRANSPORT_UDP) { /* where nothing needs to be cut off */
+        COUNT(pipeline->counters, replies_failed);
+        exchange_served(pipeline->exchanges, exchange, false, now_ms);
+        return forward_again(pipeline, exchange, true);
+    }
     exchange_truncated(pipeline->exchanges, exchange, now_ms);
     if (exchange_try_tcp(pipeline->exchanges, exchange, now_ms, &pipeline->random)) {
         count_sent(pipeline, exchange);

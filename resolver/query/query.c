@@ -180,7 +180,7 @@ enum query_next query_resume(struct pipeline *pipeline, struct exchange *exchang
         break;
     }
     COUNT(pipeline->counters, replies);
-    if (dns_read_16(bytes + 2) & DNS_TC && exchange->matched->transport == TRANSPORT_UDP)
+    if (dns_read_16(bytes + 2) & DNS_TC)
         return forward_truncated(pipeline, exchange);
     return forward_accept(pipeline, exchange, bytes, len);
 }

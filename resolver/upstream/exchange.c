@@ -266,7 +266,7 @@ const char *exchanges_lookup_trouble(const struct exchanges *exchanges)
     return NULL;
 }
 
-static void match_remove(struct exchanges *exchanges, struct exchange_try *try)
+void exchange_match_remove(struct exchanges *exchanges, struct exchange_try *try)
 {
     struct exchange_try **at;
 
@@ -306,7 +306,7 @@ bool exchange_lost(struct exchanges *exchanges, struct exchange_try *lost)
     const struct exchange *exchange = lost->exchange;
     bool was_listening = lost->channel != NULL;
 
-    match_remove(exchanges, lost);
+    exchange_match_remove(exchanges, lost);
     return was_listening && lost == &exchange->tries[exchange->try_count - 1];
 }
 
@@ -399,7 +399,7 @@ void exchange_served(struct exchanges *exchanges, struct exchange *exchange, boo
         else
             upstream_failed(upstream, now_ms);
     }
-    match_remove(exchanges, try);
+    exchange_match_remove(exchanges, try);
 }
 
 void exchange_missed(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms)
@@ -473,7 +473,7 @@ void exchange_close(struct exchanges *exchanges, struct exchange *exchange,
     if (*at)
         *at = exchange->key_next;
     for (unsigned i = 0; i < exchange->try_count; i++)
-        match_remove(exchanges, &exchange->tries[i]);
+        exchange_match_remove(exchanges, &exchange->tries[i]);
 }
 
 void exchange_end(struct exchanges *exchanges, struct exchange *exchange)

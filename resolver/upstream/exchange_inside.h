@@ -64,6 +64,9 @@ void exchange_age_remove(struct exchanges *exchanges, struct exchange *exchange)
 uint32_t exchanges_servers_for(const struct exchanges *exchanges, const uint8_t *name);
 bool exchanges_any_lives(const struct exchanges *exchanges, uint32_t servers);
 
+/* A try is listened to no longer. */
+void exchange_match_remove(struct exchanges *exchanges, struct exchange_try *try);
+
 /* The try that the bytes at hand answer, or the last one. */
 const struct exchange_try *exchange_newest_or_matched(const struct exchange *exchange);
 

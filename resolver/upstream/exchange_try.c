@@ -160,6 +160,8 @@ bool exchange_try_plain(struct exchanges *exchanges, struct exchange *exchange, 
     if (exchange->without_edns || exchange->try_count > EXCHANGE_TRIES ||
         !exchange_try_upstream(exchanges, try))
         return false;
+    if (exchange->matched) /* it has had its reply */
+        exchange_match_remove(exchanges, exchange->matched);
     exchange->without_edns = 1;
     start_try(exchanges, exchange, try->server, try->transport, exchanges->patience_limit_ms,
               now_ms, random);
