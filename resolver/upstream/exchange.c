@@ -438,6 +438,9 @@ struct exchange *exchange_overdue(struct exchanges *exchanges, int64_t now_ms)
         exchanges->wheel_tick = now_tick - WHEEL;
     for (; exchanges->wheel_tick < now_tick; exchanges->wheel_tick++) {
         struct exchange *exchange = exchanges->wheel[exchanges->wheel_tick % WHEEL];
+        /* After a stop of seconds what was asked since may share a place with what is overdue. */
+        while (exchange && exchange->deadline_ms / TICK_MS >= now_tick)
+            exchange = exchange->due_next;
         if (!exchange)
             continue;
         due_remove(exchanges, exchange);

@@ -199,6 +199,27 @@ static void test_tries_and_deadlines(void **state)
     assert_int_equal(exchange_next_deadline(lab->exchanges), INT64_MAX);
 }
 
+/* A worker that was stopped for seconds (a machine that was paused, say) has questions overdue and
+ * new ones, some of them in the same place of the wheel, a whole turn apart: these are not overdue,
+ * however often they are put off. It went round there for ever. */
+static void test_overdue_after_a_stop(void **state)
+{
+    struct lab *lab = *state;
+
+    for (int64_t stop_ms = 1000; stop_ms <= 20000; stop_ms += 250)
+        for (int64_t later_ms = 8; later_ms <= EXCHANGE_LIFE_MS; later_ms += 8) {
+            int64_t now_ms = 1000000 + stop_ms;
+            struct exchange *old = begin(lab, "\3old\4test", 1000000), *fresh;
+            fresh = begin(lab, "\5fresh\4test", now_ms);
+            exchange_set_deadline(lab->exchanges, fresh, now_ms + later_ms);
+            assert_ptr_equal(exchange_overdue(lab->exchanges, now_ms), old);
+            exchange_end(lab->exchanges, old);
+            assert_null(exchange_overdue(lab->exchanges, now_ms));
+            assert_ptr_equal(exchange_overdue(lab->exchanges, now_ms + later_ms + 16), fresh);
+            exchange_end(lab->exchanges, fresh);
+        }
+}
+
 static void test_joining(void **state)
 {
     struct lab *lab = *state;
@@ -378,6 +399,7 @@ int main(void)
         LAB_TEST(test_what_goes_out),
         LAB_TEST(test_case_is_mixed_over_udp_only),
         LAB_TEST(test_tries_and_deadlines),
+        LAB_TEST(test_overdue_after_a_stop),
         LAB_TEST(test_joining),
         LAB_TEST(test_a_full_house),
         LAB_TEST(test_zones_have_their_own_servers),
