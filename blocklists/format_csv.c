@@ -5,6 +5,7 @@
  * not understood.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "blocklists/reader.h"
@@ -129,6 +130,23 @@ static int field_take(struct reader *reader, struct slice field)
     return reader_name(reader, field, &rule);
 }
 
+/* With what there is instead: a heading is easily mistyped, and a file may have none. */
+static int column_missing(struct reader *reader, struct slice line, char separator)
+{
+    char columns[400] = "";
+    size_t len = 0;
+
+    while (line.len > 0 && len < sizeof columns) {
+        struct slice field = field_next(&line, separator);
+
+        len += (size_t)snprintf(columns + len, sizeof columns - len, "%s\"%.*s\"", len ? ", " : "",
+                                (int)(field.len < 60 ? field.len : 60), field.at);
+    }
+    return bl_error_set(reader->error, -EINVAL,
+                        "the table has no column \"%s\"; its first line has %s",
+                        reader->options->csv_column, columns);
+}
+
 static int csv_line(struct reader *reader, struct slice line)
 {
     struct csv_state *state = reader->state;
@@ -146,7 +164,7 @@ static int csv_line(struct reader *reader, struct slice line)
     if (!state->separator && heading_read(reader, state, line))
         return 0;
     if (state->column == 0 && wanted)
-        return bl_error_set(reader->error, -EINVAL, "the table has no column \"%s\"", wanted);
+        return column_missing(reader, line, state->separator);
     if (state->column == 0)
         state->column = column_find(line, state->separator, NULL, field_is_name);
     if (state->column == 0)

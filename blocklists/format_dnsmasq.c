@@ -29,8 +29,12 @@ static const char *target_action(struct slice key, struct slice target, enum bl_
 
 static int domain_take(struct reader *reader, struct slice domain, enum bl_action action)
 {
-    const struct rule rule = {.scope = BL_SUBTREE, .action = action};
+    struct rule rule = {.scope = BL_SUBTREE, .action = action};
 
+    if (slice_starts(domain, "*.")) { /* since 2.86, and for what is below only */
+        domain = (struct slice){domain.at + 2, domain.len - 2};
+        rule.scope = BL_BELOW;
+    }
     if (domain.len > 1 && domain.at[0] == '.')
         domain = (struct slice){domain.at + 1, domain.len - 1};
     if (slice_is(domain, "#"))

@@ -24,6 +24,8 @@ static int plain_name(struct reader *reader, struct slice text)
         return reader_unused(reader, web_address);
     if (memchr(text.at, '*', text.len))
         return reader_unused(reader, pattern);
+    if (slice_is_range(text))
+        return reader_unused(reader, "addresses in a list of names");
     return reader_name(reader, text, &rule);
 }
 

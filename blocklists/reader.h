@@ -75,6 +75,9 @@ bool slice_address(struct slice text, struct bl_prefix *out_prefix);
 /* The same with an optional "/length". */
 bool slice_prefix(struct slice text, struct bl_prefix *out_prefix);
 
+/* Whether it is two addresses, "192.0.2.4-192.0.2.9". */
+bool slice_is_range(struct slice text);
+
 /* Why a prefix cannot be meant, or is not for us; NULL when it is fine. */
 const char *prefix_malformed(const struct bl_prefix *prefix, bool forced);
 const char *prefix_unused(const struct bl_prefix *prefix, bool forced);

@@ -69,16 +69,26 @@ static bool is_record(struct slice line)
     return false;
 }
 
+/* An address, or what was meant for one: the reader of address lists says what is wrong with it. */
+static bool is_like_address(struct slice word)
+{
+    struct slice host = slice_until(&word, '/');
+    struct bl_prefix prefix;
+    struct bl_name name;
+
+    return slice_address(host, &prefix) || slice_is_range(host) ||
+           bl_name_parse(host.at, host.len, &name) == BL_NAME_IS_ADDRESS;
+}
+
 static enum kind line_kind(struct slice line)
 {
     static const char *const dnsmasq[] = {"address=/", "server=/", "local=/",
                                           "bogus-nxdomain=", NULL};
     static const char *const unbound[] = {"local-zone:", "local-data:", "server:", NULL};
     struct slice rest = line, word = slice_word(&rest);
-    struct bl_prefix prefix;
 
     rest = slice_trim(rest);
-    if (slice_prefix(word, &prefix))
+    if (is_like_address(word))
         return rest.len > 0 && !strchr("#;-", rest.at[0]) ? HOSTS : ADDRESSES;
     if (slice_is(word, "0") && rest.len > 0)
         return HOSTS;

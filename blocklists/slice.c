@@ -125,6 +125,19 @@ bool slice_address(struct slice text, struct bl_prefix *out_prefix)
     return true;
 }
 
+bool slice_is_range(struct slice text)
+{
+    struct slice first;
+    struct bl_prefix ignored;
+
+    /* Asked of each name of a list. */
+    if (text.len == 0 || !strchr("0123456789abcdefABCDEF:", text.at[0]) ||
+        !memchr(text.at, '-', text.len))
+        return false;
+    first = slice_until(&text, '-');
+    return slice_address(slice_trim(first), &ignored) && slice_address(slice_trim(text), &ignored);
+}
+
 bool prefix_is_nowhere(const struct bl_prefix *prefix)
 {
     static const uint8_t unspecified_or_loopback[15];

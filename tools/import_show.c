@@ -231,7 +231,10 @@ static void changes_print(const struct import *import, const struct import_sampl
     putchar('\n');
     if (changed == 0)
         puts("Nothing changes: all of this was there already.");
-    table_print(table, changed ? stdout : stderr);
+    if (changed)
+        table_print(table, stdout);
+    else
+        table_free(table);
     for (size_t i = 0; samples && i < import->change_count; i++) {
         const struct bl_diff_count *count = &import->changes[i];
         const struct category_samples *found = samples_find(samples, count->category);

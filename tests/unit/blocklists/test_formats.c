@@ -68,6 +68,7 @@ static const struct reading_row dnsmasq[] = {
     {TEXT("address=/#/0.0.0.0\n"), EVERY},
     {TEXT("address=//0.0.0.0\nlocal=//\n"), "~stands for names without a dot"},
     {TEXT("address=/*ad.test/\n"), PATTERN},
+    {TEXT("local=/*.a.test/\nlocal=/*.b.*/\n"), "*.a.test " PATTERN},
     {TEXT("bogus-nxdomain=198.51.100.7\nbogus-nxdomain=x\n"), "198.51.100.7/32 ?not an address"},
     {TEXT("address=/a.test\naddress=\naddress\n=\n"), "?no \"/\" ends the names " NO_RULE},
     {TEXT("address=/com/a..b/" A64 ".test/\n"), TLD},
@@ -218,6 +219,9 @@ static void test_recognised(void **state)
         {"a.test # one, two\nb.test\n", "domains"},
         {"192.0.2.1\n198.51.100.0/24 ; x\n", "addresses"},
         {"192.0.2.1\n192.0.2.2\na.test\n", "domains"},
+        {"192.0.2.1-192.0.2.9\n192.0.2.20 - 192.0.2.30\n", "addresses"},
+        {"192.0.2.1\n300.1.1.1\n192.0.2.1/33\n", "addresses"},
+        {"a.test\n192.0.2.1-192.0.2.9\n", "domains"},
         {"192.0.2.1 a.test\n", "hosts"},
         {"0 a.test\n", "hosts"},
     };
@@ -249,7 +253,10 @@ static void test_csv_column(void **state)
     assert_int_equal(reading_run(&reading, &options, TEXT("# x\n# id,bad host\n1,b.test\n")), 0);
     assert_string_equal(reading.out, "b.test");
     assert_int_equal(reading_run(&reading, &options, TEXT("host\na.test\n")), -22);
-    assert_string_equal(reading.error.text, "the table has no column \"bad host\"");
+    assert_string_equal(reading.error.text,
+                        "the table has no column \"bad host\"; its first line has \"host\"");
+    assert_int_equal(reading_run(&reading, &options, TEXT("id;\"a; b\"; host\n1;2;a.test\n")), -22);
+    assert_non_null(strstr(reading.error.text, "its first line has \"id\", \"a; b\", \"host\""));
 }
 
 /* The same list in another format: entries as sorted text. */
