@@ -64,6 +64,8 @@ static const char *file_fault(const char *name)
 {
     static const char *const list_suffixes[] = {"txt",  "list", "hosts",  "conf",  "csv",     "tsv",
                                                 "zone", "rpz",  "netset", "ipset", "domains", NULL};
+    static const char *const packed_suffixes[] = {"gz",  "tgz", "xz",  "txz", "zst", "bz2",
+                                                  "tbz", "zip", "tar", "7z",  "rar", NULL};
     static const struct {
         const char *name, *reason;
     } known[] = {
@@ -83,6 +85,8 @@ static const char *file_fault(const char *name)
     if (strcmp(name, "domains") == 0 || strcmp(name, "hosts") == 0 ||
         has_suffix(name, list_suffixes))
         return NULL;
+    if (has_suffix(name, packed_suffixes))
+        return "packed once more; please unpack the outer one and import what is in it";
     return "no list, as far as its name tells";
 }
 

@@ -298,12 +298,13 @@ static int part_read(void *user, const struct bl_part *list, const struct bl_inp
 static int source_check(const struct import *import, size_t first_part,
                         const struct import_source *source, struct bl_error *error)
 {
-    uint64_t taken = 0, malformed = 0;
+    uint64_t read = 0, taken = 0, malformed = 0;
     const struct bl_sample *sample = NULL;
 
     for (size_t i = first_part; i < import->part_count; i++) {
         const struct bl_read_report *report = &import->parts[i].report;
 
+        read += report->read;
         taken += report->taken;
         malformed += report->malformed;
         if (!sample && report->malformed_sample_count > 0)
@@ -318,7 +319,9 @@ static int source_check(const struct import *import, size_t first_part,
                             "%s has no usable line, and %llu malformed ones; line %llu, \"%s\": %s",
                             source->location, (unsigned long long)malformed,
                             (unsigned long long)sample->line, sample->text, sample->reason);
-    return bl_error_set(error, -ENODATA, "%s has no usable line", source->location);
+    return bl_error_set(error, -ENODATA,
+                        read ? "%s has no usable line" : "%s is empty, or has comments only",
+                        source->location);
 }
 
 int import_source(struct import *import, const struct import_source *source, struct bl_error *error)

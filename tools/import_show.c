@@ -311,7 +311,8 @@ static void strangers_print(const struct import *import)
 
 static void words_show(const struct import *import, const struct import_samples *samples)
 {
-    char names[32];
+    uint64_t count = bl_store_name_count(import->staged);
+    char names[48];
 
     parts_print(import);
     for (size_t i = 0; i < import->part_count; i++)
@@ -326,9 +327,9 @@ static void words_show(const struct import *import, const struct import_samples 
         effects_destroy(effects);
     }
     strangers_print(import);
-    number_text(bl_store_name_count(import->staged), names);
+    strcat(number_text(count, names), count == 1 ? " name" : " names");
     if (import->generation) {
-        printf("\nGeneration %llu is in force: %s names in %u categor%s.\n",
+        printf("\nGeneration %llu is in force: %s in %u categor%s.\n",
                (unsigned long long)import->generation, names,
                bl_store_category_count(import->staged),
                bl_store_category_count(import->staged) == 1 ? "y" : "ies");
@@ -336,7 +337,7 @@ static void words_show(const struct import *import, const struct import_samples 
             puts(
                 "`chalkgate lists diff` shows what changed, `chalkgate lists rollback` goes back.");
     } else if (import->options.preview) {
-        printf("\nA preview: nothing was changed. There would be %s names.%s\n", names,
+        printf("\nA preview: nothing was changed. There would be %s.%s\n", names,
                import->refused ? "" : "\nThe same command without --preview puts them in force.");
     }
 }

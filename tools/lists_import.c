@@ -100,6 +100,8 @@ static error_t import_parse(int key, char *value, struct argp_state *state)
         arguments->source.csv_column = value;
         return 0;
     case OPTION_SHA256:
+        if (strlen(value) != 64 || strspn(value, "0123456789abcdefABCDEF") != 64)
+            argp_error(state, "a SHA-256 sum has 64 hexadecimal digits, and \"%s\" has not", value);
         arguments->source.sha256 = value;
         return 0;
     case OPTION_HTTP:

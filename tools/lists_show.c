@@ -120,8 +120,9 @@ static void kept_print(struct command *command, const struct bl_store *store)
     int count = bl_lists_kept(command_state(command), kept, LISTS_KEPT_MAX, NULL);
     char text[32];
 
-    printf("Generation %llu is in force: %s names.", (unsigned long long)bl_store_generation(store),
-           number_text(bl_store_name_count(store), text));
+    printf(
+        "Generation %llu is in force: %s name%s.", (unsigned long long)bl_store_generation(store),
+        number_text(bl_store_name_count(store), text), bl_store_name_count(store) == 1 ? "" : "s");
     for (int i = 0, told = 0; i < count; i++)
         if (kept[i] != bl_store_generation(store))
             printf("%s %llu", told++ ? "," : " Also kept:", (unsigned long long)kept[i]);
@@ -210,8 +211,10 @@ static void words_show(struct command *command, const struct bl_store *store, in
     } else {
         const struct bl_category *item = bl_store_category(store, (unsigned)category);
 
-        printf("%s: %s names", item->name, number_text(item->names, text));
-        printf(", %s addresses\n", number_text(item->addresses, text));
+        printf("%s: %s name%s", item->name, number_text(item->names, text),
+               item->names == 1 ? "" : "s");
+        printf(", %s address%s\n", number_text(item->addresses, text),
+               item->addresses == 1 ? "" : "es");
         for (unsigned i = 0; i < bl_store_source_count(store); i++)
             if (bl_store_source(store, i)->category == category)
                 source_print(bl_store_source(store, i));

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import subprocess
+import zipfile
 
 import lab
 from lab import COMMAND, ROOT, holds, same, shared
@@ -63,8 +64,8 @@ def test_what_cannot_be_imported_changes_nothing(place):
     good = place.list_of("games", ["chess.example"])
     cases = [
         (["--category", "games", good, place.folder / "missing.txt"], 1, "missing.txt"),
-        (["--category", "games", place.write("empty.txt", "")], 1, "no usable line"),
-        (["--category", "games", place.write("comments.txt", "# nothing\n\n")], 1, "no usable line"),
+        (["--category", "games", place.write("empty.txt", "")], 1, "is empty"),
+        (["--category", "games", place.write("comments.txt", "# nothing\n\n")], 1, "comments only"),
         (["--category", "games", place.write("rubbish.txt", "a b\nc d\n!!\n")], 1, "rubbish.txt"),
         (["--category", "games", place.write("page.txt", "<!DOCTYPE html><html><body>404</body></html>\n")], 1, "page.txt"),
         (["--category", "gamse", good], 2, 'did you mean "games"?'),
@@ -74,6 +75,7 @@ def test_what_cannot_be_imported_changes_nothing(place):
         ([], 2, "please name"),
         (["--category", "games", good, good], 1, "given twice"),
         (["--category", "games", "--sha256", "0" * 64, good], 1, "SHA-256"),
+        (["--category", "games", "--sha256", "abc", good], 2, "64 hexadecimal digits"),
     ]
     for arguments, code, words in cases:
         done = place.command("lists", "import", *arguments, expect=code)
@@ -102,6 +104,12 @@ def test_standard_input_and_archives(place):
     (place.folder / "list.gz").write_bytes(gzip.compress(b"zipped.example\n"))
     place.command("lists", "import", "--category", "ads", place.folder / "list.gz")
     same(names_of(place, "ads"), ["one.example", "two.example", "zipped.example"], "and from an archive")
+    with zipfile.ZipFile(place.folder / "nested.zip", "w") as archive:
+        archive.writestr("list.txt", "outside.example\n")
+        archive.write(place.folder / "list.gz", "inner.tar.gz")
+    told = place.command("lists", "import", "--category", "games", place.folder / "nested.zip").stdout
+    holds("packed once more" in told and "inner.tar.gz" in told and "1 name in" not in told, told)
+    same(names_of(place, "games"), ["outside.example"], "what is not packed once more")
 
 
 def test_a_source_replaces_itself_only(place):
