@@ -192,7 +192,8 @@ static int scheme_check(struct transfer *transfer, const char *url)
                              "it leads from https to http, which anybody could alter");
     if (!transfer->options->insecure)
         return transfer_fail(transfer, -EPROTO,
-                             "by http anybody on the way could alter the list; https is needed");
+                             "by http anybody on the way could alter the list; https is needed, or "
+                             "--insecure where you know the way");
     return 0;
 }
 
@@ -328,6 +329,12 @@ static int curl_fault(struct transfer *transfer, CURLcode result)
         return transfer_fail(transfer, status == 404 ? -ENOENT : -EIO, what);
     case CURLE_COULDNT_RESOLVE_HOST:
         return transfer_fail(transfer, -EHOSTUNREACH, "the server's address could not be found");
+    case CURLE_PEER_FAILED_VERIFICATION:
+        snprintf(what, sizeof what,
+                 "the server cannot be trusted (%.160s); --ca-file names a "
+                 "certificate that can",
+                 transfer->why[0] ? transfer->why : curl_easy_strerror(result));
+        return transfer_fail(transfer, -EIO, what);
     case CURLE_COULDNT_CONNECT:
         return transfer_fail(transfer, -ECONNREFUSED, "the server could not be reached");
     case CURLE_OPERATION_TIMEDOUT:

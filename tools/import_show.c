@@ -200,41 +200,13 @@ static void skipped_print(const struct import *import)
     }
 }
 
-static bool is_changed(const struct bl_diff_count *count)
-{
-    return count->added || count->removed || count->allows_added || count->allows_removed;
-}
-
 static void changes_print(const struct import *import, const struct import_samples *samples)
 {
-    struct table *table = table_create();
-    char text[32];
-    size_t changed = 0;
-
-    table_column(table, "Category", TABLE_LEFT);
-    table_column(table, "Before", TABLE_RIGHT);
-    table_column(table, "Added", TABLE_RIGHT);
-    table_column(table, "Removed", TABLE_RIGHT);
-    table_column(table, import->generation ? "After" : "Would be", TABLE_RIGHT);
-    for (size_t i = 0; i < import->change_count; i++) {
-        const struct bl_diff_count *count = &import->changes[i];
-
-        if (!is_changed(count))
-            continue;
-        changed++;
-        table_cell(table, "%s", count->category);
-        table_cell(table, "%s", number_text(count->before, text));
-        table_cell(table, "%s", number_text(count->added, text));
-        table_cell(table, "%s", number_text(count->removed, text));
-        table_cell(table, "%s", number_text(count->after, text));
-    }
     putchar('\n');
-    if (changed == 0)
+    if (!diff_counts_are_changed(import->changes, import->change_count))
         puts("Nothing changes: all of this was there already.");
-    if (changed)
-        table_print(table, stdout);
-    else
-        table_free(table);
+    diff_counts_print(import->changes, import->change_count,
+                      import->generation ? "After" : "Would be");
     for (size_t i = 0; samples && i < import->change_count; i++) {
         const struct bl_diff_count *count = &import->changes[i];
         const struct category_samples *found = samples_find(samples, count->category);
@@ -408,7 +380,7 @@ static void json_show(const struct import *import, const struct import_samples *
                               json_pack("{s:s, s:s}", "location", import->skipped[i].location,
                                         "reason", import->skipped[i].reason));
     for (size_t i = 0; i < import->change_count; i++)
-        if (is_changed(&import->changes[i]))
+        if (diff_counts_are_changed(&import->changes[i], 1))
             json_array_append_new(changes, change_json(&import->changes[i], samples));
     if (samples) {
         overlaps_find(import, overlaps);

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "tools/table.h"
+
 char *number_text(uint64_t number, char text[32])
 {
     char digits[32];
@@ -62,6 +64,46 @@ json_t *diff_count_json(const struct bl_diff_count *count)
                      "lost", (json_int_t)count->lost, "allows-added",
                      (json_int_t)count->allows_added, "allows-removed",
                      (json_int_t)count->allows_removed);
+}
+
+bool diff_counts_are_changed(const struct bl_diff_count *counts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (counts[i].added | counts[i].removed | counts[i].allows_added | counts[i].allows_removed)
+            return true;
+    return false;
+}
+
+void diff_counts_print(const struct bl_diff_count *counts, size_t count, const char *after)
+{
+    struct table *table = table_create();
+    char text[32];
+
+    table_column(table, "Category", TABLE_LEFT);
+    table_column(table, "Before", TABLE_RIGHT);
+    table_column(table, "Added", TABLE_RIGHT);
+    table_column(table, "Removed", TABLE_RIGHT);
+    table_column(table, after, TABLE_RIGHT);
+    for (size_t i = 0; i < count; i++) {
+        if (!diff_counts_are_changed(&counts[i], 1))
+            continue;
+        table_cell(table, "%s", counts[i].category);
+        table_cell(table, "%s", number_text(counts[i].before, text));
+        table_cell(table, "%s", number_text(counts[i].added, text));
+        table_cell(table, "%s", number_text(counts[i].removed, text));
+        table_cell(table, "%s", number_text(counts[i].after, text));
+    }
+    if (diff_counts_are_changed(counts, count))
+        table_print(table, stdout);
+    else
+        table_free(table);
+    for (size_t i = 0; i < count; i++) {
+        if (!(counts[i].allows_added | counts[i].allows_removed))
+            continue;
+        printf("%s: of names to allow, %s added", counts[i].category,
+               number_text(counts[i].allows_added, text));
+        printf(", %s removed\n", number_text(counts[i].allows_removed, text));
+    }
 }
 
 static const struct {

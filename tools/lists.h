@@ -47,4 +47,9 @@ char *entry_text(const struct bl_entry *entry, char *text, size_t size);
 void json_print(json_t *object);
 json_t *diff_count_json(const struct bl_diff_count *count);
 
+/* Whether any category changes; and a table of those that do, nothing where none does. `after`
+ * heads what they have in the newer lists. */
+bool diff_counts_are_changed(const struct bl_diff_count *counts, size_t count);
+void diff_counts_print(const struct bl_diff_count *counts, size_t count, const char *after);
+
 #endif

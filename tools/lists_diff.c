@@ -6,7 +6,6 @@
 #include "blocklists/lists.h"
 #include "tools/import_effect.h"
 #include "tools/lists.h"
-#include "tools/table.h"
 
 struct diff_arguments {
     uint64_t generations[2];
@@ -76,32 +75,11 @@ static int name_append(void *user, const struct bl_change *change)
 static void counts_print(const struct bl_store *older, const struct bl_store *newer,
                          const struct bl_diff_count *counts, size_t count)
 {
-    struct table *table = table_create();
-    unsigned changed = 0;
-    char text[32];
+    bool changed = diff_counts_are_changed(counts, count);
 
-    table_column(table, "Category", TABLE_LEFT);
-    table_column(table, "Before", TABLE_RIGHT);
-    table_column(table, "Added", TABLE_RIGHT);
-    table_column(table, "Removed", TABLE_RIGHT);
-    table_column(table, "After", TABLE_RIGHT);
-    for (size_t i = 0; i < count; i++) {
-        if (!(counts[i].added | counts[i].removed | counts[i].allows_added |
-              counts[i].allows_removed))
-            continue;
-        changed++;
-        table_cell(table, "%s", counts[i].category);
-        table_cell(table, "%s", number_text(counts[i].before, text));
-        table_cell(table, "%s", number_text(counts[i].added, text));
-        table_cell(table, "%s", number_text(counts[i].removed, text));
-        table_cell(table, "%s", number_text(counts[i].after, text));
-    }
     printf("From generation %" PRIu64 " to %" PRIu64 "%s\n%s", bl_store_generation(older),
            bl_store_generation(newer), changed ? "" : ": no name changes.", changed ? "\n" : "");
-    if (changed)
-        table_print(table, stdout);
-    else
-        table_free(table);
+    diff_counts_print(counts, count, "After");
 }
 
 /* How to have the other of the two, where one is in force. */

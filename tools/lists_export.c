@@ -63,7 +63,14 @@ struct export
     enum export_format format;
     int category;
     uint64_t written, left_out;
-    char last[BL_NAME_TEXT_MAX + 8]; /* several sources may have the same entry */
+    /* What sources say of one name or prefix, taken together: two CNAMEs at a name would make an
+     * RPZ zone that no server loads. */
+    bool is_begun;
+    struct bl_entry entry;
+    struct said {
+        int block[2],
+            allow[2]; /* the highest tier + 1 that says so: ordinary, important; 0: none */
+    } said[2];        /* of the name itself, and of those below it */
 };
 
 /* An address trigger of RPZ: length and octets or groups backwards (draft-vixie-dnsop-dns-rpz
@@ -111,27 +118,80 @@ static bool is_sayable(enum export_format format, const struct bl_entry *entry)
     }
 }
 
-static int entry_write(void *user, unsigned source, const struct bl_entry *entry)
+static void entry_print(struct export *export, enum bl_action action, unsigned scope)
 {
-    struct export *export = user;
+    struct bl_entry entry = export->entry;
     char text[BL_NAME_TEXT_MAX + 8];
 
-    if (bl_store_source(export->store, source)->category != export->category)
-        return 0;
-    entry_text(entry, text, sizeof text - 1);
-    strcat(text, entry->action == BL_ALLOW ? "+" : "");
-    if (strcmp(text, export->last) == 0)
-        return 0;
-    strcpy(export->last, text);
-    if (!is_sayable(export->format, entry)) {
+    entry.action = action;
+    entry.scope = (enum bl_scope)scope;
+    if (!is_sayable(export->format, &entry)) {
         export->left_out++;
-        return 0;
+        return;
     }
     export->written++;
     if (export->format == EXPORT_RPZ)
-        rpz_write(entry);
+        rpz_write(&entry);
     else
-        printf("%s%s\n", export->format == EXPORT_HOSTS ? "0.0.0.0 " : "", text);
+        printf("%s%s\n", export->format == EXPORT_HOSTS ? "0.0.0.0 " : "",
+               entry_text(&entry, text, sizeof text));
+}
+
+/* An entry to allow beats those to block of lower tiers, and of its own but for an important one
+ * that it is not itself. */
+static unsigned actions_of(const struct said *said)
+{
+    int allow = said->allow[0] > said->allow[1] ? said->allow[0] : said->allow[1];
+    bool stands = said->block[0] > allow || said->block[1] > allow ||
+                  (said->block[1] == allow && said->allow[1] < allow);
+
+    if (stands)
+        return 1u << BL_BLOCK;
+    return allow ? 1u << BL_ALLOW : 0;
+}
+
+static void name_print(struct export *export)
+{
+    unsigned itself = actions_of(&export->said[0]), below = actions_of(&export->said[1]);
+
+    for (unsigned action = BL_BLOCK; export->is_begun && action <= BL_ALLOW; action++) {
+        unsigned scope =
+            (itself >> action & 1 ? BL_EXACT : 0u) | (below >> action & 1 ? BL_BELOW : 0u);
+
+        if (scope)
+            entry_print(export, (enum bl_action)action, scope);
+    }
+    export->is_begun = false;
+    memset(export->said, 0, sizeof export->said);
+}
+
+static bool is_same(const struct bl_entry *a, const struct bl_entry *b)
+{
+    if (a->is_address || b->is_address)
+        return a->is_address && b->is_address &&
+               memcmp(&a->prefix, &b->prefix, sizeof a->prefix) == 0;
+    return bl_name_equal(a->name.wire, b->name.wire);
+}
+
+static int entry_write(void *user, unsigned source, const struct bl_entry *entry)
+{
+    struct export *export = user;
+    const struct bl_source *from = bl_store_source(export->store, source);
+    unsigned scope = entry->is_address ? BL_EXACT : entry->scope;
+
+    if (from->category != export->category)
+        return 0;
+    if (!export->is_begun || !is_same(&export->entry, entry))
+        name_print(export);
+    export->is_begun = true;
+    export->entry = *entry;
+    for (unsigned i = 0; i < 2; i++) {
+        struct said *said = &export->said[i];
+        int *tier = &(entry->action == BL_ALLOW ? said->allow : said->block)[entry->important != 0];
+
+        if ((scope >> i & 1) && *tier <= from->tier)
+            *tier = from->tier + 1;
+    }
     return ferror(stdout) ? -EIO : 0;
 }
 
@@ -178,6 +238,7 @@ enum exit_code lists_export_run(struct command *command, int argc, char **argv)
     }
     head_write(&export, arguments.category);
     rc = bl_store_walk(store, entry_write, &export, &error);
+    name_print(&export);
     bl_store_close(store);
     if (rc < 0 || fflush(stdout) != 0)
         return command_fail(EXIT_FAILED, "%s",

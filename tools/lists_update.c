@@ -345,7 +345,8 @@ static enum exit_code update_finish(struct update *update, struct import *import
                              (json_int_t)(import->base ? bl_store_generation(import->base) : 0),
                              "downloads", downloads_json(update, import->base)));
     else if (update->failed < update->count)
-        puts("The lists in force are up to date.");
+        puts(update->failed ? "In what could be read, nothing has changed."
+                            : "The lists in force are up to date.");
     return EXIT_DONE;
 }
 

@@ -294,6 +294,12 @@ def test_tiers_and_lists_that_allow(place):
     place.command("lists", "import", "--category", "games", "--allow", "--tier", "national", place.list_of("allowed", ["go.example"]))
     why(place, "chess.example", 3)
     why(place, "go.example", 0)
+    told = place.command("lists", "import", "--category", "games", "--allow", "--preview", place.list_of("more", ["more.example"])).stdout
+    holds("games: of names to allow, 1 added, 0 removed" in told, told)
+    # Of one name there is one rule in a zone: what stands.
+    lines = [line for line in place.command("lists", "export", "games", "--format", "rpz").stdout.splitlines() if ".example" in line and line[0] != ";"]
+    same(lines, ["chess.example CNAME .", "*.chess.example CNAME .", "go.example CNAME rpz-passthru.", "*.go.example CNAME rpz-passthru."], "a zone")
+    same(names_of(place, "games"), ["chess.example"], "domains that are blocked")
     sources = place.json("lists", "show", "games")["sources"]
     same(sorted((one["tier"], one["action"]) for one in sources), [("national", "allow"), ("school", "block")], "sources")
 

@@ -126,6 +126,7 @@ def test_every_failure_keeps_the_last_good_copy(place):
         holds(word in told, f"{behaviour}: no {word!r} in {told}")
         holds(server.url("gambling.txt") in told and "stays as it is" in told, f"{behaviour}: {told}")
         holds(denied(place, "bet.test"), f"{behaviour}: what was in force of the failing source is gone")
+        holds("are up to date" not in told, f"{behaviour}: {told}")
         holds(denied(place, f"play{number}.test"), f"{behaviour}: the other source was not refreshed")
     # A list of rubbish is none; when it is mended, it is fetched although the server calls it by the same tag.
     server.post("gambling.txt", "..\n<\n..\n")
