@@ -42,7 +42,8 @@ int bl_lists_open(const char *path, uint64_t generation, struct bl_store **out_s
 /* The generation that was in force before the current, and is kept: -ENOENT where there is none. */
 int bl_lists_before(const char *state, uint64_t *out_generation, struct bl_error *error);
 
-/* Puts an older generation back in force; 0 means bl_lists_before(). */
+/* Puts an older generation back in force; 0 means bl_lists_before(). -EBADMSG where it is damaged.
+ */
 int bl_lists_rollback(const char *state, uint64_t generation, uint64_t *out_generation,
                       struct bl_error *error);
 

@@ -558,6 +558,10 @@ static void a_missing_generation_guards_nothing_but_seals(void **state)
     adopt_many(10);
     adopt_many(90);
     adopt_many(100);
+    adopt_many(100);
+    damage(4);
+    assert_int_equal(bl_lists_rollback(folder, 3, &generation, &error), 0);
+    assert_int_equal(bl_lists_rollback(folder, 4, &generation, &error), -EBADMSG);
     snprintf(path, sizeof path, "%s/lists/00000003.mdb", folder);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(bl_lists_rollback_guarded(folder, 1, &guard, &generation, &error), -EPERM);
