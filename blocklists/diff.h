@@ -1,5 +1,5 @@
 /* What two generations say differently: for previews, `lists diff`, and the guard against
- * shrinking.
+ * shrinking (guard.h).
  *
  * The unit is a name (or prefix) in a category, blocked or allowed. Both trees are read side by
  * side, so this takes as long as reading them once, and no memory to speak of. One thread.
@@ -40,35 +40,5 @@ struct bl_diff_count {
 int bl_diff_count(const struct bl_store *older, const struct bl_store *newer,
                   int (*each)(void *user, const struct bl_change *change), void *user,
                   struct bl_diff_count **out_counts, size_t *out_count, struct bl_error *error);
-
-/* A guard against lists that lose names: an upstream that was emptied, or a hand that should not.
- */
-struct bl_guard {
-    const char **sealed; /* categories that may hardly shrink, whatever is asked for */
-    size_t sealed_count;
-    bool allow_shrink; /* the others may */
-    /* How many entries each of `sealed` had in the lists in force, where those cannot be read any
-     * more: then it is these that count. NULL: they can, or nobody knows. */
-    uint64_t *held;
-};
-
-enum { BL_SHRINK_PERCENT = 20, BL_SHRINK_SEALED_PERCENT = 1 };
-
-/* 0 when `newer` may follow `older`; -EPERM with a sentence that names the category and the
- * numbers. A category that is gone has lost all. A handful of names is always free to go from one
- * that is not sealed. */
-int bl_guard_judge(const struct bl_guard *guard, const struct bl_diff_count *counts, size_t count,
-                   struct bl_error *error);
-int bl_guard_check(const struct bl_guard *guard, const struct bl_store *older,
-                   const struct bl_store *newer, struct bl_error *error);
-
-/* Sets guard->held from a store that was open before its file was damaged: 0 or -ENOMEM. */
-int bl_guard_hold(struct bl_guard *guard, const struct bl_store *store);
-void bl_guard_fini(struct bl_guard *guard); /* frees both arrays */
-
-/* The sealed categories alone, by guard->held: each must be in `newer`, and may have lost `percent`
- * of what it held. 0 or -EPERM. */
-int bl_guard_check_held(const struct bl_guard *guard, const struct bl_store *newer,
-                        unsigned percent, struct bl_error *error);
 
 #endif

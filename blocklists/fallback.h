@@ -2,7 +2,7 @@
  *
  * A damaged store must not stop a school, and must not loosen what is sealed. So it is the newest
  * kept one before it that proves whole and holds what the sealed categories held, but for what the
- * guard lets go at a time (diff.h). Where a sealed list has grown by more than that since, the
+ * guard lets go at a time (guard.h). Where a sealed list has grown by more than that since, the
  * newest that lacks no more than BL_SHRINK_PERCENT of any: a list that was in force a short while
  * ago, and `lacks` says loudly what is missing. One with less is as good as none: then -EPERM, and
  * the caller goes on refusing.
@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#include "blocklists/diff.h"
+#include "blocklists/guard.h"
 
 struct bl_fallback {
     uint64_t generation;

@@ -47,7 +47,7 @@ int bl_lists_before(const char *state, uint64_t *out_generation, struct bl_error
 int bl_lists_rollback(const char *state, uint64_t generation, uint64_t *out_generation,
                       struct bl_error *error);
 
-/* The same, unless the guard objects (diff.h): then -EPERM, and nothing has changed. Its judgement
+/* The same, unless the guard objects (guard.h): then -EPERM, and nothing has changed. Its judgement
  * is of the very copy that would come into force. Where the generation in force cannot be read, to
  * replace it is the cure, and only sealed categories are guarded: by `guard->held`, or by the
  * newest generation kept. `guard` may be NULL. */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "blocklists/diff.h"
+#include "blocklists/guard.h"
 #include "blocklists/store.h"
 
 static struct bl_store *generation_open(const char *state, uint64_t generation)

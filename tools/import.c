@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "blocklists/guard.h"
 #include "blocklists/lists.h"
 #include "tools/act_here.h"
 #include "tools/ask.h"

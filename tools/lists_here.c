@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "blocklists/diff.h"
+#include "blocklists/guard.h"
 #include "blocklists/lists.h"
 #include "tools/act_here.h"
 #include "tools/lists_here.h"

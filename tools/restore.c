@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "blocklists/diff.h"
+#include "blocklists/guard.h"
 #include "blocklists/lists.h"
 #include "blocklists/store.h"
 #include "resolver/policy/seals.h"

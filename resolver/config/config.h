@@ -363,7 +363,7 @@ int config_difference(const struct config *before, const struct config *after,
 /* All keys with type, range, default and meaning, as a Markdown list for the manual. 0 or -EIO. */
 int config_keys_print(FILE *out);
 
-/* The guard of this configuration over its lists (blocklists/diff.h): sealed categories may hardly
+/* The guard of this configuration over its lists (blocklists/guard.h): sealed categories may hardly
  * shrink, the others only where `allow_shrink`. Its names are borrowed from the configuration;
  * free() `sealed`. 0 or -ENOMEM. */
 struct bl_guard;

@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "blocklists/diff.h"
+#include "blocklists/guard.h"
 #include "resolver/config/config.h"
 
 int config_guard(const struct config *config, bool allow_shrink, struct bl_guard *out_guard)

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "blocklists/diff.h"
+#include "blocklists/guard.h"
 
 /* What `guard` has as held, of `generation`. 0, or a negative errno with a sentence and the file as
  * before. */

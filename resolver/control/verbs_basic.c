@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "blocklists/diff.h"
+#include "blocklists/guard.h"
 #include "blocklists/lists.h"
 #include "blocklists/name.h"
 #include "resolver/base/log.h"

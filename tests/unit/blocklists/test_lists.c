@@ -14,6 +14,7 @@
 
 #include "blocklists/diff.h"
 #include "blocklists/fallback.h"
+#include "blocklists/guard.h"
 #include "blocklists/lists.h"
 #include "tests/support/store_fixture.h"
 

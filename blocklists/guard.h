@@ -1,0 +1,43 @@
+/* What may not go from the lists: hardly anything of a sealed category, and no large part of
+ * another unless somebody says so. Any thread; a guard is its owner's.
+ */
+#ifndef BLOCKLISTS_GUARD_H
+#define BLOCKLISTS_GUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "blocklists/diff.h"
+
+/* A guard against lists that lose names: an upstream that was emptied, or a hand that should not.
+ */
+struct bl_guard {
+    const char **sealed; /* categories that may hardly shrink, whatever is asked for */
+    size_t sealed_count;
+    bool allow_shrink; /* the others may */
+    /* How many entries each of `sealed` had in the lists in force, where those cannot be read any
+     * more: then it is these that count. NULL: they can, or nobody knows. */
+    uint64_t *held;
+};
+
+enum { BL_SHRINK_PERCENT = 20, BL_SHRINK_SEALED_PERCENT = 1 };
+
+/* 0 when `newer` may follow `older`; -EPERM with a sentence that names the category and the
+ * numbers. A category that is gone has lost all. A handful of names is always free to go from one
+ * that is not sealed. */
+int bl_guard_judge(const struct bl_guard *guard, const struct bl_diff_count *counts, size_t count,
+                   struct bl_error *error);
+int bl_guard_check(const struct bl_guard *guard, const struct bl_store *older,
+                   const struct bl_store *newer, struct bl_error *error);
+
+/* Sets guard->held from a store that was open before its file was damaged: 0 or -ENOMEM. */
+int bl_guard_hold(struct bl_guard *guard, const struct bl_store *store);
+void bl_guard_fini(struct bl_guard *guard); /* frees both arrays */
+
+/* The sealed categories alone, by guard->held: each must be in `newer`, and may have lost `percent`
+ * of what it held. 0 or -EPERM. */
+int bl_guard_check_held(const struct bl_guard *guard, const struct bl_store *newer,
+                        unsigned percent, struct bl_error *error);
+
+#endif
