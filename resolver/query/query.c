@@ -196,7 +196,7 @@ enum query_next query_expire(struct pipeline *pipeline, struct exchange *exchang
 enum query_next query_fail(struct pipeline *pipeline, struct exchange *exchange)
 {
     exchange->unreachable = 1;
-    exchange_missed(pipeline->exchanges, exchange, pipeline->moment.mono_ms);
+    exchange_broke(pipeline->exchanges, exchange, pipeline->moment.mono_ms);
     return forward_again(pipeline, exchange, true);
 }
 

@@ -394,20 +394,42 @@ void exchange_served(struct exchanges *exchanges, struct exchange *exchange, boo
             upstream->plain_until_ms = now_ms + PLAIN_MS;
         if (well && upstream->failed_in_row)
             exchanges->recovered_ms = now_ms;
-        if (well)
+        if (well) {
             upstream_answered(upstream, now_ms - try->sent_ms);
-        else
+            upstream->heard_ms = now_ms;
+        } else {
             upstream_failed(upstream, now_ms);
+        }
     }
     exchange_match_remove(exchanges, try);
 }
 
+static struct upstream *newest_upstream(struct exchanges *exchanges,
+                                        const struct exchange *exchange)
+{
+    return exchange->try_count
+               ? exchange_try_upstream(exchanges, &exchange->tries[exchange->try_count - 1])
+               : NULL;
+}
+
 void exchange_missed(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms)
 {
-    struct upstream *upstream = NULL;
+    struct upstream *upstream = newest_upstream(exchanges, exchange);
+    int64_t sent_ms;
 
-    if (exchange->try_count)
-        upstream = exchange_try_upstream(exchanges, &exchange->tries[exchange->try_count - 1]);
+    if (!upstream)
+        return;
+    sent_ms = exchange->tries[exchange->try_count - 1].sent_ms;
+    if (upstream->heard_ms > sent_ms)
+        upstream_is_late(upstream, now_ms - sent_ms);
+    else
+        upstream_failed(upstream, now_ms);
+}
+
+void exchange_broke(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms)
+{
+    struct upstream *upstream = newest_upstream(exchanges, exchange);
+
     if (upstream)
         upstream_failed(upstream, now_ms);
 }

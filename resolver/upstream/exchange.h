@@ -215,8 +215,9 @@ enum exchange_fit exchange_check_cookie(struct exchanges *exchanges, struct exch
 void exchange_served(struct exchanges *exchanges, struct exchange *exchange, bool well,
                      int64_t now_ms);
 
-/* The current try ran out of patience, or its channel broke. */
+/* The current try ran out of patience; or it could not be sent, or its channel broke. */
 void exchange_missed(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms);
+void exchange_broke(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms);
 
 /* Whether any try is still listened to. */
 bool exchange_is_listening(const struct exchange *exchange);

@@ -140,12 +140,21 @@ struct upstream *exchange_try_upstream(struct exchanges *exchanges, const struct
                : NULL;
 }
 
+/* Whether the same server may be asked once more, in another way: one that says now this and now
+ * that has no claim to the try that is left for somebody else. */
+static bool may_ask_again(const struct exchange *exchange)
+{
+    bool others = (exchange->servers & ~exchange->tried) != 0;
+
+    return exchange->try_count <= (others ? EXCHANGE_TRIES - 2 : EXCHANGE_TRIES);
+}
+
 bool exchange_try_tcp(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms,
                       struct random_pool *random)
 {
     const struct exchange_try *try = exchange_newest_or_matched(exchange);
 
-    if (exchange->try_count > EXCHANGE_TRIES || !exchange_try_upstream(exchanges, try) ||
+    if (!may_ask_again(exchange) || !exchange_try_upstream(exchanges, try) ||
         exchange->tried_tcp & 1u << try->server)
         return false;
     start_try(exchanges, exchange, try->server, TRANSPORT_TCP, TCP_PATIENCE_MS, now_ms, random);
@@ -157,7 +166,7 @@ bool exchange_try_plain(struct exchanges *exchanges, struct exchange *exchange, 
 {
     const struct exchange_try *try = exchange_newest_or_matched(exchange);
 
-    if (exchange->without_edns || exchange->try_count > EXCHANGE_TRIES ||
+    if (exchange->without_edns || !may_ask_again(exchange) ||
         !exchange_try_upstream(exchanges, try))
         return false;
     if (exchange->matched) /* it has had its reply */

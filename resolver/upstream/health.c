@@ -80,6 +80,7 @@ void upstream_set_address(struct upstream *upstream, const struct address *addre
     upstream->unknown = address == NULL;
     upstream->latency_us = upstream->failed_in_row = 0;
     upstream->aside_until_ms = upstream->plain_until_ms = 0;
+    upstream->heard_ms = 0;
     upstream->cookie_len = upstream->sends_cookie = 0;
 }
 
@@ -139,13 +140,10 @@ void upstream_asked(struct upstream *upstream, int64_t now_ms)
         upstream->aside_until_ms = now_ms + PROBE_MS;
 }
 
-void upstream_answered(struct upstream *upstream, int64_t took_ms)
+static void latency_add(struct upstream *upstream, int64_t took_ms)
 {
     uint32_t took_us = (uint32_t)(took_ms < 1 ? 500 : took_ms > 10000 ? 10000000 : took_ms * 1000);
 
-    upstream->answered++;
-    upstream->failed_in_row = 0;
-    upstream->aside_until_ms = 0;
     /* RFC 6298's smoothing, an eighth of the new value; but half of a better one, since a server
      * that was slow once is asked seldom, and would be thought slow for long. */
     if (!upstream->latency_us)
@@ -154,6 +152,20 @@ void upstream_answered(struct upstream *upstream, int64_t took_ms)
         upstream->latency_us = (upstream->latency_us + took_us) / 2;
     else
         upstream->latency_us = (upstream->latency_us * 7 + took_us) / 8;
+}
+
+void upstream_answered(struct upstream *upstream, int64_t took_ms)
+{
+    upstream->answered++;
+    upstream->failed_in_row = 0;
+    upstream->aside_until_ms = 0;
+    latency_add(upstream, took_ms);
+}
+
+void upstream_is_late(struct upstream *upstream, int64_t took_ms)
+{
+    upstream->failed++;
+    latency_add(upstream, took_ms);
 }
 
 void upstream_failed(struct upstream *upstream, int64_t now_ms)

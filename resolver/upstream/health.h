@@ -1,8 +1,9 @@
 /* How each upstream is doing, and which one to ask next.
  *
  * The fastest of those that answer is asked; one question in 32 goes to another one, so that a
- * server that became faster is found. Three tries in a row without an answer put a server aside for
- * a second, then two, four, up to ten; after that one client's question tries it again, and is not
+ * server that became faster is found. Three tries in a row without an answer, while it answers
+ * nothing else either (anybody can own names that nobody answers for), put a server aside for a
+ * second, then two, four, up to ten; after that one client's question tries it again, and is not
  * kept waiting for it. When all are aside the one that has waited longest is asked all the same: we
  * never stop trying, so recovery needs no signal.
  *
@@ -33,6 +34,7 @@ struct upstream {
     uint32_t latency_us;             /* smoothed; 0: not known yet */
     uint32_t failed_in_row;
     int64_t aside_until_ms; /* monotonic; 0: in use */
+    int64_t heard_ms;       /* when it last answered well */
     int64_t plain_until_ms; /* asked without EDNS until then: it answers nothing else */
     /* RFC 7873 section 5.1: our half, chosen by chance for this server, and the one it gave us. */
     uint8_t cookie[COOKIE_MAX];
@@ -72,6 +74,11 @@ bool upstream_is_dead(const struct upstream *upstream);
 void upstream_asked(struct upstream *upstream, int64_t now_ms);
 
 void upstream_answered(struct upstream *upstream, int64_t took_ms);
+
+/* A question that was sent `took_ms` ago has no answer yet, and others have been answered since: it
+ * is alive, and perhaps nobody knows that one name. It counts as slow. */
+void upstream_is_late(struct upstream *upstream, int64_t took_ms);
+
 void upstream_failed(struct upstream *upstream, int64_t now_ms);
 
 /* How long to wait for an answer before another server is asked as well: four times the usual,

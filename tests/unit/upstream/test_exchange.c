@@ -333,6 +333,36 @@ static void test_failures_end_with_the_outage(void **state)
     assert_true(exchange_failed_lately(lab->exchanges, &same, 10399));
 }
 
+/* Names that nobody answers for, as anybody can own them, do not make a server dead that answers
+ * others; one that answers nothing is dead after three. */
+static void test_silence_about_one_name(void **state)
+{
+    struct lab *lab = *state;
+    const struct upstream *servers;
+    struct exchange *exchange;
+
+    lab->config.upstream_count = 1;
+    assert_int_equal(exchanges_set_upstreams(lab->exchanges, &lab->config), 0);
+    servers = exchanges_upstreams(lab->exchanges)->items;
+    for (int i = 0; i < 10; i++) {
+        int64_t now_ms = 1000 + 1000 * i;
+        exchange = begin(lab, "\6silent\4test", now_ms);
+        answer_other(lab, now_ms + 100, true);
+        exchange_missed(lab->exchanges, exchange, now_ms + 400);
+        exchange_end(lab->exchanges, exchange);
+    }
+    assert_false(upstream_is_dead(&servers[0]));
+    assert_int_equal(servers[0].failed, 10);
+    assert_true(servers[0].latency_us > 1000); /* and it seems slower than it is */
+    for (int i = 0; i < 3; i++) {
+        assert_false(upstream_is_dead(&servers[0]));
+        exchange = begin(lab, "\6silent\4test", 20000 + 1000 * i);
+        exchange_missed(lab->exchanges, exchange, 20400 + 1000 * i);
+        exchange_end(lab->exchanges, exchange);
+    }
+    assert_true(upstream_is_dead(&servers[0]));
+}
+
 static void test_servers_are_chosen_by_how_they_do(void **state)
 {
     struct lab *lab = *state;
@@ -405,6 +435,7 @@ int main(void)
         LAB_TEST(test_zones_have_their_own_servers),
         LAB_TEST(test_failures_are_remembered),
         LAB_TEST(test_failures_end_with_the_outage),
+        LAB_TEST(test_silence_about_one_name),
         LAB_TEST(test_servers_are_chosen_by_how_they_do),
         LAB_TEST(test_one_question_tries_a_dead_server),
     };
