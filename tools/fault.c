@@ -1,17 +1,20 @@
 /* `chalkgate fault`: what the filter got wrong, reported and followed up. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "resolver/policy/incidents.h"
 #include "tools/incident.h"
+#include "tools/steps.h"
 #include "tools/table.h"
 
-enum step { REPORT, LIST, CLOSE };
-static const char *const steps[] = {"report", "list", "close", NULL};
+enum { REPORT, LIST, CLOSE };
+static const struct step steps[] = {{"report", "fault-report", act_fault_report, true},
+                                    {"list", "faults", act_faults, false},
+                                    {"close", "fault-close", act_fault_close, true},
+                                    {0}};
 
 struct fault_options {
-    enum step step;
+    unsigned step;
     const char *word; /* a name or a number */
     const char *reason, *outcome, *kind;
     bool all;
@@ -74,20 +77,9 @@ static json_t *request_make(const struct fault_options *options)
     const char *text = options->step == CLOSE ? options->outcome : options->reason;
     json_t *request = json_object();
 
-    if (options->step == CLOSE) {
-        char *end;
-        unsigned long id = options->word != NULL ? strtoul(options->word, &end, 10) : 0;
-        if (id == 0 || *end != '\0') {
-            command_fail(EXIT_USAGE, "which fault? `chalkgate fault list` shows their numbers");
-            json_decref(request);
-            return NULL;
-        }
-        json_object_set_new(request, "id", json_integer((json_int_t)id));
-    }
-    if ((text != NULL && json_object_set_new(request, "text", json_string(text)) < 0) ||
-        (options->step == REPORT && options->word != NULL &&
-         json_object_set_new(request, "name", json_string(options->word)) < 0)) {
-        command_fail(EXIT_USAGE, "the text is no UTF-8");
+    if ((options->step == CLOSE && !step_id_set(request, "fault", options->word)) ||
+        !step_text_set(request, "text", text) ||
+        (options->step == REPORT && !step_text_set(request, "name", options->word))) {
         json_decref(request);
         return NULL;
     }
@@ -156,36 +148,19 @@ static enum exit_code reply_show(struct command *command, const struct fault_opt
 
 static enum exit_code run(struct command *command, int argc, char **argv)
 {
-    static const struct {
-        const char *verb;
-        act_function *function;
-        bool writing;
-    } acts[] = {{"fault-report", act_fault_report, true},
-                {"faults", act_faults, false},
-                {"fault-close", act_fault_close, true}};
     struct fault_options options = {.step = REPORT};
+    int code = steps_parse(steps, &fault_argp, argc, argv, &options, &options.step);
     json_t *reply;
-    bool has_step = argc > 1 && argv[1][0] != '-';
-    int step = has_step ? incident_word("fault", argv[1], steps) : 0;
 
-    if (step < 0)
-        return EXIT_USAGE;
-    options.step = (enum step)step;
-    if (has_step)
-        argv[1] = argv[0];
-    int code = verb_parse(&fault_argp, argc - has_step, argv + has_step, &options);
     if (code != 0)
         return (enum exit_code)(code - 1);
-    if (!has_step)
-        return incident_word("fault", NULL, steps) < 0 ? EXIT_USAGE : EXIT_FAILED;
     command_zone(command);
     if (command_state(command) == NULL)
         return EXIT_USAGE;
     json_t *request = request_make(&options);
     if (request == NULL)
         return EXIT_USAGE;
-    enum exit_code exit =
-        act_ask(command, acts[step].verb, acts[step].function, acts[step].writing, request, &reply);
+    enum exit_code exit = step_ask(command, &steps[options.step], request, &reply);
     if (exit != EXIT_DONE)
         return exit;
     exit = reply_show(command, &options, reply);

@@ -3,18 +3,17 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "resolver/denials/describe.h"
 #include "resolver/policy/incidents.h"
+#include "tools/steps.h"
 
-enum step { OPEN, NOTE, CLOSE, LIST, SHOW, EXPORT };
-static const char *const steps[] = {"open", "note", "close", "list", "show", "export", NULL};
+enum { OPEN, NOTE, CLOSE, LIST, SHOW, EXPORT };
 
 struct incident_options {
-    enum step step;
+    unsigned step;
     const char *words[2]; /* behind the step: a number or a case, and a text */
     const char *reason, *outcome, *title, *code, *output;
     bool all, action;
@@ -121,6 +120,14 @@ static int note_here(struct act *act, const json_t *request, json_t *reply, stru
     return code;
 }
 
+static const struct step steps[] = {{"open", "incident-open", open_here, true},
+                                    {"note", "incident-note", note_here, true},
+                                    {"close", "incident-close", act_incident_close, true},
+                                    {"list", "incidents", act_incidents, false},
+                                    {"show", "incidents", act_incidents, false},
+                                    {"export", "incident-export", act_incident_export, true},
+                                    {0}};
+
 /* The request of a step, or NULL after saying what is missing. */
 static json_t *request_make(const struct incident_options *options, const char *state)
 {
@@ -130,19 +137,9 @@ static json_t *request_make(const struct incident_options *options, const char *
     const char *code = options->step == OPEN ? options->words[0] : options->code;
     json_t *request = json_object();
 
-    if (options->step != OPEN && options->step != LIST) {
-        char *end;
-        unsigned long id = options->words[0] != NULL ? strtoul(options->words[0], &end, 10) : 0;
-        if (id == 0 || *end != '\0') {
-            command_fail(EXIT_USAGE,
-                         "which incident? `chalkgate incident list` shows their numbers");
-            json_decref(request);
-            return NULL;
-        }
-        json_object_set_new(request, "id", json_integer((json_int_t)id));
-    }
-    if (text != NULL && json_object_set_new(request, "text", json_string(text)) < 0) {
-        command_fail(EXIT_USAGE, "the text is no UTF-8");
+    if ((options->step != OPEN && options->step != LIST &&
+         !step_id_set(request, "incident", options->words[0])) ||
+        !step_text_set(request, "text", text)) {
         json_decref(request);
         return NULL;
     }
@@ -212,41 +209,21 @@ static enum exit_code reply_show(struct command *command, const struct incident_
 
 static enum exit_code run(struct command *command, int argc, char **argv)
 {
-    static const struct {
-        const char *verb;
-        act_function *function;
-        bool writing;
-    } acts[] = {{"incident-open", open_here, true},
-                {"incident-note", note_here, true},
-                {"incident-close", act_incident_close, true},
-                {"incidents", act_incidents, false},
-                {"incidents", act_incidents, false},
-                {"incident-export", act_incident_export, true}};
     struct incident_options options = {.step = OPEN};
+    int code = steps_parse(steps, &incident_argp, argc, argv, &options, &options.step);
+    const char *state;
     json_t *reply;
-    /* The step stands where other verbs have their first argument. */
-    bool has_step = argc > 1 && argv[1][0] != '-';
-    int step = has_step ? incident_word("incident", argv[1], steps) : 0;
 
-    if (step < 0)
-        return EXIT_USAGE;
-    options.step = (enum step)step;
-    if (has_step)
-        argv[1] = argv[0];
-    int code = verb_parse(&incident_argp, argc - has_step, argv + has_step, &options);
     if (code != 0)
         return (enum exit_code)(code - 1);
-    if (!has_step)
-        return incident_word("incident", NULL, steps) < 0 ? EXIT_USAGE : EXIT_FAILED;
     command_zone(command);
-    const char *state = command_state(command);
+    state = command_state(command);
     if (state == NULL)
         return EXIT_USAGE;
     json_t *request = request_make(&options, state);
     if (request == NULL)
         return EXIT_USAGE;
-    enum exit_code exit =
-        act_ask(command, acts[step].verb, acts[step].function, acts[step].writing, request, &reply);
+    enum exit_code exit = step_ask(command, &steps[options.step], request, &reply);
     if (exit != EXIT_DONE)
         return exit;
     exit = reply_show(command, &options, reply);

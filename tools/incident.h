@@ -17,9 +17,6 @@ void extract_print(const json_t *reply, FILE *out);
 /* "2026-11-23 11:15" */
 char *incident_moment(const json_t *record, const char *key, char out[32]);
 
-/* A second word of a verb: "open", "list". Returns its number, or −1 with the usage told. */
-int incident_word(const char *verb, const char *word, const char *const *words);
-
 /* Prints `key` of the reply as JSON. */
 void incident_json(const json_t *reply, const char *key);
 

@@ -21,23 +21,6 @@ char *incident_moment(const json_t *record, const char *key, char out[32])
     return out;
 }
 
-int incident_word(const char *verb, const char *word, const char *const *words)
-{
-    char all[256] = "";
-
-    for (int i = 0; words[i] != NULL; i++) {
-        if (word != NULL && strcmp(word, words[i]) == 0)
-            return i;
-        strcat(all, i > 0 ? ", " : "");
-        strcat(all, words[i]);
-    }
-    if (word == NULL)
-        command_fail(EXIT_USAGE, "what shall be done? `chalkgate %s` has %s", verb, all);
-    else
-        command_fail(EXIT_USAGE, "%s: \"%s\" is not understood; there are %s", verb, word, all);
-    return -1;
-}
-
 void incident_json(const json_t *reply, const char *key)
 {
     json_dumpf(key != NULL ? json_object_get(reply, key) : reply, stdout,
