@@ -5,7 +5,6 @@ import re
 import signal
 import socket
 import struct
-import subprocess
 import threading
 import time
 
@@ -277,6 +276,9 @@ def test_tcp_client_that_reads_nothing(at):
         except (socket.timeout, ConnectionError):
             pass
         same(resolver.ask(LISTED, tcp=True).rcode, "NXDOMAIN", "others are served")
+        if lab.built_with("tsan"):  # which keeps books of its own on each octet that is touched
+            print("SKIP: ThreadSanitizer's own memory hides what a client that reads nothing takes")
+            return
         grown = memory_kib(resolver.process.pid) - before
         holds(grown < 20000, f"grown by {grown} kB")
 
@@ -636,7 +638,9 @@ def test_less_privilege(at):
     same(int(status["CapEff"], 16) | int(status["CapPrm"], 16) | int(status["CapAmb"], 16), 0, "capabilities")
     same(int(status["CapBnd"], 16), 0, "capabilities that a program could get")
     same(status["NoNewPrivs"], "1", "no new privileges")
-    if b"__asan_init" not in subprocess.run(["nm", "-D", lab.DAEMON], capture_output=True, check=False).stdout:
+    if lab.built_with("asan") or lab.built_with("tsan"):  # these need system calls of their own
+        print("SKIP: system calls are not filtered in builds with sanitizers")
+    else:
         same(status["Seccomp"], "2", "system calls are filtered")
     same(resolver.ask(LISTED).rcode, "NXDOMAIN", "it answers all the same")
     at.command("status")
