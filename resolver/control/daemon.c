@@ -160,9 +160,10 @@ static void restart_defer(const struct daemon *daemon, struct config *config,
     char otherwise[DAEMON_SETTLED_MAX];
 
     daemon_settled_otherwise(daemon, config, otherwise);
-    snprintf(wanted, BL_ERROR_MAX,
-             otherwise[0] ? "%s changed in %s: that takes effect with a restart" : "", otherwise,
-             daemon->config_path);
+    wanted[0] = '\0';
+    if (otherwise[0])
+        snprintf(wanted, BL_ERROR_MAX, "%s changed in %s: that takes effect with a restart",
+                 otherwise, daemon->config_path);
     config->state = daemon->state; /* until then, lists of another folder are not ours */
 }
 
