@@ -166,6 +166,8 @@ def exchange_udp(wire, server, port, timeout=6.0, source=None, expect=True):
         if source:
             sock.bind((source, 0))
         sock.connect((server, port))
+        if sock.getsockname()[:2] == sock.getpeername()[:2]:
+            return None  # nobody is there any more, and the kernel gave us that port: we would answer ourselves
         sock.settimeout(timeout if expect else min(timeout, 0.7))
         sock.send(wire)
         try:
