@@ -11,7 +11,8 @@
 #include <string.h>
 
 enum {
-    BL_FORMAT_VERSION = 1,
+    BL_FORMAT_VERSION = 2, /* what is written */
+    BL_FORMAT_OLDEST = 1,  /* read as well: an update of the program takes no lists away */
     BL_TRAILER_SIZE = 256, /* the last octets of the file, after LMDB's pages */
     BL_META_SIZE = 96,     /* the value "meta" */
     BL_FACT_SIZE = 12,     /* one fact in the value "facts" */

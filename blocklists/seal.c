@@ -46,12 +46,13 @@ int bl_seal_read(int fd, const char *name, struct bl_seal *out_seal, struct bl_e
         return no_digest(error);
     if (memcmp(own, bytes + BL_TRAILER_OWN, sizeof own) != 0)
         return damaged(error, name, "is damaged: its trailer does not match its own checksum");
-    if (bl_get32(bytes + BL_TRAILER_VERSION) != BL_FORMAT_VERSION)
+    out_seal->version = bl_get32(bytes + BL_TRAILER_VERSION);
+    if (out_seal->version < BL_FORMAT_OLDEST || out_seal->version > BL_FORMAT_VERSION)
         return bl_error_set(
             error, -EPROTO,
-            "%s was made by another version (format %u; this program reads format %d): "
+            "%s was made by another version (format %u; this program reads formats %d to %d): "
             "import the lists again",
-            name, bl_get32(bytes + BL_TRAILER_VERSION), BL_FORMAT_VERSION);
+            name, out_seal->version, BL_FORMAT_OLDEST, BL_FORMAT_VERSION);
     out_seal->page_size = bl_get32(bytes + BL_TRAILER_PAGE);
     out_seal->lmdb_len = bl_get64(bytes + BL_TRAILER_LMDB);
     out_seal->base = bl_get64(bytes + BL_TRAILER_BASE);
@@ -68,7 +69,7 @@ int bl_seal_write(int fd, const char *name, const struct bl_seal *seal, struct b
 {
     uint8_t bytes[BL_TRAILER_SIZE] = BL_TRAILER_MAGIC;
 
-    bl_put32(bytes + BL_TRAILER_VERSION, BL_FORMAT_VERSION);
+    bl_put32(bytes + BL_TRAILER_VERSION, seal->version);
     bl_put32(bytes + BL_TRAILER_PAGE, seal->page_size);
     bl_put64(bytes + BL_TRAILER_LMDB, seal->lmdb_len);
     bl_put64(bytes + BL_TRAILER_BASE, seal->base);

@@ -12,6 +12,7 @@
 #include "blocklists/error.h"
 
 struct bl_seal {
+    uint32_t version; /* the format's number */
     uint32_t page_size;
     uint64_t lmdb_len;   /* octets before the trailer */
     uint64_t base;       /* generation it was compiled on top of, or 0 */

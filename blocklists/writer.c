@@ -157,7 +157,8 @@ static int numbers_give(struct work *work)
 static int file_finish(struct work *work)
 {
     const struct bl_store *base = work->writer->options->base;
-    struct bl_seal seal = {.base = base ? bl_store_generation(base) : 0,
+    struct bl_seal seal = {.version = BL_FORMAT_VERSION,
+                           .base = base ? bl_store_generation(base) : 0,
                            .names = work->names,
                            .made = work->writer->options->now};
     MDB_envinfo info;

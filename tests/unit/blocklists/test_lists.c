@@ -95,6 +95,53 @@ static unsigned files_count(const char *prefix)
     return count;
 }
 
+static void link_make(const char *number)
+{
+    char path[128];
+
+    snprintf(path, sizeof path, "%s/lists/current", folder);
+    assert_int_equal(symlink(number, path), 0);
+}
+
+/* Generation 2 as a program wrote it before format 2, in force in the folder. */
+static void old_format_put(void)
+{
+    char command[512];
+
+    snprintf(command, sizeof command,
+             "mkdir -p %s/lists && cp " CHALKGATE_SOURCE_DIR
+             "/tests/data/store-format-1.mdb %s/lists/00000002.mdb",
+             folder, folder);
+    assert_int_equal(system(command), 0);
+    link_make("00000002.mdb");
+}
+
+/* A school that updates the program keeps its lists: read, built upon, and gone back to. */
+static void reads_lists_of_format_1(void **state)
+{
+    struct bl_error error = {""};
+    uint64_t generation = 0;
+    struct bl_store *store;
+
+    (void)state;
+    old_format_put();
+    store = store_in_force(&generation);
+    assert_int_equal(generation, 2);
+    assert_int_equal(bl_store_verify(store, &error), 0);
+    assert_int_equal(bl_store_name_count(store), 3);
+    bl_store_close(store);
+    assert_true(is_listed("www.casino.test"));
+    assert_false(is_listed("school.test"));
+    assert_int_equal(adopt("one.test", 3, &generation, &error), 0);
+    assert_int_equal(generation, 3);
+    assert_true(is_listed("one.test"));
+    assert_true(is_listed("www.casino.test"));
+    assert_int_equal(bl_lists_rollback(folder, 0, &generation, &error), 0);
+    assert_int_equal(generation, 2);
+    assert_false(is_listed("one.test"));
+    assert_true(is_listed("www.casino.test"));
+}
+
 static void adopts_and_goes_back(void **state)
 {
     struct bl_error error = {""};
@@ -582,6 +629,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         in_a_folder(adopts_and_goes_back),
+        in_a_folder(reads_lists_of_format_1),
         in_a_folder(refuses_what_was_built_on_something_else),
         in_a_folder(refuses_damage_and_what_is_no_store),
         in_a_folder(survives_a_kill_at_every_step),
