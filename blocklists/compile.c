@@ -9,6 +9,7 @@
 #include "blocklists/key.h"
 #include "blocklists/layout.h"
 #include "blocklists/runs.h"
+#include "blocklists/types.h"
 #include "blocklists/writer.h"
 
 enum { MEMORY_DEFAULT = 40 << 20 };
@@ -22,6 +23,7 @@ struct bl_compile {
     unsigned count, room, base_count;
     unsigned firsts[BL_CATEGORY_MAX]; /* the first source of each category met */
     unsigned category_count;
+    struct bl_conditions conditions; /* of the entries that are new; the writer adds the base's */
 };
 
 static void source_free(struct bl_source *source)
@@ -185,6 +187,15 @@ static int entry_take(void *user, const struct bl_entry *entry, struct bl_error 
                                        : bl_key_of_name(entry->name.wire, key);
     if (record.key_len == 0)
         return bl_error_set(error, -EINVAL, "line %u: a name that a list cannot hold", entry->line);
+    if (!entry->is_address) {
+        int condition = bl_conditions_add(&compile->conditions, &entry->types);
+
+        if (condition < 0)
+            return bl_error_set(error, condition,
+                                "line %u: more than %d different sets of types of question",
+                                entry->line, BL_CONDITIONS_MAX);
+        record.condition = (uint8_t)condition;
+    }
     return bl_runs_add(compile->runs, &record, error);
 }
 
@@ -270,6 +281,7 @@ int bl_compile_finish(struct bl_compile *compile, int *out_fd, struct bl_compile
         .dropped = compile->dropped,
         .source_count = compile->count,
         .base_count = compile->base_count,
+        .conditions = &compile->conditions,
     };
 
     return bl_writer_run(&writer, out_fd, out_result, error);

@@ -15,7 +15,8 @@
  * and not a signal.
  *
  * Failure modes: the disk (-ENOSPC, -EFBIG, -EIO); more different combinations of categories than a
- * store can number (-EOVERFLOW); memory. Each leaves nothing behind. One thread; needs /proc.
+ * store can number (-EOVERFLOW), or of types of question (-E2BIG); memory. Each leaves nothing
+ * behind. One thread; needs /proc.
  */
 #ifndef BLOCKLISTS_COMPILE_H
 #define BLOCKLISTS_COMPILE_H

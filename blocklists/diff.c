@@ -14,7 +14,8 @@ struct side {
     struct bl_cursor cursor;
     int has;          /* as bl_cursor_next() */
     uint16_t *common; /* its categories as numbers that both sides share */
-    uint32_t *says;   /* at the current key: common category × 2 + action, sorted, each once */
+    uint16_t conditions[BL_CONDITIONS_MAX + 1]; /* likewise; 0 is none */
+    uint32_t *says; /* at the current key: say_of(), sorted, each once */
     size_t say_count, say_room;
 };
 
@@ -22,15 +23,53 @@ struct diff {
     struct side older, newer;
     const char **names; /* of the common categories */
     unsigned name_count;
+    struct bl_types *conditions; /* the common ones, by number − 1 */
+    unsigned condition_count;
     struct bl_entry entry;
     int (*each)(void *user, const struct bl_change *change);
     void *user;
     struct bl_error *error;
 };
 
+/* A category and an action, and for which types: conditions of two stores have nine bits. */
+static uint32_t say_of(uint16_t category, unsigned action, unsigned condition)
+{
+    return ((uint32_t)category << 1 | action) << 9 | condition;
+}
+
+static uint16_t say_category(uint32_t say)
+{
+    return (uint16_t)(say >> 10);
+}
+
+static enum bl_action say_action(uint32_t say)
+{
+    return say >> 9 & 1 ? BL_ALLOW : BL_BLOCK;
+}
+
+static unsigned say_condition(uint32_t say)
+{
+    return say & 511;
+}
+
 static int no_memory(struct bl_error *error)
 {
     return bl_error_set(error, -ENOMEM, "not enough memory to compare generations");
+}
+
+static void side_conditions(struct diff *diff, struct side *side)
+{
+    const struct bl_types *types;
+
+    for (unsigned i = 1; (types = bl_store_condition(side->store, i)); i++) {
+        unsigned at = 0;
+
+        while (at < diff->condition_count && !bl_types_equal(&diff->conditions[at], types))
+            at++;
+        if (at == diff->condition_count)
+            diff->conditions[diff->condition_count++] = *types;
+        side->conditions[i] = (uint16_t)(at + 1);
+    }
 }
 
 static int side_open(struct diff *diff, struct side *side, const struct bl_store *store)
@@ -53,6 +92,7 @@ static int side_open(struct diff *diff, struct side *side, const struct bl_store
             diff->names[diff->name_count++] = name;
         side->common[i] = (uint16_t)at;
     }
+    side_conditions(diff, side);
     return bl_cursor_open(store, &side->cursor, diff->error);
 }
 
@@ -102,10 +142,11 @@ static int side_next(struct side *side, struct bl_error *error)
     while (bl_packed_next(&at, end, &entry)) {
         const struct bl_source *source = bl_store_source(side->store, entry.source);
 
-        if (!source)
+        if (!source || entry.condition > side->store->conditions.count)
             break;
-        if (say_add(side, side->common[source->category] * 2u +
-                              ((entry.flags & BL_ENTRY_ALLOW) != 0)) < 0)
+        if (say_add(side,
+                    say_of(side->common[source->category], (entry.flags & BL_ENTRY_ALLOW) != 0,
+                           side->conditions[entry.condition])) < 0)
             return no_memory(error);
     }
     if (at != end)
@@ -125,7 +166,8 @@ static int sides_order(const struct diff *diff)
     return order != 0 ? order : (a->mv_size > b->mv_size) - (a->mv_size < b->mv_size);
 }
 
-/* Whether the newer store says this of the name or prefix by what lies above it. */
+/* Whether the newer store says this of the name or prefix by what lies above it, for the same types
+ * or for all. */
 static bool is_covered(const struct diff *diff, uint32_t say)
 {
     const struct bl_store *store = diff->newer.store;
@@ -138,10 +180,13 @@ static bool is_covered(const struct diff *diff, uint32_t say)
         fact = bl_store_find_address(store, entry->prefix.address,
                                      entry->prefix.family == 4 ? 4 : 16, NULL);
     else
-        fact = bl_store_find(store, entry->name.wire, entry->name.len).fact;
+        fact = bl_store_find(store, entry->name.wire, entry->name.len, BL_ALL_TYPES).fact;
     rules = bl_store_fact(store, fact, &count);
     for (size_t i = 0; i < count; i++)
-        if (diff->newer.common[rules[i].category] * 2u + rules[i].action == say)
+        if (diff->newer.common[rules[i].category] == say_category(say) &&
+            rules[i].action == say_action(say) &&
+            (rules[i].condition == 0 ||
+             diff->newer.conditions[rules[i].condition] == say_condition(say)))
             return true;
     return false;
 }
@@ -149,11 +194,14 @@ static bool is_covered(const struct diff *diff, uint32_t say)
 static int change_tell(struct diff *diff, uint32_t say, bool added)
 {
     struct bl_change change = {.added = added,
-                               .category = diff->names[say / 2],
-                               .action = say % 2 ? BL_ALLOW : BL_BLOCK,
+                               .category = diff->names[say_category(say)],
+                               .action = say_action(say),
                                .still_covered = !added && is_covered(diff, say),
                                .entry = &diff->entry};
 
+    diff->entry.types.count = 0;
+    if (say_condition(say) > 0)
+        diff->entry.types = diff->conditions[say_condition(say) - 1];
     return diff->each(diff->user, &change);
 }
 
@@ -215,8 +263,12 @@ int bl_diff(const struct bl_store *older, const struct bl_store *newer,
     int rc;
 
     diff.names = calloc(2 * BL_CATEGORY_MAX, sizeof *diff.names);
-    if (!diff.names)
+    diff.conditions = calloc(2 * BL_CONDITIONS_MAX, sizeof *diff.conditions);
+    if (!diff.names || !diff.conditions) {
+        free(diff.names);
+        free(diff.conditions);
         return no_memory(error);
+    }
     rc = side_open(&diff, &diff.older, older);
     if (rc == 0)
         rc = side_open(&diff, &diff.newer, newer);
@@ -225,6 +277,7 @@ int bl_diff(const struct bl_store *older, const struct bl_store *newer,
     side_close(&diff.older);
     side_close(&diff.newer);
     free(diff.names);
+    free(diff.conditions);
     return rc;
 }
 

@@ -1,8 +1,9 @@
 /* What two generations say differently: for previews, `lists diff`, and the guard against
  * shrinking (guard.h).
  *
- * The unit is a name (or prefix) in a category, blocked or allowed. Both trees are read side by
- * side, so this takes as long as reading them once, and no memory to speak of. One thread.
+ * The unit is a name (or prefix) in a category, blocked or allowed, for the same types of question:
+ * a block that is now for some types only has gone, and another one has come. Both trees are read
+ * side by side, so this takes as long as reading them once, and no memory to speak of. One thread.
  */
 #ifndef BLOCKLISTS_DIFF_H
 #define BLOCKLISTS_DIFF_H
@@ -18,7 +19,7 @@ struct bl_change {
     /* Removed, but blocked (allowed) in the newer one all the same, by a parent in the same
      * category: a list that was tidied up has not shrunk. */
     bool still_covered;
-    const struct bl_entry *entry; /* its name or prefix; borrowed for the call */
+    const struct bl_entry *entry; /* its name or prefix, and types; borrowed for the call */
 };
 
 /* Calls `each` for all changes from `older` (NULL: nothing) to `newer`, in order; non-zero ends it

@@ -23,12 +23,22 @@ struct bl_prefix {
     uint8_t address[16]; /* network order, 4 or 16 octets used, host bits zero */
 };
 
+enum { BL_TYPES_MAX = 32 };
+
+/* Which types of question an entry is about; types.h. */
+struct bl_types {
+    uint8_t count;                /* 0: all types */
+    uint8_t except;               /* all types but those below */
+    uint16_t types[BL_TYPES_MAX]; /* ascending, each once */
+};
+
 struct bl_entry {
     enum bl_action action;
-    enum bl_scope scope; /* for names */
-    uint8_t important;   /* Adblock's $important: beats allow entries of the same tier */
-    uint8_t is_address;  /* `prefix` counts, not `name` */
-    uint32_t line;       /* in its source, from 1 */
+    enum bl_scope scope;   /* for names */
+    uint8_t important;     /* Adblock's $important: beats allow entries of the same tier */
+    uint8_t is_address;    /* `prefix` counts, not `name` */
+    uint32_t line;         /* in its source, from 1 */
+    struct bl_types types; /* for names */
     struct bl_name name;
     struct bl_prefix prefix;
 };

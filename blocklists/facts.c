@@ -1,37 +1,10 @@
-#include "blocklists/facts.h"
-
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "blocklists/facts_inside.h"
 #include "blocklists/layout.h"
-
-enum {
-    FACTS_MAX = UINT16_MAX + 1,
-    RULES_MAX = 4 << 20, /* of all facts together; real lists have a few hundred */
-    SLOTS = 4 * FACTS_MAX,
-    CACHE_SLOTS = 1 << 12,
-};
-
-struct fact {
-    uint32_t first; /* index of its rules */
-    uint16_t count;
-    bl_fact below;
-    uint8_t flags;
-};
-
-struct bl_facts {
-    struct fact *facts;
-    unsigned count;
-    struct bl_fact_rule *rules;
-    size_t rule_count, rule_room;
-    bl_fact *slots; /* facts by the hash of what they say; 0 is empty */
-    struct {
-        uint32_t say; /* names with one entry are most of all: their last answers */
-        bl_fact above, fact;
-    } cache[CACHE_SLOTS];
-};
 
 struct bl_facts *bl_facts_create(void)
 {
@@ -56,10 +29,11 @@ void bl_facts_destroy(struct bl_facts *facts)
     free(facts->facts);
     free(facts->rules);
     free(facts->slots);
+    free(facts->variants);
     free(facts);
 }
 
-static int rules_reserve(struct bl_facts *facts, size_t count, struct bl_error *error)
+int facts_rules_reserve(struct bl_facts *facts, size_t count, struct bl_error *error)
 {
     size_t room = facts->rule_room ? facts->rule_room : 1024;
     struct bl_fact_rule *rules;
@@ -88,8 +62,8 @@ static uint32_t rules_hash(const struct bl_fact_rule *rules, size_t count)
 
     for (size_t i = 0; i < count; i++) {
         hash = (hash ^ rules[i].category) * 16777619u;
-        hash = (hash ^ (uint32_t)(rules[i].depth << 8 | rules[i].tier << 4 | rules[i].action << 1 |
-                                  rules[i].important)) *
+        hash = (hash ^ (uint32_t)(rules[i].condition << 16 | rules[i].depth << 8 |
+                                  rules[i].tier << 4 | rules[i].action << 1 | rules[i].important)) *
                16777619u;
     }
     return hash ^ hash >> 15;
@@ -99,15 +73,14 @@ static bool rules_equal(const struct bl_fact_rule *a, const struct bl_fact_rule 
 {
     for (size_t i = 0; i < count; i++)
         if (a[i].category != b[i].category || a[i].depth != b[i].depth || a[i].tier != b[i].tier ||
-            a[i].action != b[i].action || a[i].important != b[i].important)
+            a[i].action != b[i].action || a[i].important != b[i].important ||
+            a[i].condition != b[i].condition)
             return false;
     return true;
 }
 
-/* The number of the fact whose rules are the `count` last ones added, which are taken back when
- * such a fact is there already. `below` NULL: the fact is its own. */
-static int fact_intern(struct bl_facts *facts, size_t count, const bl_fact *below, uint8_t flags,
-                       bl_fact *out_fact, struct bl_error *error)
+int facts_intern(struct bl_facts *facts, size_t count, const bl_fact *below, uint8_t flags,
+                 bl_fact *out_fact, struct bl_error *error)
 {
     const struct bl_fact_rule *rules = facts->rules + facts->rule_count - count;
     uint32_t hash = rules_hash(rules, count);
@@ -145,7 +118,8 @@ static int fact_intern(struct bl_facts *facts, size_t count, const bl_fact *belo
 static struct bl_fact_rule rule_of(uint32_t say)
 {
     return (struct bl_fact_rule){
-        .category = (uint16_t)(say >> 8),
+        .category = (uint16_t)(say >> 16),
+        .condition = (uint8_t)(say >> 8),
         .tier = say >> 4 & 3,
         .action = say >> 3 & 1,
         .important = say >> 2 & 1,
@@ -157,7 +131,7 @@ static int rules_add_above(struct bl_facts *facts, bl_fact above, unsigned depth
                            struct bl_error *error)
 {
     const struct fact *fact = &facts->facts[above];
-    int rc = rules_reserve(facts, fact->count, error);
+    int rc = facts_rules_reserve(facts, fact->count, error);
 
     if (rc < 0)
         return rc;
@@ -195,7 +169,7 @@ static int rules_stack(struct bl_facts *facts, bl_fact above, const uint32_t *sa
 {
     uint32_t last = UINT32_MAX;
     size_t own = 0;
-    int rc = rules_reserve(facts, count, error);
+    int rc = facts_rules_reserve(facts, count, error);
 
     if (rc < 0)
         return rc;
@@ -233,15 +207,15 @@ static int fact_close(struct bl_facts *facts, bl_fact above, const uint32_t *say
     if (rc < 0)
         return rc;
     if (for_below.adds)
-        rc = fact_intern(facts, for_below.count, NULL, BL_FACT_OWN_SELF | BL_FACT_OWN_BELOW, &below,
-                         error);
+        rc = facts_intern(facts, for_below.count, NULL, BL_FACT_OWN_SELF | BL_FACT_OWN_BELOW,
+                          &below, error);
     else
         facts->rule_count -= for_below.count;
     if (rc == 0)
         rc = rules_stack(facts, above, says, count, BL_EXACT, &for_self, error);
     if (rc < 0)
         return rc;
-    return fact_intern(
+    return facts_intern(
         facts, for_self.count, &below,
         (uint8_t)((for_self.own ? BL_FACT_OWN_SELF : 0) | (for_below.own ? BL_FACT_OWN_BELOW : 0)),
         out_fact, error);
@@ -286,8 +260,7 @@ size_t bl_facts_rule_count(const struct bl_facts *facts)
 
 size_t bl_facts_size(const struct bl_facts *facts)
 {
-    return BL_FACTS_HEAD + facts->count * (size_t)BL_FACT_SIZE +
-           facts->rule_count * sizeof *facts->rules;
+    return BL_FACTS_HEAD + facts->count * (size_t)BL_FACT_SIZE + facts->rule_count * BL_RULE_SIZE;
 }
 
 void bl_facts_write(const struct bl_facts *facts, uint8_t *out)
@@ -301,7 +274,7 @@ void bl_facts_write(const struct bl_facts *facts, uint8_t *out)
         bl_put16(out + 6, facts->facts[i].below);
         bl_put32(out + 8, facts->facts[i].flags);
     }
-    for (size_t i = 0; i < facts->rule_count; i++, out += sizeof *facts->rules) {
+    for (size_t i = 0; i < facts->rule_count; i++, out += BL_RULE_SIZE) {
         const struct bl_fact_rule *rule = &facts->rules[i];
 
         bl_put16(out, rule->category);
@@ -309,5 +282,6 @@ void bl_facts_write(const struct bl_facts *facts, uint8_t *out)
         out[3] = rule->tier;
         out[4] = rule->action;
         out[5] = rule->important;
+        out[6] = rule->condition;
     }
 }

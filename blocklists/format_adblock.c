@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "blocklists/reader.h"
+#include "blocklists/types.h"
 
 static const char pattern[] = "a pattern inside a name, which DNS lists cannot say";
 
@@ -15,6 +16,8 @@ struct adblock_rule {
     struct rule rule;
     struct slice name;
     struct slice denyallow; /* names parted by '|' that the rule leaves out; empty for none */
+    struct bl_types types;
+    const char *malformed; /* what is wrong with a modifier; NULL: nothing */
 };
 
 /* Cosmetic rules: "a.test##.ad", "a.test#@#.ad", "a.test#?#…", "a.test#$#…", "a.test#%#…",
@@ -36,7 +39,33 @@ static bool rewrite_is_block(struct slice value)
 
     if (slice_address(value, &address))
         return prefix_is_nowhere(&address);
-    return slice_starts(value, "NXDOMAIN") || slice_starts(value, "REFUSED");
+    return slice_starts(value, "NXDOMAIN") || slice_starts(value, "REFUSED") ||
+           slice_is(value, "NOERROR") || slice_is(value, "NOERROR;;");
+}
+
+/* "A|AAAA" or "~A|~CNAME". Where both are mixed, AdGuard takes the types that are named plainly and
+ * not left out as well. NULL, or what is wrong. */
+static const char *types_fault(struct slice names, struct bl_types *out_types)
+{
+    struct bl_types only = {0}, except = {.except = 1};
+    const char *end = names.at + names.len;
+
+    /* A separator at the end has an empty name behind it. */
+    do {
+        struct slice name = slice_until(&names, '|');
+        bool is_left_out = slice_starts(name, "~");
+        unsigned type = bl_type_number(name.at + is_left_out, name.len - is_left_out);
+
+        if (type == 0)
+            return "$dnstype takes types of question parted by \"|\": A, HTTPS, TYPE65";
+        if (!bl_types_add(is_left_out ? &except : &only, type))
+            return "$dnstype names more types than a rule can have here (32)";
+    } while (names.at < end || end[-1] == '|');
+    *out_types = only.count > 0 ? (struct bl_types){0} : except;
+    for (unsigned i = 0; i < only.count; i++)
+        if (bl_types_cover(&except, only.types[i]))
+            (void)bl_types_add(out_types, only.types[i]);
+    return out_types->count > 0 ? NULL : "$dnstype leaves out every type that it names";
 }
 
 /* One modifier: NULL when it is understood, or why the rule is not for us. */
@@ -61,8 +90,11 @@ static const char *modifier_fault(struct slice modifier, struct adblock_rule *ru
         return rule->rule.action == BL_BLOCK && rewrite_is_block(value)
                    ? NULL
                    : "gives a name an answer of its own";
-    if (slice_is(key, "dnstype"))
-        return "for some types of question only, which our lists cannot say";
+    if (slice_is(key, "dnstype")) {
+        if (!rule->malformed)
+            rule->malformed = types_fault(value, &rule->types);
+        return NULL;
+    }
     if (slice_is(key, "client") || slice_is(key, "ctag"))
         return "for some clients only; groups say that here";
     if (slice_is(key, "badfilter"))
@@ -135,10 +167,10 @@ static const char *rule_parse(struct slice line, enum bl_action action, struct a
 }
 
 /* The names that "$denyallow" leaves out, as far as they are below the rule's. */
-static int denyallow_take(struct reader *reader, struct slice names)
+static int denyallow_take(struct reader *reader, struct slice names, const struct bl_types *types)
 {
     const struct bl_name parent = reader->entry.name;
-    const struct rule allow = {.scope = BL_SUBTREE, .action = BL_ALLOW};
+    const struct rule allow = {.scope = BL_SUBTREE, .action = BL_ALLOW, .types = types};
     int rc = 0;
 
     while (rc == 0 && names.len > 0) {
@@ -174,9 +206,12 @@ static int adblock_line(struct reader *reader, struct slice line)
     fault = rule_parse(line, reader->options->action, &rule);
     if (fault)
         return reader_unused(reader, fault);
+    if (rule.malformed)
+        return reader_reject(reader, rule.malformed);
+    rule.rule.types = &rule.types;
     rc = reader_name(reader, rule.name, &rule.rule);
     if (rc == 0 && rule.denyallow.len > 0 && reader->report->taken > taken)
-        rc = denyallow_take(reader, rule.denyallow);
+        rc = denyallow_take(reader, rule.denyallow, &rule.types);
     return rc;
 }
 

@@ -17,6 +17,10 @@ enum {
     BL_META_SIZE = 96,     /* the value "meta" */
     BL_FACT_SIZE = 12,     /* one fact in the value "facts" */
     BL_FACTS_HEAD = 8,
+    BL_RULE_SIZE = 7,       /* one rule of a fact */
+    BL_RULE_SIZE_1 = 6,     /* in format 1 */
+    BL_VARIANT_SIZE = 6,    /* one row of "variants" */
+    BL_CONDITION_FIXED = 2, /* one condition in "conditions", its types not counted */
     BL_SOURCE_FIXED = 64,   /* one source in the value "sources", its strings not counted */
     BL_CATEGORY_FIXED = 16, /* the same in "categories" */
     BL_TABLE_PAD = 48, /* brings the buckets to a multiple of 64 behind LMDB's page header of 16 */
@@ -58,14 +62,23 @@ enum {
     BL_META_CATEGORIES = 48, /* u32 */
     BL_META_SOURCES = 52,    /* u32 */
     BL_META_ENTRIES = 56,    /* u64 */
+    BL_META_CONDITIONS = 64, /* u32 */
+    BL_META_VARIANTS = 68,   /* u32 */
 };
 
 /* Flags of a fact: whether the listed name's own entries say something of itself, and of those
- * below. */
-enum { BL_FACT_OWN_SELF = 1, BL_FACT_OWN_BELOW = 2 };
+ * below; whether it is another one for some types of question. */
+enum { BL_FACT_OWN_SELF = 1, BL_FACT_OWN_BELOW = 2, BL_FACT_BY_TYPE = 4, BL_FACT_FLAGS = 7 };
 
-/* First octet of an entry in a value of "entries". */
-enum { BL_ENTRY_SCOPE = 3, BL_ENTRY_ALLOW = 4, BL_ENTRY_IMPORTANT = 8, BL_ENTRY_FLAGS = 15 };
+/* First octet of an entry in a value of "entries". The last says that a condition follows; only the
+ * writer sets it. */
+enum {
+    BL_ENTRY_SCOPE = 3,
+    BL_ENTRY_ALLOW = 4,
+    BL_ENTRY_IMPORTANT = 8,
+    BL_ENTRY_FLAGS = 15,
+    BL_ENTRY_CONDITION = 16,
+};
 
 static inline uint16_t bl_get16(const void *at)
 {

@@ -217,6 +217,9 @@ int reader_name(struct reader *reader, struct slice text, const struct rule *rul
     entry->action = rule->action;
     entry->scope = rule->scope;
     entry->important = rule->important;
+    entry->types.count = 0;
+    if (rule->types)
+        entry->types = *rule->types;
     entry->is_address = 0;
     return reader_take(reader);
 }
@@ -234,6 +237,7 @@ int reader_address(struct reader *reader, const struct bl_prefix *prefix, enum b
     entry->action = action;
     entry->scope = BL_EXACT;
     entry->important = 0;
+    entry->types.count = 0;
     entry->is_address = 1;
     entry->prefix = *prefix;
     return reader_take(reader);

@@ -24,6 +24,7 @@ struct rule {
     enum bl_scope scope;
     enum bl_action action;
     bool important;
+    const struct bl_types *types; /* NULL: all */
 };
 
 struct reader {

@@ -55,6 +55,7 @@ static void record_read(const uint8_t *at, struct bl_record *out_record)
     out_record->flags = at[1];
     memcpy(&out_record->source, at + 2, sizeof out_record->source);
     memcpy(&out_record->line, at + 4, sizeof out_record->line);
+    out_record->condition = at[8];
     out_record->key = at + BL_SORT_HEAD;
 }
 
@@ -148,7 +149,8 @@ static bool is_repeat(struct bl_runs *runs, const struct bl_record *record,
                       const struct bl_record *before)
 {
     if (!before->key || record->key_len != before->key_len || record->source != before->source ||
-        record->flags != before->flags || memcmp(record->key, before->key, record->key_len) != 0)
+        record->flags != before->flags || record->condition != before->condition ||
+        memcmp(record->key, before->key, record->key_len) != 0)
         return false;
     runs->duplicates[record->source]++;
     return true;
@@ -213,6 +215,7 @@ int bl_runs_add(struct bl_runs *runs, const struct bl_record *record, struct bl_
     at[1] = record->flags;
     memcpy(at + 2, &record->source, sizeof record->source);
     memcpy(at + 4, &record->line, sizeof record->line);
+    at[8] = record->condition;
     memcpy(at + BL_SORT_HEAD, record->key, record->key_len);
     runs->items++;
     item = block_items(runs);

@@ -4,9 +4,9 @@
  *   bl_runs_create → bl_runs_add × n → bl_runs_finish → bl_runs_next × n → bl_runs_destroy
  *
  * Records come back in order of key, those of one key in the order in which they were added.
- * Records that say the same thing twice (key, source and flags) come back once; what was merged is
- * counted by source. When all fits into one block, nothing is written. The temporary file has no
- * name: a kill leaves nothing.
+ * Records that say the same thing twice (key, source, flags and condition) come back once; what was
+ * merged is counted by source. When all fits into one block, nothing is written. The temporary file
+ * has no name: a kill leaves nothing.
  *
  * One thread.
  */
@@ -26,6 +26,7 @@ struct bl_record {
     uint32_t line;
     uint16_t source;
     uint8_t flags;
+    uint8_t condition; /* types.h */
 };
 
 /* `folder` is where the temporary file goes, `memory` the octets of the block. 0 or -ENOMEM. */

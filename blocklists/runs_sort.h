@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* Octets of a record before its key; the first of them is the key's length. */
-enum { BL_SORT_HEAD = 8 };
+enum { BL_SORT_HEAD = 9 };
 
 struct bl_sort_item {
     uint64_t

@@ -120,7 +120,8 @@ static int value_get(const struct bl_store *store, const char *name, size_t min,
 static int facts_read(struct bl_store *store, struct bl_error *error)
 {
     const uint8_t *at;
-    size_t rules;
+    bool is_old = store->seal.version < 2;
+    size_t rules, rule_size = is_old ? BL_RULE_SIZE_1 : BL_RULE_SIZE;
     MDB_val value;
     int rc = value_get(store, "facts", BL_FACTS_HEAD + BL_FACT_SIZE, &value, error);
 
@@ -131,7 +132,7 @@ static int facts_read(struct bl_store *store, struct bl_error *error)
     rules = bl_get32(at + 4);
     if (store->fact_count == 0 || store->fact_count > UINT16_MAX + 1u ||
         value.mv_size !=
-            BL_FACTS_HEAD + store->fact_count * (size_t)BL_FACT_SIZE + rules * sizeof *store->rules)
+            BL_FACTS_HEAD + store->fact_count * (size_t)BL_FACT_SIZE + rules * rule_size)
         return damaged(error, store, "its facts are not as many as it says");
     store->facts = calloc(store->fact_count, sizeof *store->facts);
     store->fact_forms_own = calloc(store->fact_count, sizeof *store->fact_forms_own);
@@ -145,12 +146,15 @@ static int facts_read(struct bl_store *store, struct bl_error *error)
         if (bl_get16(at + 6) >= store->fact_count ||
             store->facts[i].first + (size_t)store->facts[i].count > rules)
             return damaged(error, store, "a fact leads outside");
-        store->fact_forms_own[i] = bl_get16(at + 6) | (bl_get32(at + 8) & 3) << 16;
+        store->fact_forms_own[i] =
+            bl_get16(at + 6) |
+            (bl_get32(at + 8) & (is_old ? BL_FACT_FLAGS & ~BL_FACT_BY_TYPE : BL_FACT_FLAGS)) << 16;
     }
-    for (size_t i = 0; i < rules; i++, at += sizeof *store->rules) {
-        store->rules[i] = (struct bl_fact_rule){bl_get16(at), at[2], at[3], at[4], at[5]};
+    for (size_t i = 0; i < rules; i++, at += rule_size) {
+        store->rules[i] =
+            (struct bl_fact_rule){bl_get16(at), at[2], at[3], at[4], at[5], is_old ? 0 : at[6]};
         if (store->rules[i].category >= store->category_count || at[3] > BL_TIER_NATIONAL ||
-            at[4] > BL_ALLOW || at[5] > 1)
+            at[4] > BL_ALLOW || at[5] > 1 || store->rules[i].condition > store->conditions.count)
             return damaged(error, store, "a rule leads outside");
     }
     store->fact_forms = store->fact_forms_own;
@@ -285,6 +289,22 @@ static int ranges_read(struct bl_store *store, struct bl_error *error)
     return rc;
 }
 
+/* What stores of format 1 do not have. */
+static int types_read(struct bl_store *store, const char *name, unsigned count,
+                      bl_types_reader *read, struct bl_error *error)
+{
+    const char *fault;
+    MDB_val value;
+    int rc = store->seal.version < 2 ? 0 : value_get(store, name, 0, &value, error);
+
+    if (rc < 0 || store->seal.version < 2)
+        return rc;
+    rc = read(store, value.mv_data, value.mv_size, count, &fault);
+    if (rc == -ENOMEM)
+        return bl_error_set(error, rc, "not enough memory to open %s", store->path);
+    return rc == 0 ? 0 : damaged(error, store, fault);
+}
+
 static int contents_read(struct bl_store *store, struct bl_error *error)
 {
     const uint8_t *meta;
@@ -310,7 +330,13 @@ static int contents_read(struct bl_store *store, struct bl_error *error)
     if (rc == 0)
         rc = sources_read(store, bl_get32(meta + BL_META_SOURCES), error);
     if (rc == 0)
+        rc = types_read(store, "conditions", bl_get32(meta + BL_META_CONDITIONS),
+                        bl_store_conditions_read, error);
+    if (rc == 0)
         rc = facts_read(store, error);
+    if (rc == 0)
+        rc = types_read(store, "variants", bl_get32(meta + BL_META_VARIANTS),
+                        bl_store_variants_read, error);
     if (rc == 0)
         rc = table_read(store, error);
     if (rc == 0)
@@ -368,6 +394,7 @@ void bl_store_close(struct bl_store *store)
     free(store->facts);
     free(store->fact_forms_own);
     free(store->rules);
+    free(store->variants);
     free(store->categories);
     free(store->category_bytes);
     free(store->sources);
@@ -404,7 +431,7 @@ static void suffixes_hash(const struct bl_store *store, const uint8_t *wire, con
 
 /* The fact of the longest suffix that is listed, and how many labels it has. */
 static bl_fact suffixes_find(const struct bl_store *store, unsigned labels, unsigned most,
-                             const uint64_t *hashes, unsigned *out_labels)
+                             const uint64_t *hashes, unsigned type, unsigned *out_labels)
 {
     for (unsigned n = most; n >= store->labels_min && n > 0; n--) {
         bl_fact fact = bl_table_find(store, hashes[n - 1]);
@@ -414,6 +441,10 @@ static bl_fact suffixes_find(const struct bl_store *store, unsigned labels, unsi
         if (fact == BL_FACT_NONE || fact >= store->fact_count)
             continue;
         form = store->fact_forms[fact];
+        if (form >> 16 & BL_FACT_BY_TYPE) {
+            fact = bl_store_variant(store, fact, type);
+            form = store->fact_forms[fact];
+        }
         *out_labels = n;
         if (n == labels && form >> 16 & BL_FACT_OWN_SELF)
             return fact;
@@ -423,7 +454,8 @@ static bl_fact suffixes_find(const struct bl_store *store, unsigned labels, unsi
     return BL_FACT_NONE;
 }
 
-struct bl_found bl_store_find(const struct bl_store *store, const uint8_t *wire, size_t len)
+struct bl_found bl_store_find(const struct bl_store *store, const uint8_t *wire, size_t len,
+                              unsigned type)
 {
     uint8_t starts[BL_LABELS_MAX + 1];
     uint64_t hashes[BL_LABELS_MAX + 1];
@@ -432,7 +464,7 @@ struct bl_found bl_store_find(const struct bl_store *store, const uint8_t *wire,
     bl_fact fact;
 
     suffixes_hash(store, wire, starts, labels, most, hashes);
-    fact = suffixes_find(store, labels, most, hashes, &listed);
+    fact = suffixes_find(store, labels, most, hashes, type, &listed);
     if (fact == BL_FACT_NONE)
         return (struct bl_found){BL_FACT_NONE, 0};
     return (struct bl_found){fact, starts[labels - listed]};
@@ -452,14 +484,14 @@ void bl_store_search(const struct bl_store *store, const uint8_t *wire, size_t l
 }
 
 struct bl_found bl_store_found(const struct bl_store *store, const uint8_t *wire, size_t len,
-                               const struct bl_search *search)
+                               unsigned type, const struct bl_search *search)
 {
     unsigned listed, at = 0;
     bl_fact fact;
 
     if (search->labels == UINT8_MAX)
-        return bl_store_find(store, wire, len);
-    fact = suffixes_find(store, search->labels, search->most, search->hashes, &listed);
+        return bl_store_find(store, wire, len, type);
+    fact = suffixes_find(store, search->labels, search->most, search->hashes, type, &listed);
     if (fact == BL_FACT_NONE)
         return (struct bl_found){BL_FACT_NONE, 0};
     for (unsigned n = search->labels; n > listed; n--)

@@ -10,6 +10,10 @@
  * no list". Verdicts are not the store's business: resolver/policy turns fact numbers into verdicts
  * once per snapshot.
  *
+ * Types. Entries may stand for some types of question only. What lists say of a name is then one
+ * fact for each of these types: a look-up is told the type, and gives the fact that the name would
+ * have if the entries for other types were not there.
+ *
  * Opening maps the file and checks its structure (format version, sizes, counts): milliseconds at
  * any size. bl_store_verify() reads all of it and compares the checksum; adoption does that before,
  * not at each start.
@@ -31,7 +35,11 @@
 #include "blocklists/error.h"
 
 typedef uint16_t bl_fact;
-enum { BL_FACT_NONE = 0, BL_CATEGORY_MAX = 1024 };
+enum {
+    BL_FACT_NONE = 0,
+    BL_CATEGORY_MAX = 1024,
+    BL_ALL_TYPES = 0x10000, /* in place of a type: what lists say for any type at all */
+};
 
 struct bl_store;
 
@@ -64,9 +72,11 @@ struct bl_found {
     uint8_t matched; /* offset in the wire name where the most specific listed name begins */
 };
 
-/* `wire` is a whole name of `len` octets, already lower-cased. No allocation, no lock, no system
- * call; touches one cache line a suffix, all prefetched before the first is read. */
-struct bl_found bl_store_find(const struct bl_store *store, const uint8_t *wire, size_t len);
+/* `wire` is a whole name of `len` octets, already lower-cased, `type` that of the question, or
+ * BL_ALL_TYPES. No allocation, no lock, no system call; touches one cache line a suffix, all
+ * prefetched before the first is read. */
+struct bl_found bl_store_find(const struct bl_store *store, const uint8_t *wire, size_t len,
+                              unsigned type);
 
 /* The same in two steps, for a batch of names: bl_store_search() of each has the memory fetched
  * that bl_store_found() then reads. The store and the name stay the same in between. */
@@ -81,7 +91,7 @@ struct bl_search {
 void bl_store_search(const struct bl_store *store, const uint8_t *wire, size_t len,
                      struct bl_search *out_search);
 struct bl_found bl_store_found(const struct bl_store *store, const uint8_t *wire, size_t len,
-                               const struct bl_search *search);
+                               unsigned type, const struct bl_search *search);
 
 /* The fact of an IPv4 (4 octets) or IPv6 (16) address: that of its longest listed prefix.
  * IPv4-mapped, NAT64 (64:ff9b::/96) and 6to4 forms count as the IPv4 address inside. `out_prefix`
@@ -98,6 +108,7 @@ struct bl_fact_rule {
     uint8_t tier;   /* enum bl_tier */
     uint8_t action; /* enum bl_action */
     uint8_t important;
+    uint8_t condition; /* bl_store_condition(): what BL_ALL_TYPES found; else 0, for it holds */
 };
 
 unsigned bl_store_fact_count(const struct bl_store *store); /* numbers run from 0 to count − 1 */
@@ -105,6 +116,15 @@ unsigned bl_store_fact_count(const struct bl_store *store); /* numbers run from 
 /* The rules of a fact, by depth (most specific first). Borrowed until the store is closed. */
 const struct bl_fact_rule *bl_store_fact(const struct bl_store *store, bl_fact fact,
                                          size_t *out_count);
+
+/* Whether any entry stands for some types of question only. */
+bool bl_store_has_conditions(const struct bl_store *store);
+
+/* Whether what lists say of a name with this fact differs by the type of question. */
+bool bl_store_fact_by_type(const struct bl_store *store, bl_fact fact);
+
+/* The types that a rule stands for; NULL for condition 0: all. */
+const struct bl_types *bl_store_condition(const struct bl_store *store, unsigned condition);
 
 /* Categories of this generation; numbers are the store's own and differ between generations. */
 unsigned bl_store_category_count(const struct bl_store *store);

@@ -11,6 +11,7 @@
 #include "blocklists/key.h"
 #include "blocklists/seal.h"
 #include "blocklists/store.h"
+#include "blocklists/types.h"
 
 struct bl_store {
     /* What a look-up touches, together. */
@@ -36,7 +37,14 @@ struct bl_store {
     struct fact_rules {
         uint32_t first;
         uint16_t count;
+        uint32_t variant_first; /* for facts by type: their rows of `variants` */
+        uint32_t variant_count;
     } * facts;
+    struct bl_variant {
+        uint16_t type; /* 0, in the first row of a fact: types that have no row */
+        bl_fact fact;
+    } * variants;
+    struct bl_conditions conditions;
     struct bl_category *categories;
     uint8_t *category_bytes; /* their names */
     unsigned category_count;
@@ -73,6 +81,15 @@ static inline bl_fact bl_table_find(const struct bl_store *store, uint64_t hash)
     return BL_FACT_NONE;
 }
 
+/* The values "conditions", read before facts, and "variants", read after them. -ENOMEM, or -EBADMSG
+ * and what is wrong with them. */
+typedef int bl_types_reader(struct bl_store *store, const uint8_t *at, size_t len, unsigned count,
+                            const char **out_fault);
+bl_types_reader bl_store_conditions_read, bl_store_variants_read;
+
+/* What a fact with BL_FACT_BY_TYPE is for one type. */
+bl_fact bl_store_variant(const struct bl_store *store, bl_fact fact, unsigned type);
+
 /* All keys and values of the entries tree, in order. */
 struct bl_cursor {
     const struct bl_store *store;
@@ -95,7 +112,7 @@ void bl_cursor_close(struct bl_cursor *cursor);
  * the end or where the value is damaged: then *at is not `end`. */
 struct bl_packed_entry {
     uint32_t source, line;
-    uint8_t flags;
+    uint8_t flags, condition;
 };
 
 bool bl_packed_next(const uint8_t **at, const uint8_t *end, struct bl_packed_entry *out_entry);

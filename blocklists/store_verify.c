@@ -85,7 +85,7 @@ static const char *entry_verify(const struct bl_store *store, const struct bl_cu
         return "an entry cannot be read";
     if (entry.is_address) {
         sums->prefixes++;
-        return NULL;
+        return bl_store_fact_by_type(store, fact) ? "a prefix asks for a type of question" : NULL;
     }
     sums->names++;
     return name_verify(store, key, len, fact, sums);

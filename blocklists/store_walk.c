@@ -101,7 +101,14 @@ bool bl_packed_next(const uint8_t **at, const uint8_t *end, struct bl_packed_ent
     line = source ? bl_get_varint(*at + 1 + source, end, &out_entry->line) : 0;
     if (line == 0)
         return false;
-    *at += 1 + source + line;
+    line += 1 + source;
+    out_entry->condition = 0;
+    if (out_entry->flags & BL_ENTRY_CONDITION) {
+        if (*at + line >= end)
+            return false;
+        out_entry->condition = (*at)[line++];
+    }
+    *at += line;
     return true;
 }
 
@@ -127,12 +134,15 @@ int bl_value_walk(const struct bl_store *store, const MDB_val *value, struct bl_
     while (bl_packed_next(&at, end, &packed)) {
         int rc;
 
-        if (packed.source >= store->source_count)
+        if (packed.source >= store->source_count || packed.condition > store->conditions.count)
             return -EBADMSG;
         entry->scope = packed.flags & BL_ENTRY_SCOPE;
         entry->action = packed.flags & BL_ENTRY_ALLOW ? BL_ALLOW : BL_BLOCK;
         entry->important = (packed.flags & BL_ENTRY_IMPORTANT) != 0;
         entry->line = packed.line;
+        entry->types.count = 0;
+        if (packed.condition > 0)
+            entry->types = store->conditions.items[packed.condition - 1];
         rc = each(user, packed.source, entry);
         if (rc != 0)
             return rc;

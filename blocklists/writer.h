@@ -8,6 +8,7 @@
 
 #include "blocklists/compile.h"
 #include "blocklists/runs.h"
+#include "blocklists/types.h"
 
 struct bl_writer {
     const struct bl_compile_options *options;
@@ -16,6 +17,7 @@ struct bl_writer {
     char *const *category_names; /* by source */
     const bool *dropped;         /* by source */
     unsigned source_count, base_count;
+    struct bl_conditions *conditions; /* of the new entries; those of the base's are added */
 };
 
 int bl_writer_run(struct bl_writer *writer, int *out_fd, struct bl_compile_result *out_result,

@@ -13,7 +13,7 @@
 
 enum {
     BL_NODE_COST = 8 + 2 + 1, /* octets of LMDB's own around a key and a value, and rounding */
-    BL_ENTRY_COST = 9,        /* an entry at its longest: flags and two varints */
+    BL_ENTRY_COST = 10,       /* an entry at its longest: flags, two varints and a condition */
     BL_PAGE = 4096,
 };
 
@@ -21,6 +21,7 @@ struct packed {
     uint32_t line;
     uint16_t source;
     uint8_t flags;
+    uint8_t condition;
 };
 
 /* A listed key above the current one. */
@@ -40,8 +41,9 @@ struct work {
     MDB_dbi main, entries;
     MDB_cursor *cursor;
     struct bl_facts *facts;
-    uint16_t *source_numbers;                /* old to new */
-    const char *categories[BL_CATEGORY_MAX]; /* by number, sorted */
+    uint16_t *source_numbers;                       /* old to new */
+    uint8_t base_conditions[BL_CONDITIONS_MAX + 1]; /* the same; 0: not met yet */
+    const char *categories[BL_CATEGORY_MAX];        /* by number, sorted */
     struct bl_category counts[BL_CATEGORY_MAX];
     unsigned category_count;
     /* The key being gathered. */

@@ -8,11 +8,11 @@
 enum { PROGRESS_EVERY = 1 << 16 };
 
 /* Adds an entry to the key being gathered; a repeat only counts. */
-static int packed_add(struct work *work, uint16_t source, uint8_t flags, uint32_t line)
+static int packed_add(struct work *work, struct packed added)
 {
-    for (size_t i = work->packed_count; i-- > 0 && work->packed[i].source == source;)
-        if (work->packed[i].flags == flags) {
-            work->writer->sources[source].duplicate++;
+    for (size_t i = work->packed_count; i-- > 0 && work->packed[i].source == added.source;)
+        if (work->packed[i].flags == added.flags && work->packed[i].condition == added.condition) {
+            work->writer->sources[added.source].duplicate++;
             return 0;
         }
     if (work->packed_count == work->packed_room) {
@@ -28,8 +28,7 @@ static int packed_add(struct work *work, uint16_t source, uint8_t flags, uint32_
             return writer_no_memory(work);
         work->packed_room = room;
     }
-    work->packed[work->packed_count++] =
-        (struct packed){.source = source, .flags = flags, .line = line};
+    work->packed[work->packed_count++] = added;
     return 0;
 }
 
@@ -86,9 +85,10 @@ static int fact_of(struct work *work, bool is_prefix, bl_fact *out_fact)
         const struct packed *packed = &work->packed[i];
         const struct bl_source *source = &work->writer->sources[packed->source];
 
-        work->says[i] = bl_say(
-            source->category, source->tier, packed->flags & BL_ENTRY_ALLOW ? BL_ALLOW : BL_BLOCK,
-            (packed->flags & BL_ENTRY_IMPORTANT) != 0, packed->flags & BL_ENTRY_SCOPE);
+        work->says[i] = bl_say(source->category, source->tier,
+                               packed->flags & BL_ENTRY_ALLOW ? BL_ALLOW : BL_BLOCK,
+                               (packed->flags & BL_ENTRY_IMPORTANT) != 0, packed->condition,
+                               packed->flags & BL_ENTRY_SCOPE);
     }
     rc = bl_facts_close(work->facts, above, work->says, work->packed_count, out_fact, work->error);
     if (rc < 0)
@@ -106,11 +106,16 @@ static int value_append(struct work *work, bl_fact fact)
 
     bl_put16(work->value, fact);
     for (size_t i = 0; i < work->packed_count; i++) {
+        const struct packed *packed = &work->packed[i];
         uint8_t *at = work->value + value.mv_size;
 
-        at[0] = work->packed[i].flags;
-        value.mv_size += 1 + bl_put_varint(at + 1, work->source_numbers[work->packed[i].source]);
-        value.mv_size += bl_put_varint(work->value + value.mv_size, work->packed[i].line);
+        at[0] = packed->flags;
+        value.mv_size += 1 + bl_put_varint(at + 1, work->source_numbers[packed->source]);
+        value.mv_size += bl_put_varint(work->value + value.mv_size, packed->line);
+        if (packed->condition == 0)
+            continue;
+        at[0] |= BL_ENTRY_CONDITION;
+        work->value[value.mv_size++] = packed->condition;
     }
     rc = mdb_cursor_put(work->cursor, &key, &value, MDB_APPEND);
     return rc == 0 ? 0 : writer_lmdb_fault(work, rc);
@@ -181,6 +186,24 @@ static int next_base(struct work *work)
     return work->has_base;
 }
 
+/* The number that a condition of the base has in the new generation; negative where there are too
+ * many. */
+static int base_condition(struct work *work, uint8_t condition)
+{
+    int number;
+
+    if (condition == 0 || work->base_conditions[condition] != 0)
+        return work->base_conditions[condition];
+    number = bl_conditions_add(work->writer->conditions,
+                               &work->base.store->conditions.items[condition - 1]);
+    if (number < 0)
+        return bl_error_set(work->error, number,
+                            "more than %d different sets of types of question in all lists",
+                            BL_CONDITIONS_MAX);
+    work->base_conditions[condition] = (uint8_t)number;
+    return number;
+}
+
 /* The base's entries of its current key whose sources are kept. */
 static int base_gather(struct work *work)
 {
@@ -191,11 +214,17 @@ static int base_gather(struct work *work)
     while (bl_packed_next(&at, end, &entry)) {
         int rc;
 
-        if (entry.source >= work->writer->base_count)
+        if (entry.source >= work->writer->base_count ||
+            entry.condition > work->base.store->conditions.count)
             break;
         if (work->writer->dropped[entry.source])
             continue;
-        rc = packed_add(work, (uint16_t)entry.source, entry.flags & BL_ENTRY_FLAGS, entry.line);
+        rc = base_condition(work, entry.condition);
+        if (rc >= 0)
+            rc = packed_add(work, (struct packed){.source = (uint16_t)entry.source,
+                                                  .flags = entry.flags & BL_ENTRY_FLAGS,
+                                                  .condition = (uint8_t)rc,
+                                                  .line = entry.line});
         if (rc < 0)
             return rc;
     }
@@ -230,7 +259,10 @@ static int key_merge(struct work *work)
     while (rc >= 0 && order >= 0 && work->has_next > 0 && work->next.key_len == work->key_len &&
            memcmp(work->next.key, work->key, work->key_len) == 0) {
         if (!work->writer->dropped[work->next.source])
-            rc = packed_add(work, work->next.source, work->next.flags, work->next.line);
+            rc = packed_add(work, (struct packed){.source = work->next.source,
+                                                  .flags = work->next.flags,
+                                                  .condition = work->next.condition,
+                                                  .line = work->next.line});
         if (rc >= 0)
             rc = next_new(work);
     }

@@ -175,6 +175,47 @@ static int sources_write(struct work *work, uint32_t *out_count)
     return 0;
 }
 
+static int conditions_write(struct work *work)
+{
+    const struct bl_conditions *conditions = work->writer->conditions;
+    size_t size = 8;
+    void *bytes;
+    uint8_t *at;
+    int rc;
+
+    for (unsigned i = 0; i < conditions->count; i++)
+        size += BL_CONDITION_FIXED + conditions->items[i].count * sizeof(uint16_t);
+    rc = value_reserve(work, "conditions", size, &bytes);
+    if (rc < 0)
+        return rc;
+    at = bytes;
+    for (unsigned i = 0; i < conditions->count; i++) {
+        const struct bl_types *types = &conditions->items[i];
+
+        *at++ = types->except;
+        *at++ = types->count;
+        for (unsigned j = 0; j < types->count; j++, at += sizeof(uint16_t))
+            bl_put16(at, types->types[j]);
+    }
+    return 0;
+}
+
+static int facts_write(struct work *work)
+{
+    void *bytes;
+    int rc = bl_facts_finish(work->facts, work->writer->conditions, work->error);
+
+    if (rc == 0)
+        rc = value_reserve(work, "facts", bl_facts_size(work->facts), &bytes);
+    if (rc < 0)
+        return rc;
+    bl_facts_write(work->facts, bytes);
+    rc = value_reserve(work, "variants", bl_facts_variants_size(work->facts), &bytes);
+    if (rc == 0)
+        bl_facts_variants_write(work->facts, bytes);
+    return rc;
+}
+
 int writer_values(struct work *work)
 {
     uint64_t seed = 0;
@@ -191,11 +232,11 @@ int writer_values(struct work *work)
     if (rc == 0)
         rc = sources_write(work, &sources);
     if (rc == 0)
-        rc = value_reserve(work, "facts", bl_facts_size(work->facts), &bytes);
-    if (rc < 0)
-        return rc;
-    bl_facts_write(work->facts, bytes);
-    rc = value_reserve(work, "meta", BL_META_SIZE, &bytes);
+        rc = facts_write(work);
+    if (rc == 0)
+        rc = conditions_write(work);
+    if (rc == 0)
+        rc = value_reserve(work, "meta", BL_META_SIZE, &bytes);
     if (rc < 0)
         return rc;
     bl_put64((uint8_t *)bytes + BL_META_NAMES, work->names);
@@ -211,5 +252,7 @@ int writer_values(struct work *work)
     bl_put32((uint8_t *)bytes + BL_META_RULES, (uint32_t)bl_facts_rule_count(work->facts));
     bl_put32((uint8_t *)bytes + BL_META_CATEGORIES, work->category_count);
     bl_put32((uint8_t *)bytes + BL_META_SOURCES, sources);
+    bl_put32((uint8_t *)bytes + BL_META_CONDITIONS, work->writer->conditions->count);
+    bl_put32((uint8_t *)bytes + BL_META_VARIANTS, (uint32_t)bl_facts_variant_count(work->facts));
     return 0;
 }

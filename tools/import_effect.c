@@ -8,6 +8,7 @@
 #include "resolver/base/clock.h"
 #include "resolver/denials/asked_sums.h"
 #include "resolver/denials/records.h"
+#include "resolver/dns/message.h"
 #include "resolver/policy/policy.h"
 #include "tools/import_effect.h"
 #include "tools/lists.h"
@@ -68,9 +69,9 @@ static void judge_close(struct judge *judge)
 }
 
 static struct ruling judge_ask(const struct judge *judge, uint16_t group, const uint8_t *name,
-                               size_t len)
+                               size_t len, unsigned type)
 {
-    struct bl_found found = bl_store_find(judge->store, name, len);
+    struct bl_found found = bl_store_find(judge->store, name, len, type);
 
     return policy_judge(&judge->now, group, name, len, found.fact);
 }
@@ -124,7 +125,7 @@ static int effect_note(struct effects *effects, const char *name, const char *gr
 
 /* A group asked for a name so many times. */
 static int name_judge(struct walk *walk, const char *group_name, const uint8_t *qname,
-                      uint64_t count)
+                      unsigned type, uint64_t count)
 {
     int group = config_group_find(walk->config, group_name);
     size_t len = bl_name_length(qname);
@@ -137,8 +138,8 @@ static int name_judge(struct walk *walk, const char *group_name, const uint8_t *
     /* As it was asked, 0x20 and all; lists are lower-case. */
     for (size_t i = 0; i < len; i++)
         name[i] = (uint8_t)(qname[i] >= 'A' && qname[i] <= 'Z' ? qname[i] | 0x20 : qname[i]);
-    before = judge_ask(&walk->before, (uint16_t)group, name, len);
-    after = judge_ask(&walk->after, (uint16_t)group, name, len);
+    before = judge_ask(&walk->before, (uint16_t)group, name, len, type);
+    after = judge_ask(&walk->after, (uint16_t)group, name, len, type);
     if ((before.verdict == VERDICT_DENY) == (after.verdict == VERDICT_DENY))
         return 0;
     bl_name_text(name, text);
@@ -154,7 +155,7 @@ static int record_judge(void *user, const struct denial_record *record)
     struct walk *walk = user;
 
     walk->effects->refusals += record->count;
-    return name_judge(walk, record->group, record->qname, record->count);
+    return name_judge(walk, record->group, record->qname, record->qtype, record->count);
 }
 
 static int asked_judge(void *user, const struct asked_count *count)
@@ -162,7 +163,8 @@ static int asked_judge(void *user, const struct asked_count *count)
     struct walk *walk = user;
 
     walk->effects->answers += count->count;
-    return name_judge(walk, count->group, count->name, count->count);
+    /* Counts are of names; most questions are for an address. */
+    return name_judge(walk, count->group, count->name, DNS_A, count->count);
 }
 
 static int effect_order(const void *a, const void *b)

@@ -59,7 +59,8 @@ int import_samples_note(void *user, const struct bl_change *change)
 {
     struct import_samples *samples = user;
     struct category_samples *found = samples_find(samples, change->category);
-    char text[BL_NAME_TEXT_MAX];
+    char text[BL_NAME_TEXT_MAX + ENTRY_TYPES_TEXT_MAX], types[ENTRY_TYPES_TEXT_MAX];
+    size_t len;
 
     if (!found) {
         samples->categories =
@@ -72,7 +73,8 @@ int import_samples_note(void *user, const struct bl_change *change)
     }
     if (change->added ? found->added_count == SAMPLES : found->removed_count == SAMPLES)
         return 0;
-    entry_text(change->entry, text, sizeof text);
+    len = strlen(entry_text(change->entry, text, BL_NAME_TEXT_MAX));
+    snprintf(text + len, sizeof text - len, "%s", entry_types_text(change->entry, types));
     if (change->added)
         found->added[found->added_count++] = strdup(text);
     else
@@ -231,7 +233,7 @@ static void overlaps_find(const struct import *import, json_t *out)
         for (size_t n = 0; n < allow->name_count; n++) {
             const uint8_t *wire = allow->names[n];
             size_t len = bl_name_length(wire), count;
-            struct bl_found now = bl_store_find(import->staged, wire, len);
+            struct bl_found now = bl_store_find(import->staged, wire, len, BL_ALL_TYPES);
             const struct bl_fact_rule *rules = bl_store_fact(import->staged, now.fact, &count);
             char name[BL_NAME_TEXT_MAX];
 

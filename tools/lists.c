@@ -49,6 +49,16 @@ char *entry_text(const struct bl_entry *entry, char *text, size_t size)
     return text;
 }
 
+char *entry_types_text(const struct bl_entry *entry, char text[ENTRY_TYPES_TEXT_MAX])
+{
+    char types[BL_TYPES_TEXT_MAX];
+
+    text[0] = '\0';
+    if (entry->types.count > 0)
+        snprintf(text, ENTRY_TYPES_TEXT_MAX, " (%s)", bl_types_text(&entry->types, types));
+    return text;
+}
+
 void json_print(json_t *object)
 {
     json_dumpf(object, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);

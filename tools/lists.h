@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "blocklists/diff.h"
+#include "blocklists/types.h"
 #include "tools/verb.h"
 
 enum exit_code lists_import_run(struct command *command, int argc, char **argv);
@@ -40,8 +41,12 @@ enum exit_code generation_missing(struct command *command, uint64_t generation);
 char *number_text(uint64_t number, char text[32]);
 char *moment_text(int64_t wall_s, char text[32]);
 
-/* A name, with "*." where it stands only for what is below; a prefix as 192.0.2.0/24. */
+/* A name, with "*." where it stands only for what is below; a prefix as 192.0.2.0/24. And " (only
+ * AAAA)" where it is for some types of question, else "". */
+enum { ENTRY_TYPES_TEXT_MAX = BL_TYPES_TEXT_MAX + 4 };
+
 char *entry_text(const struct bl_entry *entry, char *text, size_t size);
+char *entry_types_text(const struct bl_entry *entry, char text[ENTRY_TYPES_TEXT_MAX]);
 
 /* Prints the object and frees it. */
 void json_print(json_t *object);

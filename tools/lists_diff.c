@@ -50,12 +50,12 @@ static const struct argp diff_argp = {
 
 static int name_print(void *user, const struct bl_change *change)
 {
-    char text[BL_NAME_TEXT_MAX + 8];
+    char text[BL_NAME_TEXT_MAX + 8], types[ENTRY_TYPES_TEXT_MAX];
 
     (void)user;
     entry_text(change->entry, text, sizeof text);
-    printf("%c %s %s%s%s\n", change->added ? '+' : '-', change->category, text,
-           change->action == BL_ALLOW ? " (allowed)" : "",
+    printf("%c %s %s%s%s%s\n", change->added ? '+' : '-', change->category, text,
+           entry_types_text(change->entry, types), change->action == BL_ALLOW ? " (allowed)" : "",
            change->still_covered ? " (still covered by a parent)" : "");
     return 0;
 }

@@ -181,6 +181,10 @@ static int entry_write(void *user, unsigned source, const struct bl_entry *entry
 
     if (from->category != export->category)
         return 0;
+    if (entry->types.count > 0) { /* no format speaks of types of question */
+        export->left_out++;
+        return 0;
+    }
     if (!export->is_begun || !is_same(&export->entry, entry))
         name_print(export);
     export->is_begun = true;

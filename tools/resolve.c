@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "blocklists/types.h"
 #include "resolver/base/random.h"
 #include "resolver/dns/message.h"
 #include "resolver/query/way.h"
@@ -113,7 +114,7 @@ int resolve_name(const struct config *config, const char *text, const char *type
     zone = way_zone(config, name.wire);
     servers = zone ? zone->upstreams : config->upstreams;
     count = zone ? zone->upstream_count : config->upstream_count;
-    len = question_write(&name, way_type(type), random_16(&random), question);
+    len = question_write(&name, bl_type_number(type, strlen(type)), random_16(&random), question);
     for (size_t i = 0; i < count; i++) {
         ssize_t got;
         if (servers[i].host || servers[i].transport == TRANSPORT_TLS)

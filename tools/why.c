@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "blocklists/types.h"
 #include "resolver/policy/grants.h"
 #include "resolver/query/local.h"
 #include "resolver/query/safe_search.h"
@@ -36,7 +37,7 @@ static error_t why_parse(int key, char *value, struct argp_state *state)
         options->group = value;
         return 0;
     case 't':
-        if (!way_type(value))
+        if (bl_type_number(value, strlen(value)) == 0)
             argp_error(state, "there is no type \"%s\"; as in: --type AAAA", value);
         options->type = value;
         return 0;
@@ -125,6 +126,9 @@ static void entry_print(const json_t *entry)
            text_safe(text_of(entry, "source"), source, sizeof source));
     if (line)
         printf(", line %lld", line);
+    if (*text_of(entry, "types"))
+        printf("; %s%s", text_of(entry, "types"),
+               json_is_true(json_object_get(entry, "counts")) ? "" : ", so not for this question");
     putchar('\n');
 }
 

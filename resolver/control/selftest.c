@@ -1,4 +1,5 @@
 #include "resolver/control/selftest.h"
+#include "blocklists/types.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -58,21 +59,24 @@ static int sample_take(void *user, unsigned source, const struct bl_entry *entry
     struct selftest *test = user;
     unsigned category = bl_store_source(test->world->store, source)->category;
     struct sample *sample = &test->samples[category];
-    struct bl_found found;
+    struct bl_found found, any;
     struct bl_name name;
     size_t rules;
 
+    /* The question is of type A, and the next one, of what is below, of type HTTPS. */
     if (entry->is_address || entry->action != BL_BLOCK || sample->alone ||
-        !sample_name(entry, &name))
+        !bl_types_cover(&entry->types, DNS_A) || !sample_name(entry, &name))
         return 0;
-    found = bl_store_find(test->world->store, name.wire, name.len);
+    found = bl_store_find(test->world->store, name.wire, name.len, DNS_A);
+    any = bl_store_find(test->world->store, name.wire, name.len, BL_ALL_TYPES);
     bl_store_fact(test->world->store, found.fact, &rules);
     if (sample->found && rules != 1)
         return 0;
     *sample = (struct sample){.name = name,
                               .found = true,
                               .alone = rules == 1,
-                              .with_below = (entry->scope & BL_BELOW) != 0 && name.len < 240};
+                              .with_below = (entry->scope & BL_BELOW) != 0 && name.len < 240 &&
+                                            found.fact == any.fact};
     return sample->alone && --test->samples_wanted == 0;
 }
 
@@ -244,9 +248,10 @@ static void check_category(struct selftest *test, uint16_t group, const struct a
     if (!sample || !sample->found) /* told once for all groups: category_untested() */
         return;
     bl_name_text(sample->name.wire, subject);
-    if (policy_explain(test->world->policy, group, sample->name.wire,
-                       bl_store_find(test->world->store, sample->name.wire, sample->name.len),
-                       test->moment.wall_ms, &explanation) < 0) {
+    if (policy_explain(
+            test->world->policy, group, sample->name.wire,
+            bl_store_find(test->world->store, sample->name.wire, sample->name.len, DNS_A),
+            test->moment.wall_ms, &explanation) < 0) {
         untested_add(test, member->name, configured->name, configured->sealed,
                      "memory was short; please try again");
         return;

@@ -22,19 +22,7 @@ char *denial_time_text(int64_t wall_ms, char out[DENIAL_TIME_MAX])
 
 char *denial_type_text(uint16_t type, char out[DENIAL_TYPE_MAX])
 {
-    static const struct {
-        uint16_t type;
-        const char *text;
-    } known[] = {{1, "A"},     {2, "NS"},     {5, "CNAME"}, {6, "SOA"},
-                 {12, "PTR"},  {15, "MX"},    {16, "TXT"},  {28, "AAAA"},
-                 {33, "SRV"},  {35, "NAPTR"}, {43, "DS"},   {48, "DNSKEY"},
-                 {64, "SVCB"}, {65, "HTTPS"}, {255, "ANY"}, {257, "CAA"}};
-
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (known[i].type == type)
-            return strcpy(out, known[i].text);
-    snprintf(out, DENIAL_TYPE_MAX, "TYPE%u", type);
-    return out;
+    return bl_type_text(type, out);
 }
 
 char *denial_match_text(const struct denial_record *record, char out[BL_NAME_TEXT_MAX])

@@ -10,9 +10,10 @@
 #include <jansson.h>
 
 #include "blocklists/name.h"
+#include "blocklists/types.h"
 #include "resolver/denials/records.h"
 
-enum { DENIAL_TIME_MAX = 40, DENIAL_TYPE_MAX = 16 };
+enum { DENIAL_TIME_MAX = 40, DENIAL_TYPE_MAX = BL_TYPE_TEXT_MAX };
 
 /* "2026-11-23T11:15:02.123+00:00" (RFC 3339): local time with its zone. */
 char *denial_time_text(int64_t wall_ms, char out[DENIAL_TIME_MAX]);

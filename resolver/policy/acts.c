@@ -201,7 +201,7 @@ static int name_target(const struct act *act, const char *text, bool deny, json_
                             bl_name_fault_text(fault));
     bl_name_text(name.wire, written);
     if (act->store)
-        found = bl_store_find(act->store, name.wire, name.len);
+        found = bl_store_find(act->store, name.wire, name.len, BL_ALL_TYPES);
     if (act->store && !deny && fact_is_sealed(act, found.fact))
         return bl_error_set(error, -EPERM,
                             "%s is in a sealed category: it is denied to everyone, and nobody can "

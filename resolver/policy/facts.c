@@ -3,9 +3,12 @@
 
 #include "resolver/policy/inside.h"
 
-/* Does an allow entry beat a block? policy.h, rule 4. */
+/* Does an allow entry beat a block? policy.h, rule 4. What lists say for any type at all is no
+ * question's verdict: there an entry for some types beats none for others. */
 static bool claim_beats(const struct bl_fact_rule *allow, const struct bl_fact_rule *block)
 {
+    if (allow->condition != 0 && allow->condition != block->condition)
+        return false;
     if (allow->tier != block->tier)
         return allow->tier > block->tier;
     return allow->depth <= block->depth && (allow->important || !block->important);

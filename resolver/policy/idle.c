@@ -130,7 +130,8 @@ static int name_look(const struct policy *policy, const struct config_group *gro
 
     if (is_inherited(config, group, name) || rule_denies(config, group, name))
         return 0;
-    (void)fact_look(&look, bl_store_find(policy->store, name, bl_name_length(name)).fact);
+    (void)fact_look(&look,
+                    bl_store_find(policy->store, name, bl_name_length(name), BL_ALL_TYPES).fact);
     if (!look.counts) {
         code = bl_store_below(policy->store, name, fact_look, &look, error);
         if (code < 0)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "blocklists/types.h"
 #include "resolver/devices/devices.h"
 #include "resolver/policy/calendar.h"
 #include "resolver/policy/story.h"
@@ -13,6 +14,7 @@ struct telling {
     json_t *entries;
     const uint8_t *listed; /* the name whose entries are being told */
     bool is_itself;
+    unsigned type; /* of the question */
 };
 
 static int entry_tell(void *user, unsigned source_index, const struct bl_entry *entry)
@@ -20,30 +22,36 @@ static int entry_tell(void *user, unsigned source_index, const struct bl_entry *
     const struct telling *telling = user;
     const struct bl_store *store = telling->world->store;
     const struct bl_source *source = bl_store_source(store, source_index);
-    char name[BL_NAME_TEXT_MAX];
+    char name[BL_NAME_TEXT_MAX], types[BL_TYPES_TEXT_MAX];
+    json_t *told;
 
     if (entry->is_address || (entry->scope == BL_EXACT && !telling->is_itself) ||
         (entry->scope == BL_BELOW && telling->is_itself))
         return 0;
     bl_name_text(telling->listed, name);
-    json_array_append_new(telling->entries,
-                          json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I}", "name", name,
-                                    "scope",
-                                    entry->scope == BL_EXACT   ? "exact"
-                                    : entry->scope == BL_BELOW ? "below"
-                                                               : "subtree",
-                                    "category", bl_store_category(store, source->category)->name,
-                                    "action", entry->action == BL_ALLOW ? "allow" : "block", "tier",
-                                    source->tier < 3 ? TIERS[source->tier] : "unknown", "important",
-                                    (int)entry->important, "source", source->location, "line",
-                                    (json_int_t)entry->line));
+    told = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I}", "name", name, "scope",
+                     entry->scope == BL_EXACT   ? "exact"
+                     : entry->scope == BL_BELOW ? "below"
+                                                : "subtree",
+                     "category", bl_store_category(store, source->category)->name, "action",
+                     entry->action == BL_ALLOW ? "allow" : "block", "tier",
+                     source->tier < 3 ? TIERS[source->tier] : "unknown", "important",
+                     (int)entry->important, "source", source->location, "line",
+                     (json_int_t)entry->line);
+    if (entry->types.count > 0) {
+        json_object_set_new(told, "types", json_string(bl_types_text(&entry->types, types)));
+        json_object_set_new(told, "counts",
+                            json_boolean(bl_types_cover(&entry->types, telling->type)));
+    }
+    json_array_append_new(telling->entries, told);
     return 0;
 }
 
 /* Every entry that covers the name: its own and those of its parents. */
-static json_t *entries_tell(const struct story_world *world, const struct bl_name *name)
+static json_t *entries_tell(const struct story_world *world, const struct bl_name *name,
+                            unsigned type)
 {
-    struct telling telling = {.world = world, .entries = json_array()};
+    struct telling telling = {.world = world, .entries = json_array(), .type = type};
 
     for (const uint8_t *at = name->wire; *at; at += 1 + *at) {
         telling.listed = at;
@@ -343,8 +351,34 @@ void story_overrule(const struct story_world *world, const struct ruling *ruling
     category_tell(world, ruling, story);
 }
 
+/* Entries for other types of question than this one do not count: said, for who reads the list
+ * expects them to. A denial that is for some types only says that the name has nothing of this
+ * type, not that there is no such name (deny.c). */
+static void types_tell(const struct story_world *world, const struct story_question *question,
+                       const struct bl_name *name, const struct policy_explanation *told,
+                       json_t *story)
+{
+    struct bl_found any = bl_store_find(world->store, name->wire, name->len, BL_ALL_TYPES);
+    const struct ruling *ruling = &told->ruling;
+    char text[512];
+
+    if (!bl_store_fact_by_type(world->store, any.fact))
+        return;
+    if (ruling->rule == RULE_NONE)
+        json_object_set_new(
+            story, "because",
+            json_sprintf("listed, but not for questions of type %s", question->type));
+    if (ruling->verdict != VERDICT_DENY ||
+        policy_answer(world->policy, ruling->answer)->kind != ANSWER_NXDOMAIN)
+        return;
+    snprintf(text, sizeof text, "nodata, for other types are not denied; kept at most %u s",
+             world->config->deny_ttl);
+    json_object_set_new(story, "answer", json_string(text));
+}
+
 static json_t *story_make(const struct story_world *world, const struct story_question *question,
-                          const struct bl_name *name, const struct policy_explanation *told)
+                          const struct bl_name *name, unsigned type,
+                          const struct policy_explanation *told)
 {
     const struct config_group *group =
         &world->config->groups[policy_group_base(world->policy, told->group)];
@@ -364,7 +398,8 @@ static json_t *story_make(const struct story_world *world, const struct story_qu
         bl_name_text(name->wire + told->found.matched, text);
         json_object_set_new(story, "listed", json_string(text));
     }
-    json_object_set_new(story, "entries", entries_tell(world, name));
+    json_object_set_new(story, "entries", entries_tell(world, name, type));
+    types_tell(world, question, name, told, story);
     json_object_set_new(story, "categories", categories_tell(world, told));
     json_object_set_new(story, "exceptions", exceptions_tell(world, told));
     times_tell(world, told, question->wall_s, story);
@@ -406,6 +441,7 @@ int story_tell(const struct story_world *world, const struct story_question *que
     enum bl_name_fault fault = bl_name_parse(question->name, strlen(question->name), &name);
     uint16_t group = question->group;
     struct story_scene scene;
+    unsigned type = bl_type_number(question->type, strlen(question->type));
     struct bl_found found;
     json_t *story;
 
@@ -416,12 +452,12 @@ int story_tell(const struct story_world *world, const struct story_question *que
         return bl_error_set(error, -ENOMEM, "no memory to work it out");
     if (group == POLICY_NO_GROUP)
         return json_array_append_new(stories, refused_tell(question, &name)) ? -ENOMEM : 0;
-    found = bl_store_find(world->store, name.wire, name.len);
+    found = bl_store_find(world->store, name.wire, name.len, type);
     if (policy_explain(world->policy, group, name.wire, found, question->wall_s * 1000, &told) < 0)
         return bl_error_set(error, -ENOMEM, "no memory to work it out");
     scene = (struct story_scene){
         .question = question, .name = &name, .group = group, .ruling = told.ruling};
-    story = story_make(world, question, &name, &told);
+    story = story_make(world, question, &name, type, &told);
     if (world->beyond && story)
         world->beyond(world, &scene, story);
     json_array_append_new(stories, story);

@@ -24,7 +24,7 @@ static void fact_add(struct reply_facts *facts, bl_fact fact, size_t at, unsigne
 }
 
 static void look_up_name(const struct bl_store *store, const uint8_t *message, size_t len,
-                         size_t at, unsigned via, struct reply_facts *facts)
+                         size_t at, unsigned type, unsigned via, struct reply_facts *facts)
 {
     struct bl_name name;
     struct bl_found found;
@@ -32,7 +32,7 @@ static void look_up_name(const struct bl_store *store, const uint8_t *message, s
     if (dns_name_read(message, len, at, &name) < 0)
         return;
     facts->subjects++;
-    found = bl_store_find(store, name.wire, name.len);
+    found = bl_store_find(store, name.wire, name.len, type);
     fact_add(facts, found.fact, at, via, found.matched);
 }
 
@@ -51,14 +51,15 @@ static void look_up_address(const struct bl_store *store, const uint8_t *message
 
 /* RFC 9460 section 2.2: priority, target, then parameters (key, length, value). */
 static void look_up_service(const struct bl_store *store, const uint8_t *message,
-                            const struct dns_record *record, struct reply_facts *facts)
+                            const struct dns_record *record, unsigned type,
+                            struct reply_facts *facts)
 {
     size_t at = record->data + 2u, end = record->data + (size_t)record->data_len;
     int after;
 
     if (record->data_len < 3)
         return;
-    look_up_name(store, message, end, at, VIA_SERVICE, facts);
+    look_up_name(store, message, end, at, type, VIA_SERVICE, facts);
     after = dns_name_skip(message, end, at);
     for (at = after < 0 ? end : (size_t)after; end - at >= 4;) {
         unsigned key = dns_read_16(message + at), size = dns_read_16(message + at + 2);
@@ -75,7 +76,7 @@ static void look_up_service(const struct bl_store *store, const uint8_t *message
     }
 }
 
-void reply_look_up(const struct bl_store *store, const uint8_t *message, size_t len,
+void reply_look_up(const struct bl_store *store, const uint8_t *message, size_t len, unsigned type,
                    struct reply_facts *out_facts)
 {
     struct dns_record record;
@@ -87,9 +88,9 @@ void reply_look_up(const struct bl_store *store, const uint8_t *message, size_t 
         return;
     while (dns_walk_next(&walk, &record) > 0 && record.section == 1) {
         if (record.type == DNS_CNAME)
-            look_up_name(store, message, len, record.data, VIA_CNAME, out_facts);
+            look_up_name(store, message, len, record.data, type, VIA_CNAME, out_facts);
         else if (record.type == DNS_HTTPS || record.type == DNS_SVCB)
-            look_up_service(store, message, &record, out_facts);
+            look_up_service(store, message, &record, type, out_facts);
         else if ((record.type == DNS_A && record.data_len == 4) ||
                  (record.type == DNS_AAAA && record.data_len == 16))
             look_up_address(store, message, record.data, record.data_len, out_facts);

@@ -240,7 +240,8 @@ enum query_next forward_accept(struct pipeline *pipeline, struct exchange *excha
         reply->authentic = reply->authentic && is_trusted(exchange);
         if (reply->authentic)
             reply->message[3] |= DNS_AD;
-        reply_look_up(pipeline->world->store, reply->message, reply->len, &reply->facts);
+        reply_look_up(pipeline->world->store, reply->message, reply->len, question.type,
+                      &reply->facts);
         if (exchange_is_current(pipeline->exchanges, exchange))
             recall_store(pipeline, &question, place);
         exchange_close(pipeline->exchanges, exchange, EXCHANGE_ANSWERED);

@@ -44,7 +44,7 @@ static bool target_read(struct pipeline *pipeline, const struct query *query,
         dns_name_read(message->message, message->len, record->data + (is_service ? 2u : 0u), name) <
             0)
         return false;
-    found = bl_store_find(pipeline->world->store, name->wire, name->len);
+    found = bl_store_find(pipeline->world->store, name->wire, name->len, query->question.type);
     *out_ruling = policy_judge(&pipeline->now, query->group, name->wire, name->len, found.fact);
     by_list = out_ruling->rule != RULE_EXCEPTION;
     *out_match = (struct denial_match){.via = is_service ? VIA_SERVICE : VIA_CNAME,

@@ -62,9 +62,10 @@ static void look_up_question(struct query *query, const struct bl_store *store)
     if (query->found_in == generation)
         return;
     if (query->found_in == QUERY_NOT_FOUND)
-        query->found = bl_store_found(store, question->name, question->asked_len, &query->search);
+        query->found = bl_store_found(store, question->name, question->asked_len, question->type,
+                                      &query->search);
     else
-        query->found = bl_store_find(store, question->name, question->asked_len);
+        query->found = bl_store_find(store, question->name, question->asked_len, question->type);
     query->found_in = generation;
 }
 

@@ -30,7 +30,7 @@ static bool facts_are_current(struct pipeline *pipeline, struct cache_entry *ent
 
     if (entry->generation == generation)
         return true;
-    reply_look_up(store, cache_message(entry), entry->message_len, &facts);
+    reply_look_up(store, cache_message(entry), entry->message_len, entry->type, &facts);
     if (bl_store_is_damaged(store))
         return false;
     return cache_update_facts(pipeline->cache, entry, facts.items, facts.count, generation) &&

@@ -73,7 +73,8 @@ struct reply_question {
 int reply_read(struct reply *reply, const uint8_t *bytes, size_t len,
                const struct reply_question *question, const struct reply_limits *limits);
 
-void reply_look_up(const struct bl_store *store, const uint8_t *message, size_t len,
+/* What the lists say of the names and addresses in it, for a question of this type. */
+void reply_look_up(const struct bl_store *store, const uint8_t *message, size_t len, unsigned type,
                    struct reply_facts *out_facts);
 
 #endif

@@ -10,7 +10,7 @@
 #include "resolver/query/rebinding.h"
 #include "resolver/query/rewrite.h"
 
-enum { TEXT_MAX = 1024, TYPES_NAMED = 257 };
+enum { TEXT_MAX = 1024 };
 
 struct walked { /* one question on its way */
     const struct story_world *world;
@@ -21,20 +21,6 @@ struct walked { /* one question on its way */
     struct dns_question question;
     json_t *story;
 };
-
-unsigned way_type(const char *text)
-{
-    const char *digits = strncasecmp(text, "TYPE", 4) == 0 ? text + 4 : text;
-    char name[DENIAL_TYPE_MAX], *end;
-    unsigned long number = strtoul(digits, &end, 10);
-
-    if (*digits >= '0' && *digits <= '9' && !*end)
-        return number <= UINT16_MAX ? (unsigned)number : 0;
-    for (unsigned type = 1; type <= TYPES_NAMED; type++)
-        if (strcasecmp(denial_type_text((uint16_t)type, name), text) == 0)
-            return type;
-    return 0;
-}
 
 const struct config_zone *way_zone(const struct config *config, const uint8_t *name)
 {
@@ -144,7 +130,7 @@ static bool name_tell(const struct walked *walked, const struct policy_now *now,
 
     if (bl_name_parse(text, strlen(text), &name) != BL_NAME_FINE)
         return false;
-    found = bl_store_find(walked->world->store, name.wire, name.len);
+    found = bl_store_find(walked->world->store, name.wire, name.len, walked->question.type);
     ruling = policy_judge(now, walked->scene->group, name.wire, name.len, found.fact);
     return leads_to(walked, text, &ruling);
 }
@@ -232,7 +218,8 @@ void way_tell(const struct story_world *world, const struct story_scene *scene, 
         .scene = scene,
         .group = &world->config->groups[policy_group_base(world->policy, scene->group)],
         .zone = way_zone(world->config, scene->name->wire),
-        .question = {.type = (uint16_t)way_type(scene->question->type),
+        .question = {.type = (uint16_t)bl_type_number(scene->question->type,
+                                                      strlen(scene->question->type)),
                      .class = DNS_CLASS_IN,
                      .asked_len = scene->name->len},
         .story = story,

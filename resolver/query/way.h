@@ -25,7 +25,4 @@ story_beyond way_tell;
 /* The forward-zone of a name, the most specific one; NULL: none. */
 const struct config_zone *way_zone(const struct config *config, const uint8_t *name);
 
-/* The number of "AAAA", "aaaa", "28" or "TYPE28"; 0 when there is none. */
-unsigned way_type(const char *text);
-
 #endif

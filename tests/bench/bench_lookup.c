@@ -129,7 +129,7 @@ static void find(void *user, size_t count)
 
     for (size_t i = 0; i < count; i++)
         bench->sum +=
-            bl_store_find(bench->store, bench->questions[i].wire, bench->questions[i].len).fact;
+            bl_store_find(bench->store, bench->questions[i].wire, bench->questions[i].len, 1).fact;
 }
 
 static void reopen(void *user, size_t count)
@@ -142,7 +142,8 @@ static void reopen(void *user, size_t count)
 
         if (bl_store_open(bench->path, &store, &error))
             bench_fail("%s", error.text);
-        bench->sum += bl_store_find(store, bench->questions[i].wire, bench->questions[i].len).fact;
+        bench->sum +=
+            bl_store_find(store, bench->questions[i].wire, bench->questions[i].len, 1).fact;
         bl_store_close(store);
     }
 }

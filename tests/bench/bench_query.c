@@ -121,7 +121,7 @@ static void step_parse(struct bench *bench, const struct packet *packet)
 static void step_look_up(struct bench *bench, const struct packet *packet)
 {
     bench->sum += bl_store_find(bench->school.world->store, packet->bytes + DNS_HEADER,
-                                packet->len - DNS_HEADER - 4u)
+                                packet->len - DNS_HEADER - 4u, DNS_A)
                       .fact;
 }
 

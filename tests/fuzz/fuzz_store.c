@@ -53,7 +53,7 @@ static void store_use(const struct bl_store *store)
     struct bl_prefix prefix;
     unsigned entries = 0;
     size_t count;
-    bl_fact fact = bl_store_find(store, name, sizeof name).fact;
+    bl_fact fact = bl_store_find(store, name, sizeof name, 28).fact;
 
     (void)bl_store_fact(store, fact, &count);
     fact = bl_store_find_address(store, address, 16, &prefix);

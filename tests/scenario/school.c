@@ -352,11 +352,15 @@ static void list_compile(struct bl_compile *compile, const struct list *list)
     const char *rest = list->names;
     const struct bl_input input = {text_read, &rest};
     const struct bl_read_options options = {
-        .format = "domains", .action = list->action, .allow_tld = true};
+        .format = strstr(list->names, "||") ? "adblock" : "domains",
+        .action = list->action,
+        .allow_tld = true};
     struct bl_sink sink = bl_compile_sink(compile);
     struct bl_read_report report;
     if (bl_read(&input, &options, &sink, &report, &error))
         script_fail("%s", error.text);
+    if (report.unused > 0)
+        script_fail("a rule on a list: %s", report.unused_reasons[0].reason);
     if (report.malformed > 0)
         script_fail("'%s' on a list: %s", report.malformed_samples[0].text,
                     report.malformed_samples[0].reason);

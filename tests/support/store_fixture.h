@@ -8,8 +8,9 @@
  *   struct bl_store *store = fixture_store(lists, 2, NULL);
  *
  * Before a name: "@" allows, "=" the name alone, "*." what is below alone, "!" important (in any
- * order). Each list is a source of its own, at "fixture:0", "fixture:1", …; with a base, its
- * sources at the same places are replaced.
+ * order). Behind one: "$AAAA", "$A|AAAA", "$~A", for which types of question. Each list is a source
+ * of its own, at "fixture:0", "fixture:1", …; with a base, its sources at the same places are
+ * replaced.
  */
 #ifndef TESTS_SUPPORT_STORE_FIXTURE_H
 #define TESTS_SUPPORT_STORE_FIXTURE_H
@@ -22,6 +23,7 @@
 
 #include "blocklists/compile.h"
 #include "blocklists/store.h"
+#include "blocklists/types.h"
 
 struct fixture_list {
     const char *category;
@@ -50,9 +52,25 @@ static inline void fixture_prefix(const char *word, struct bl_entry *entry)
         fixture_fail(word, "not a prefix");
 }
 
+static inline void fixture_types(const char *names, struct bl_types *types)
+{
+    types->except = *names == '~';
+    while (*names) {
+        size_t len;
+
+        names += *names == '~' || *names == '|';
+        names += *names == '~';
+        len = strcspn(names, "|");
+        if (!bl_types_add(types, bl_type_number(names, len)))
+            fixture_fail(names, "not a type");
+        names += len;
+    }
+}
+
 static inline void fixture_word(struct bl_compile *compile, const char *word, uint32_t line)
 {
     struct bl_entry entry = {.scope = BL_SUBTREE, .line = line};
+    size_t len;
     struct bl_sink sink = bl_compile_sink(compile);
     struct bl_error error = {""};
 
@@ -69,9 +87,12 @@ static inline void fixture_word(struct bl_compile *compile, const char *word, ui
         } else
             break;
     }
+    len = strcspn(word, "$");
+    if (word[len] == '$')
+        fixture_types(word + len + 1, &entry.types);
     if (strchr(word, '/'))
         fixture_prefix(word, &entry);
-    else if (bl_name_parse(word, strlen(word), &entry.name) != BL_NAME_FINE)
+    else if (bl_name_parse(word, len, &entry.name) != BL_NAME_FINE)
         fixture_fail(word, "not a name");
     if (sink.take(sink.user, &entry, &error) != 0)
         fixture_fail(word, error.text);

@@ -1,8 +1,9 @@
 /* Reading a text with a list reader, and what came of it as one line of text, for tables of tests:
  *
- *   d.test      the name and all below it      =d.test   exactly the name     *.d.test   only below
- * it +d.test     allowed instead of blocked     d.test!   $important           192.0.2.0/24 ~reason
- * not used                       ?reason   malformed            ^reason    a warning
+ *   d.test   the name and all below it      =d.test   exactly the name   *.d.test  only below it
+ *   +d.test  allowed instead of blocked     d.test!   $important         192.0.2.0/24
+ *   d.test (only A, AAAA)                   for some types of question
+ *   ~reason  not used                       ?reason   malformed          ^reason   a warning
  */
 #ifndef TESTS_UNIT_BLOCKLISTS_READING_H
 #define TESTS_UNIT_BLOCKLISTS_READING_H
@@ -19,6 +20,7 @@
 #include <string.h>
 
 #include "blocklists/read.h"
+#include "blocklists/types.h"
 
 struct reading {
     const char *text;
@@ -58,7 +60,7 @@ static inline void reading_say(struct reading *reading, const char *mark, const 
 static inline int reading_take(void *user, const struct bl_entry *entry, struct bl_error *error)
 {
     struct reading *reading = user;
-    char text[BL_NAME_TEXT_MAX], mark[8] = "";
+    char text[BL_NAME_TEXT_MAX], mark[8] = "", end[8 + BL_TYPES_TEXT_MAX], types[BL_TYPES_TEXT_MAX];
 
     (void)error;
     if (entry->action == BL_ALLOW)
@@ -73,7 +75,10 @@ static inline int reading_take(void *user, const struct bl_entry *entry, struct 
         bl_name_text(entry->name.wire, text);
         strcat(mark, entry->scope == BL_EXACT ? "=" : entry->scope == BL_BELOW ? "*." : "");
     }
-    reading_say(reading, mark, text, entry->important ? "!" : "");
+    bl_types_text(&entry->types, types);
+    snprintf(end, sizeof end, "%s%s%s%s", entry->important ? "!" : "", types[0] ? " (" : "", types,
+             types[0] ? ")" : "");
+    reading_say(reading, mark, text, end);
     return 0;
 }
 

@@ -16,6 +16,7 @@
 #define OWN_ADDRESS "~gives a name an address of its own"
 #define EVERY       "~stands for every name there is"
 #define NO_RULE     "~no rule about names"
+#define TYPES       "?$dnstype takes types of question parted by \"|\": A, HTTPS, TYPE65"
 #define LABEL       "?not a domain name: an empty label"
 #define A64         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define LONG_LABEL  "?not a domain name: a label is longer than 63 octets"
@@ -32,8 +33,32 @@ static const struct reading_row adblock[] = {
     {TEXT("||co.uk^$denyallow=a.co.uk\n"), SUFFIX},
     {TEXT("||a.test^$third-party\n||b.test^$script,domain=c.test\n||d.test^$popup\n"), BROWSER},
     {TEXT("@@||a.test^$document\n@@||a.test^$denyallow=b.a.test\n"), BROWSER},
-    {TEXT("||a.test^$dnstype=AAAA\n"),
-     "~for some types of question only, which our lists cannot say"},
+    {TEXT("||a.test^$dnstype=AAAA\n||b.test^\n"), "a.test (only AAAA) b.test"},
+    {TEXT("||a.test^$dnstype=AAAA|A|aaaa\n|b.test^$dnstype=~A|~cname\n"),
+     "a.test (only A, AAAA) =b.test (all but A, CNAME)"},
+    {TEXT("@@||a.test^$dnstype=TYPE65\n||b.test^$dnstype=https|SVCB|type65280|28\n"),
+     "+a.test (only HTTPS) b.test (only AAAA, SVCB, HTTPS, TYPE65280)"},
+    /* Mixed, the types that are named plainly and not left out as well. */
+    {TEXT("||a.test^$dnstype=A|AAAA|~AAAA\n||b.test^$dnstype=~TXT|MX\n"),
+     "a.test (only A) b.test (only MX)"},
+    {TEXT("||a.test^$important,dnstype=AAAA,denyallow=b.a.test\n"),
+     "a.test! (only AAAA) +b.a.test (only AAAA)"},
+    {TEXT(
+         "||a.test^$dnstype=HTTPS,dnsrewrite=REFUSED\n||b.test^$dnstype=AAAA,dnsrewrite=NOERROR\n"),
+     "a.test (only HTTPS) b.test (only AAAA)"},
+    {TEXT("||a.test^$dnstype=\n||a.test^$dnstype\n||a.test^$dnstype=A|\n||a.test^$dnstype=|A\n"),
+     TYPES " " TYPES " " TYPES " " TYPES},
+    {TEXT("||a.test^$dnstype=~\n||a.test^$dnstype=~~A\n||a.test^$dnstype=TYPE0\n"
+          "||a.test^$dnstype=TYPE65536\n||a.test^$dnstype=A6X\n"),
+     TYPES " " TYPES " " TYPES " " TYPES " " TYPES},
+    {TEXT("||a.test^$dnstype=99999999999999999999\n||a.test^$dnstype=TYPE\n"
+          "||a.test^$dnstype=A AAAA\n"),
+     TYPES " " TYPES " " TYPES},
+    {TEXT("||a.test^$dnstype=A|~A\n"), "?$dnstype leaves out every type that it names"},
+    {TEXT("||a.test^$dnstype=1|2|3|4|5|6|7|8|9|10|11|12|13|14|15|16|17|18|19|20|21|22|23|24|25|26|"
+          "27|28|29|30|31|32|33\n"),
+     "?$dnstype names more types than a rule can have here (32)"},
+    {TEXT("||a.test^$dnstype=A,script\n||b.test^$dnstype=X,script\n"), BROWSER},
     {TEXT("||a.test^$client=10.0.0.1\n||a.test^$ctag=device_pc\n"),
      "~for some clients only; groups say that here"},
     {TEXT("||a.test^$badfilter\n"), "~takes back another rule, which our lists cannot say"},

@@ -73,7 +73,7 @@ static bool is_listed(const char *text)
 
     assert_non_null(store);
     bl_name_parse(text, strlen(text), &name);
-    found = bl_store_find(store, name.wire, name.len);
+    found = bl_store_find(store, name.wire, name.len, BL_ALL_TYPES);
     bl_store_close(store);
     return found.fact != BL_FACT_NONE;
 }

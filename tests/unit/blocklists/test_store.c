@@ -24,6 +24,8 @@ static struct bl_name name_of(const char *text)
     return name;
 }
 
+enum { TYPE_A = 1, TYPE_AAAA = 28, TYPE_HTTPS = 65 };
+
 /* What a fact says, as text: "0:gambling/s/block 1:games/n/allow!". */
 static const char *fact_text(const struct bl_store *store, bl_fact fact)
 {
@@ -40,11 +42,11 @@ static const char *fact_text(const struct bl_store *store, bl_fact fact)
     return text;
 }
 
-static void assert_says(const struct bl_store *store, const char *query, const char *says,
-                        const char *matched)
+static void assert_says_for(const struct bl_store *store, const char *query, unsigned type,
+                            const char *says, const char *matched)
 {
     struct bl_name name = name_of(query);
-    struct bl_found found = bl_store_find(store, name.wire, name.len);
+    struct bl_found found = bl_store_find(store, name.wire, name.len, type);
     char text[BL_NAME_TEXT_MAX];
 
     if (strcmp(fact_text(store, found.fact), says) != 0)
@@ -53,6 +55,12 @@ static void assert_says(const struct bl_store *store, const char *query, const c
         bl_name_text(name.wire + found.matched, text);
         assert_string_equal(text, matched);
     }
+}
+
+static void assert_says(const struct bl_store *store, const char *query, const char *says,
+                        const char *matched)
+{
+    assert_says_for(store, query, TYPE_A, says, matched);
 }
 
 static void finds_names_and_what_is_below(void **state)
@@ -161,7 +169,8 @@ static void does_not_read_one_label_as_two(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct bl_found found = bl_store_find(store, (const uint8_t *)cases[i].wire, cases[i].len);
+        struct bl_found found =
+            bl_store_find(store, (const uint8_t *)cases[i].wire, cases[i].len, TYPE_A);
 
         assert_int_equal(found.fact != BL_FACT_NONE, cases[i].listed);
     }
@@ -327,6 +336,101 @@ static void drops_levels_that_add_nothing(void **state)
     bl_store_close(store);
 }
 
+/* A rule for some types of question is for the others as though it were not there: parents, levels
+ * that repeat one another, and the name that is said to match. */
+static void knows_types_of_question(void **state)
+{
+    static const struct fixture_list lists[] = {
+        {"gambling", BL_TIER_SCHOOL,
+         "casino.test$AAAA chess.casino.test poker.test cards.poker.test$~A *.dice.test$HTTPS "
+         "=bingo.test$A bingo.test$~A @free.poker.test$A|AAAA"},
+        {"games", BL_TIER_NATIONAL, "poker.test$TXT !casino.test$~AAAA 192.0.2.0/24"},
+        {"gambling", BL_TIER_REGIONAL, "casino.test$TYPE65 casino.test$HTTPS"},
+    };
+    static const struct {
+        const char *name;
+        unsigned type;
+        const char *says, *matched;
+    } cases[] = {
+        {"casino.test", TYPE_AAAA, "0:gambling/s/block", "casino.test"},
+        {"casino.test", TYPE_A, "0:games/n/block!", "casino.test"},
+        {"casino.test", TYPE_HTTPS, "0:gambling/r/block 0:games/n/block!", "casino.test"},
+        {"www.casino.test", TYPE_AAAA, "0:gambling/s/block", "casino.test"},
+        /* A child without a condition, below one with: one level where they say the same. */
+        {"chess.casino.test", TYPE_AAAA, "0:gambling/s/block", "chess.casino.test"},
+        {"chess.casino.test", TYPE_A, "0:gambling/s/block 1:games/n/block!", "chess.casino.test"},
+        /* And the other way round: the parent matches where the child's rule is not there. */
+        {"cards.poker.test", TYPE_A, "0:gambling/s/block", "poker.test"},
+        {"cards.poker.test", TYPE_AAAA, "0:gambling/s/block", "cards.poker.test"},
+        {"cards.poker.test", 16, "0:gambling/s/block 1:gambling/s/block 1:games/n/block",
+         "cards.poker.test"},
+        {"free.poker.test", TYPE_A, "0:gambling/s/allow 1:gambling/s/block", "free.poker.test"},
+        {"free.poker.test", 16, "0:gambling/s/block 0:games/n/block", "poker.test"},
+        {"dice.test", TYPE_HTTPS, "", NULL},
+        {"a.dice.test", TYPE_HTTPS, "0:gambling/s/block", "dice.test"},
+        {"a.dice.test", TYPE_A, "", NULL},
+        {"bingo.test", TYPE_A, "0:gambling/s/block", "bingo.test"},
+        {"www.bingo.test", TYPE_A, "", NULL},
+        {"www.bingo.test", 1234, "0:gambling/s/block", "bingo.test"},
+    };
+    struct bl_store *store = fixture_store(lists, 3, NULL);
+    struct bl_error error = {""};
+
+    (void)state;
+    assert_int_equal(bl_store_verify(store, &error), 0);
+    assert_true(bl_store_has_conditions(store));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_says_for(store, cases[i].name, cases[i].type, cases[i].says, cases[i].matched);
+    bl_store_close(store);
+}
+
+/* What is not replaced keeps its conditions; they are numbered anew. */
+static void keeps_conditions_of_the_base(void **state)
+{
+    static const struct fixture_list before[] = {
+        {"gambling", BL_TIER_SCHOOL, "casino.test$TXT"},
+        {"games", BL_TIER_SCHOOL, "chess.test$AAAA"},
+    };
+    static const struct fixture_list after[] = {
+        {"gambling", BL_TIER_SCHOOL, "casino.test$HTTPS casino.test$AAAA"},
+    };
+    struct bl_store *base = fixture_store(before, 2, NULL), *store;
+
+    (void)state;
+    store = fixture_store(after, 1, base);
+    bl_store_close(base);
+    assert_int_equal(bl_store_verify(store, NULL), 0);
+    assert_says_for(store, "chess.test", TYPE_AAAA, "0:games/s/block", "chess.test");
+    assert_says_for(store, "chess.test", TYPE_A, "", NULL);
+    assert_says_for(store, "casino.test", TYPE_AAAA, "0:gambling/s/block", "casino.test");
+    assert_says_for(store, "casino.test", 16, "", NULL);
+    assert_null(bl_store_condition(store, 3)); /* TXT has gone with its source */
+    bl_store_close(store);
+}
+
+/* So many conditions can be held; one more is said to be too many, and nothing comes of it. */
+static void bounds_conditions(void **state)
+{
+    struct bl_compile_options options = {.folder = "/tmp", .seed = 1};
+    struct bl_compile_source source = {.location = "x", .category = "gambling", .actor = "tester"};
+    struct bl_entry entry = {.scope = BL_SUBTREE, .name = name_of("casino.test")};
+    struct bl_compile *compile;
+    struct bl_error error = {""};
+    struct bl_sink sink;
+
+    (void)state;
+    assert_int_equal(bl_compile_open(&options, &compile, &error), 0);
+    assert_int_equal(bl_compile_source(compile, &source, &error), 0);
+    sink = bl_compile_sink(compile);
+    for (unsigned i = 1; i <= BL_CONDITIONS_MAX + 1; i++) {
+        entry.line = i;
+        entry.types = (struct bl_types){.count = 1, .types = {(uint16_t)i}};
+        assert_int_equal(sink.take(sink.user, &entry, &error), i <= BL_CONDITIONS_MAX ? 0 : -E2BIG);
+    }
+    assert_string_equal(error.text, "line 256: more than 255 different sets of types of question");
+    bl_compile_close(compile);
+}
+
 /* The tree is the truth, the table the fast form of it: on random lists both say the same. */
 struct level {
     struct bl_fact_rule rules[64];
@@ -336,7 +440,7 @@ struct level {
 struct gatherer {
     const struct bl_store *store;
     struct level *level;
-    unsigned scope;
+    unsigned scope, type;
 };
 
 static int rule_order(const void *a, const void *b)
@@ -357,7 +461,7 @@ static int rule_gather(void *user, unsigned source, const struct bl_entry *entry
     struct bl_fact_rule rule = {from->category, 0, from->tier, (uint8_t)entry->action,
                                 entry->important};
 
-    if (!(entry->scope & gatherer->scope))
+    if (!(entry->scope & gatherer->scope) || !bl_types_cover(&entry->types, gatherer->type))
         return 0;
     for (size_t i = 0; i < level->count; i++)
         if (rule_order(&rule, &level->rules[i]) == 0)
@@ -366,9 +470,10 @@ static int rule_gather(void *user, unsigned source, const struct bl_entry *entry
     return 0;
 }
 
-static void assert_tree_agrees(const struct bl_store *store, const struct bl_name *name)
+static void assert_tree_agrees(const struct bl_store *store, const struct bl_name *name,
+                               unsigned type)
 {
-    struct bl_found found = bl_store_find(store, name->wire, name->len);
+    struct bl_found found = bl_store_find(store, name->wire, name->len, type);
     struct level levels[BL_LABELS_MAX];
     const struct bl_fact_rule *rules;
     size_t count = 0, rule_count, at = 0;
@@ -376,7 +481,7 @@ static void assert_tree_agrees(const struct bl_store *store, const struct bl_nam
 
     for (const uint8_t *suffix = name->wire; *suffix; suffix += *suffix + 1) {
         struct gatherer gatherer = {store, &levels[count],
-                                    suffix == name->wire ? BL_EXACT : BL_BELOW};
+                                    suffix == name->wire ? BL_EXACT : BL_BELOW, type};
 
         levels[count].count = 0;
         bl_store_entries(store, suffix, rule_gather, &gatherer);
@@ -430,11 +535,14 @@ static size_t random_name(uint32_t *state, char *text, size_t size)
 static void table_agrees_with_tree(void **state)
 {
     static const char *const marks[] = {"", "", "", "=", "*.", "@", "!", "@!="};
+    static const char *const types[] = {"",    "",        "",       "",          "$AAAA",
+                                        "$~A", "$~HTTPS", "$HTTPS", "$A|TYPE99", "$~A|~AAAA"};
+    static const unsigned asked[] = {TYPE_A, TYPE_AAAA, TYPE_HTTPS, 99, 16, 0};
     static char words[3][1 << 17];
     struct bl_store *base = NULL;
 
     (void)state;
-    for (uint32_t round = 1; round <= 6; round++) {
+    for (uint32_t round = 1; round <= 8; round++) {
         struct fixture_list lists[3] = {{"x", BL_TIER_SCHOOL, words[0]},
                                         {"y", BL_TIER_REGIONAL, words[1]},
                                         {"x", BL_TIER_NATIONAL, words[2]}};
@@ -448,8 +556,9 @@ static void table_agrees_with_tree(void **state)
             words[list][0] = '\0';
             for (size_t i = 0; i < count; i++) {
                 random_name(&random, text, sizeof text);
-                len += (size_t)snprintf(words[list] + len, sizeof words[list] - len, "%s%s ",
-                                        marks[next_random(&random) % 8], text);
+                len += (size_t)snprintf(words[list] + len, sizeof words[list] - len, "%s%s%s ",
+                                        marks[next_random(&random) % 8], text,
+                                        types[round > 2 ? next_random(&random) % 10 : 0]);
             }
         }
         lists[2].category = round % 2 ? "x" : "z";
@@ -461,7 +570,7 @@ static void table_agrees_with_tree(void **state)
             struct bl_name name;
 
             if (bl_name_parse(text, random_name(&random, text, sizeof text), &name) == BL_NAME_FINE)
-                assert_tree_agrees(store, &name);
+                assert_tree_agrees(store, &name, asked[i % 6]);
         }
     }
     bl_store_close(base);
@@ -620,7 +729,7 @@ static void survives_being_cut(void **state)
     assert_true(bl_store_look(store)); /* touched, but whole */
     assert_int_equal(ftruncate(fd, 4096), 0);
     assert_false(bl_store_is_damaged(store));
-    assert_int_equal(bl_store_find(store, name.wire, name.len).fact, BL_FACT_NONE);
+    assert_int_equal(bl_store_find(store, name.wire, name.len, TYPE_A).fact, BL_FACT_NONE);
     assert_true(bl_store_is_damaged(store));
     assert_int_equal(eventfd_read(wake_fd, &wakes), 0);
     assert_false(bl_store_look(store));
@@ -642,6 +751,9 @@ int main(void)
         cmocka_unit_test(tells_every_entry),
         cmocka_unit_test(builds_on_a_base),
         cmocka_unit_test(drops_levels_that_add_nothing),
+        cmocka_unit_test(knows_types_of_question),
+        cmocka_unit_test(keeps_conditions_of_the_base),
+        cmocka_unit_test(bounds_conditions),
         cmocka_unit_test(table_agrees_with_tree),
         cmocka_unit_test(hashes_have_no_pattern),
         cmocka_unit_test(refuses_what_is_no_store),

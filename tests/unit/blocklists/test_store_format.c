@@ -60,8 +60,9 @@ static void entries_print(MDB_txn *txn)
 
 static void values_print(MDB_txn *txn)
 {
-    static const char *const names[] = {"addresses4", "addresses6", "categories", "facts",
-                                        "meta",       "sources",    "table"};
+    static const char *const names[] = {"addresses4", "addresses6", "categories",
+                                        "conditions", "facts",      "meta",
+                                        "sources",    "table",      "variants"};
     MDB_dbi main_dbi;
 
     assert_int_equal(mdb_dbi_open(txn, NULL, 0, &main_dbi), 0);
@@ -77,7 +78,7 @@ static void store_print(void)
 {
     static const struct fixture_list lists[] = {
         {"gambling", BL_TIER_SCHOOL, "casino.test *.poker.test 192.0.2.0/24"},
-        {"games", BL_TIER_NATIONAL, "@chess.casino.test"},
+        {"games", BL_TIER_NATIONAL, "@chess.casino.test$AAAA|HTTPS"},
     };
     int fd = fixture_compile(lists, 2, NULL);
     uint8_t trailer[BL_TRAILER_SIZE];

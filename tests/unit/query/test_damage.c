@@ -108,8 +108,9 @@ static void look_at(struct damage *damage, const struct query *query)
         ;
     assert_int_equal(more, 0);
     assert_int_equal(walk.at, query->answer_len);
-    if (bl_store_find(damage->school.world->store, question->name, question->asked_len).fact !=
-            BL_FACT_NONE &&
+    if (bl_store_find(damage->school.world->store, question->name, question->asked_len,
+                      question->type)
+                .fact != BL_FACT_NONE &&
         question->edns_version == 0) {
         assert_int_equal(damage->answer[3] & DNS_RCODE, DNS_NXDOMAIN);
         assert_int_equal(dns_read_16(damage->answer + 6), 0);
