@@ -17,7 +17,7 @@ struct bl_change {
     const char *category; /* borrowed from the store that has it */
     enum bl_action action;
     /* Removed, but blocked (allowed) in the newer one all the same, by a parent in the same
-     * category: a list that was tidied up has not shrunk. */
+     * category or by itself for all types: a list that was tidied up has not shrunk. */
     bool still_covered;
     const struct bl_entry *entry; /* its name or prefix, and types; borrowed for the call */
 };

@@ -56,19 +56,23 @@ static int name_print(void *user, const struct bl_change *change)
     entry_text(change->entry, text, sizeof text);
     printf("%c %s %s%s%s%s\n", change->added ? '+' : '-', change->category, text,
            entry_types_text(change->entry, types), change->action == BL_ALLOW ? " (allowed)" : "",
-           change->still_covered ? " (still covered by a parent)" : "");
+           change->still_covered ? " (still covered)" : "");
     return 0;
 }
 
 static int name_append(void *user, const struct bl_change *change)
 {
-    char text[BL_NAME_TEXT_MAX + 8];
+    char text[BL_NAME_TEXT_MAX + 8], types[BL_TYPES_TEXT_MAX];
+    json_t *told;
 
     entry_text(change->entry, text, sizeof text);
-    json_array_append_new(user, json_pack("{s:s, s:s, s:s, s:s}", "change",
-                                          change->added ? "added" : "removed", "category",
-                                          change->category, "name", text, "action",
-                                          change->action == BL_ALLOW ? "allow" : "block"));
+    told = json_pack("{s:s, s:s, s:s, s:s}", "change", change->added ? "added" : "removed",
+                     "category", change->category, "name", text, "action",
+                     change->action == BL_ALLOW ? "allow" : "block");
+    if (change->entry->types.count > 0)
+        json_object_set_new(told, "types",
+                            json_string(bl_types_text(&change->entry->types, types)));
+    json_array_append_new(user, told);
     return 0;
 }
 

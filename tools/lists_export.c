@@ -53,8 +53,8 @@ static const struct argp export_argp = {
     .doc =
         "Writes the names that a category blocks as a list, to standard output.\vA hosts file "
         "cannot "
-        "speak of subdomains or address ranges, and domains not of address ranges: what a format "
-        "cannot say is counted on standard error.",
+        "speak of subdomains or address ranges, and domains not of address ranges; none speaks of "
+        "types of question ($dnstype). What a format cannot say is counted on standard error.",
 };
 
 struct export

@@ -1,5 +1,4 @@
 #include "resolver/control/selftest.h"
-#include "blocklists/types.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "blocklists/types.h"
 #include "resolver/policy/policy.h"
 #include "resolver/query/query.h"
 
@@ -18,6 +18,7 @@ struct sample {
     struct bl_name name;
     bool found, alone; /* alone: it is in no other category, so that it says most */
     bool with_below;
+    uint16_t type; /* to ask for: that of an address, where the entry stands for it */
 };
 
 struct selftest {
@@ -54,6 +55,22 @@ static bool sample_name(const struct bl_entry *entry, struct bl_name *out_name)
     return true;
 }
 
+/* A type that the entry stands for, and that may be asked for; 0: none. */
+static uint16_t sample_type(const struct bl_types *types)
+{
+    static const uint16_t usual[] = {DNS_A, DNS_AAAA, DNS_HTTPS};
+    struct dns_question question = {.class = DNS_CLASS_IN};
+
+    for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
+        if (bl_types_cover(types, usual[i]))
+            return usual[i];
+    for (question.type = 1; question.type < UINT16_MAX; question.type++)
+        if (bl_types_cover(types, question.type) && question.type != DNS_ANY &&
+            query_is_forwardable(&question))
+            return question.type;
+    return 0;
+}
+
 static int sample_take(void *user, unsigned source, const struct bl_entry *entry)
 {
     struct selftest *test = user;
@@ -61,19 +78,24 @@ static int sample_take(void *user, unsigned source, const struct bl_entry *entry
     struct sample *sample = &test->samples[category];
     struct bl_found found, any;
     struct bl_name name;
+    uint16_t type;
     size_t rules;
 
-    /* The question is of type A, and the next one, of what is below, of type HTTPS. */
     if (entry->is_address || entry->action != BL_BLOCK || sample->alone ||
-        !bl_types_cover(&entry->types, DNS_A) || !sample_name(entry, &name))
+        !sample_name(entry, &name))
         return 0;
-    found = bl_store_find(test->world->store, name.wire, name.len, DNS_A);
+    type = sample_type(&entry->types);
+    if (type == 0)
+        return 0;
+    found = bl_store_find(test->world->store, name.wire, name.len, type);
+    /* What is below is asked for with another type. */
     any = bl_store_find(test->world->store, name.wire, name.len, BL_ALL_TYPES);
     bl_store_fact(test->world->store, found.fact, &rules);
     if (sample->found && rules != 1)
         return 0;
     *sample = (struct sample){.name = name,
                               .found = true,
+                              .type = type,
                               .alone = rules == 1,
                               .with_below = (entry->scope & BL_BELOW) != 0 && name.len < 240 &&
                                             found.fact == any.fact};
@@ -250,7 +272,7 @@ static void check_category(struct selftest *test, uint16_t group, const struct a
     bl_name_text(sample->name.wire, subject);
     if (policy_explain(
             test->world->policy, group, sample->name.wire,
-            bl_store_find(test->world->store, sample->name.wire, sample->name.len, DNS_A),
+            bl_store_find(test->world->store, sample->name.wire, sample->name.len, sample->type),
             test->moment.wall_ms, &explanation) < 0) {
         untested_add(test, member->name, configured->name, configured->sealed,
                      "memory was short; please try again");
@@ -261,7 +283,7 @@ static void check_category(struct selftest *test, uint16_t group, const struct a
     if (base && !should_deny)
         note = policy_rule_text((enum rule_kind)explanation.ruling.rule);
     policy_explanation_free(&explanation);
-    found = ask(test, client, &sample->name, false, DNS_A);
+    found = ask(test, client, &sample->name, false, sample->type);
     if ((found == OUTCOME_DENIED) == should_deny && should_deny && sample->with_below)
         found = ask(test, client, &sample->name, true, DNS_HTTPS);
     check_add(test, member->name, configured->name, subject, should_deny ? "denied" : "allowed",

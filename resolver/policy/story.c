@@ -351,29 +351,35 @@ void story_overrule(const struct story_world *world, const struct ruling *ruling
     category_tell(world, ruling, story);
 }
 
-/* Entries for other types of question than this one do not count: said, for who reads the list
- * expects them to. A denial that is for some types only says that the name has nothing of this
- * type, not that there is no such name (deny.c). */
-static void types_tell(const struct story_world *world, const struct story_question *question,
-                       const struct bl_name *name, const struct policy_explanation *told,
-                       json_t *story)
+void story_answer_by_type(const struct story_world *world, const struct ruling *ruling,
+                          const uint8_t *name, json_t *story)
 {
-    struct bl_found any = bl_store_find(world->store, name->wire, name->len, BL_ALL_TYPES);
-    const struct ruling *ruling = &told->ruling;
-    char text[512];
+    bl_fact any = bl_store_find(world->store, name, bl_name_length(name), BL_ALL_TYPES).fact;
+    char text[128];
 
-    if (!bl_store_fact_by_type(world->store, any.fact))
-        return;
-    if (ruling->rule == RULE_NONE)
-        json_object_set_new(
-            story, "because",
-            json_sprintf("listed, but not for questions of type %s", question->type));
-    if (ruling->verdict != VERDICT_DENY ||
+    if (ruling->verdict != VERDICT_DENY || !bl_store_fact_by_type(world->store, any) ||
         policy_answer(world->policy, ruling->answer)->kind != ANSWER_NXDOMAIN)
         return;
     snprintf(text, sizeof text, "nodata, for other types are not denied; kept at most %u s",
              world->config->deny_ttl);
     json_object_set_new(story, "answer", json_string(text));
+}
+
+/* Entries for other types of question than this one do not count: said, for who reads the list
+ * expects them to. */
+static void types_tell(const struct story_world *world, const struct story_question *question,
+                       const struct bl_name *name, const struct policy_explanation *told,
+                       json_t *story)
+{
+    struct bl_found any = bl_store_find(world->store, name->wire, name->len, BL_ALL_TYPES);
+    enum rule_kind rule = (enum rule_kind)told->ruling.rule;
+
+    if (rule == RULE_NONE && any.fact != BL_FACT_NONE)
+        json_object_set_new(
+            story, "because",
+            json_sprintf("listed, but not for questions of type %s", question->type));
+    if (rule == RULE_CATEGORY || rule == RULE_SEALED)
+        story_answer_by_type(world, &told->ruling, name->wire, story);
 }
 
 static json_t *story_make(const struct story_world *world, const struct story_question *question,

@@ -63,4 +63,9 @@ void story_because(const struct story_world *world, uint16_t group, const struct
 void story_overrule(const struct story_world *world, const struct ruling *ruling,
                     const char *because, json_t *story);
 
+/* What is denied because of a name that is listed for some types of question only is answered
+ * "nodata" in place of "nxdomain" (deny.c): puts that in the story. */
+void story_answer_by_type(const struct story_world *world, const struct ruling *ruling,
+                          const uint8_t *name, json_t *story);
+
 #endif

@@ -132,7 +132,11 @@ static bool name_tell(const struct walked *walked, const struct policy_now *now,
         return false;
     found = bl_store_find(walked->world->store, name.wire, name.len, walked->question.type);
     ruling = policy_judge(now, walked->scene->group, name.wire, name.len, found.fact);
-    return leads_to(walked, text, &ruling);
+    if (!leads_to(walked, text, &ruling))
+        return false;
+    if (ruling.rule == RULE_CATEGORY || ruling.rule == RULE_SEALED)
+        story_answer_by_type(walked->world, &ruling, name.wire + found.matched, walked->story);
+    return true;
 }
 
 static bool address_tell(const struct walked *walked, const struct policy_now *now,

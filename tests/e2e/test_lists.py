@@ -204,6 +204,33 @@ def test_protected_names(place):
     same(len(names_of(place, "ads")), 6, "with --force")
 
 
+def test_rules_for_some_types_of_question(place):
+    """Of $dnstype: counted, previewed, exported, compared; and a sealed category cannot be hollowed out by it."""
+    place.configure(groups={"pupils": (["127.0.0.1/32"], ["ads"])}, categories=["ads", ("harm", {"sealed": True})])
+    path = place.write("ads.txt", "||six.example^$dnstype=AAAA\n||all.example^\n||bad.example^$dnstype=NONE\n||bad.example^$dnstype=\n")
+    told = place.json("lists", "import", "--category", "ads", path)["sources"][0]
+    same([told["taken"], told["malformed"], told["unused"]], [2, 2, 0], "counts")
+    holds(all("$dnstype takes types of question" in one["reason"] for one in told["malformed-lines"]), f"why: {told}")
+    for format in ("domains", "hosts", "rpz"):
+        done = place.command("lists", "export", "--format", format, "ads")
+        holds("six.example" not in done.stdout and "all.example" in done.stdout, done.stdout)
+        holds("1 entries are left out" in done.stderr, done.stderr)
+    path = place.write("ads.txt", "||six.example^\n||all.example^$dnstype=~A\n||new.example^$dnstype=TYPE65280|MX\n")
+    text = place.command("lists", "import", "--category", "ads", "--preview", path).stdout
+    holds("all.example (all but A)" in text and "new.example (only MX, TYPE65280)" in text, text)
+    place.command("lists", "import", "--category", "ads", path)
+    same(sorted(place.command("lists", "diff", "--names").stdout.splitlines()),
+         ["+ ads all.example (all but A)", "+ ads new.example (only MX, TYPE65280)", "+ ads six.example", "- ads all.example",
+          "- ads six.example (only AAAA) (still covered)"], "diff")
+    same([one.get("types") for one in place.json("lists", "diff", "--names")["names"] if one["name"] == "all.example"],
+         [None, "all but A"], "types in JSON")
+    names = [f"bad{i}.example" for i in range(30)]
+    place.command("lists", "import", "--category", "harm", place.list_of("harm", names))
+    path = place.list_of("harm", [f"||{name}^$dnstype=TXT" for name in names])
+    done = place.command("lists", "import", "--category", "harm", "--allow-shrink", path, expect=None)
+    holds(done.returncode != 0 and "sealed and would lose 30 of its 30" in done.stderr, done.stderr)
+
+
 def test_rollback_and_diff(place):
     opened(place)
     place.command("lists", "diff", expect=4)

@@ -104,6 +104,21 @@ def test_old_lists_alert_once(place):
     same(resolver.log().count("is out of date"), 1, "lines of the log")
 
 
+def test_names_for_some_types_are_asked_for_so(place):
+    """A category all of whose names stand for some types of question is tested by such a question; a sealed one, too."""
+    upstream = place.enter(Upstream()).port
+    place.configure(upstreams=[f"127.0.0.1:{upstream}"], groups={"pupils": (["127.0.0.1/32"], ["ads", "games"])},
+                    categories=("ads", "games", ("harm", {"sealed": "true"})))
+    for category, rule in (("ads", "||six.example^$dnstype=AAAA"), ("games", "||games.example^$dnstype=~A|~AAAA|~HTTPS"),
+                           ("harm", "||harm.example^$dnstype=TYPE65280")):
+        place.command("lists", "import", "--category", category, "--reason", "x", place.write(f"lists/{category}.txt", rule + "\n"))
+    place.resolver()
+    told = place.json("selftest")
+    same([told["failed"], told["untested"]], [0, 0], f"failed or not tested: {told['checks']}")
+    same([(one["check"], one["found"]) for one in told["checks"] if one["check"] in ("ads", "games", "harm")],
+         [("ads", "denied"), ("games", "denied"), ("harm", "denied")], "the categories")
+
+
 def test_what_cannot_be_tested_is_told(place):
     """A category without a list, with addresses only, of a group without a subnet: with what to do, on record, in reports."""
     categories = ("ads", "games", "gambling", ("hosts", {"title": "Hosts"}), ("below", {"title": "Below"}),

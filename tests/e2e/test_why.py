@@ -59,6 +59,10 @@ KINDS = [
     (KIOSK, "chess-_-example.cloaked.example", "A", "allowed", "an exception"),
     (KIOSK, "bad-_-example.cloaked.example", "A", "denied", "its answer leads to bad.example"),
     (CLOSED, "plain.example", "A", "denied", "no internet at this time"),
+    (PUPIL, "www.v6.example", "AAAA", "denied", "Games, denied by the configuration"),
+    (PUPIL, "www.v6.example", "A", "allowed", "listed, but not for questions of type A"),
+    (PUPIL, "v6-_-example.cloaked.example", "AAAA", "denied", "its answer leads to v6.example: Games"),
+    (PUPIL, "v6-_-example.cloaked.example", "A", "allowed", "on no list"),
     (STRANGER, "plain.example", "A", "refused", "is in no group's subnets"),
 ]
 
@@ -71,6 +75,8 @@ def opened(place):
     place.config_path.write_text(text + MORE % {"port": upstream.port}, encoding="utf-8")
     for category, names in (("games", ["chess.example", "games.example"]), ("ads", ["ads.example"]), ("bad", ["bad.example"])):
         place.command("lists", "import", "--category", category, "--reason", "the test's ground", place.list_of(category, names))
+    place.command("lists", "import", "--category", "games", "--reason", "the test's ground",
+                  place.write("types.txt", "||v6.example^$dnstype=AAAA\n||most.example^$dnstype=~A|~AAAA\n"))
 
 
 def answered(resolver, client, name, kind):
@@ -112,6 +118,24 @@ def test_without_a_daemon_and_without_asking(place):
     shown = place.command("why", "www.google.com", "--client", PUPIL).stdout
     holds("Handled     safe search" in shown and "--resolve" not in shown, shown)
     place.command("why", "x.example", "--type", "nosuch", "--client", PUPIL, expect=2)
+
+
+def test_rules_for_some_types_of_question(place):
+    """The rule, its types, whether it counts for this question, and the answer that holds for this type only."""
+    opened(place)
+    story = told(place, PUPIL, "v6.example", "AAAA")
+    same([(one["name"], one["types"], one["counts"]) for one in story["entries"]], [("v6.example", "only AAAA", True)], "entries")
+    holds(story["answer"].startswith("nodata"), story["answer"])
+    shown = place.command("why", "v6.example", "--client", PUPIL, "--type", "AAAA", expect=3).stdout
+    holds("types.txt, line 1; only AAAA\n" in shown, shown)
+    shown = place.command("why", "v6.example", "--client", PUPIL).stdout
+    holds("listed, but not for questions of type A\n" in shown and "line 1; only AAAA, so not for this question\n" in shown, shown)
+    shown = place.command("why", "most.example", "--client", PUPIL, "--type", "TXT", expect=3).stdout
+    holds("line 2; all but A, AAAA\n" in shown, shown)
+    resolver = place.resolver()
+    for name in ("v6.example", "v6-_-example.cloaked.example"):
+        holds(told(place, PUPIL, name, "AAAA")["answer"].startswith("nodata"), f"the answer that is told of {name}")
+        same(resolver.ask(name, "AAAA", source=PUPIL).rcode, "NOERROR", f"the answer of {name}")
 
 
 def test_grants_and_sessions(place):

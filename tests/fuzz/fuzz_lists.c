@@ -28,6 +28,9 @@ static int check(void *user, const struct bl_entry *entry, struct bl_error *erro
     (void)error;
     if (!entry->is_address && bl_name_length(entry->name.wire) != entry->name.len)
         __builtin_trap();
+    for (unsigned i = 0; i < entry->types.count; i++)
+        if (i >= BL_TYPES_MAX || entry->types.types[i] <= (i ? entry->types.types[i - 1] : 0))
+            __builtin_trap();
     return 0;
 }
 

@@ -20,9 +20,10 @@ static size_t original_len;
 static void original_make(void)
 {
     static const struct fixture_list lists[] = {
-        {"gambling", BL_TIER_SCHOOL, "casino.test *.poker.test =only.test 192.0.2.0/24 a.b.c.test"},
+        {"gambling", BL_TIER_SCHOOL,
+         "casino.test$AAAA *.poker.test =only.test$~A|~HTTPS 192.0.2.0/24 a.b.c.test"},
         {"games", BL_TIER_NATIONAL,
-         "@chess.casino.test casino.test 2001:db8::/32 10.0.0.0/8 10.1.0.0/16"},
+         "@chess.casino.test$HTTPS casino.test 2001:db8::/32 10.0.0.0/8 10.1.0.0/16"},
     };
     int fd = fixture_compile(lists, 2, NULL);
     struct stat status;
@@ -53,9 +54,12 @@ static void store_use(const struct bl_store *store)
     struct bl_prefix prefix;
     unsigned entries = 0;
     size_t count;
-    bl_fact fact = bl_store_find(store, name, sizeof name, 28).fact;
+    bl_fact fact = BL_FACT_NONE;
 
-    (void)bl_store_fact(store, fact, &count);
+    for (unsigned type = 0; type < 70; type++) {
+        fact = bl_store_find(store, name, sizeof name, type < 69 ? type : BL_ALL_TYPES).fact;
+        (void)bl_store_fact(store, fact, &count);
+    }
     fact = bl_store_find_address(store, address, 16, &prefix);
     (void)bl_store_fact(store, fact, &count);
     fact = bl_store_find_address(store, (const uint8_t *)"\x0a\x01\x02\x03", 4, &prefix);

@@ -351,10 +351,10 @@ static void list_compile(struct bl_compile *compile, const struct list *list)
         script_fail("%s", error.text);
     const char *rest = list->names;
     const struct bl_input input = {text_read, &rest};
-    const struct bl_read_options options = {
-        .format = strstr(list->names, "||") ? "adblock" : "domains",
-        .action = list->action,
-        .allow_tld = true};
+    const struct bl_read_options options = {.format =
+                                                strstr(list->names, "||") ? "adblock" : "domains",
+                                            .action = list->action,
+                                            .allow_tld = true};
     struct bl_sink sink = bl_compile_sink(compile);
     struct bl_read_report report;
     if (bl_read(&input, &options, &sink, &report, &error))

@@ -413,14 +413,15 @@ static void one_owner_at_a_time(void **state)
 
 static int change_note(void *user, const struct bl_change *change)
 {
-    char *text = user, name[BL_NAME_TEXT_MAX] = "prefix";
+    char *text = user, name[BL_NAME_TEXT_MAX] = "prefix", types[BL_TYPES_TEXT_MAX];
     size_t len = strlen(text);
 
     if (!change->entry->is_address)
         bl_name_text(change->entry->name.wire, name);
-    snprintf(text + len, 4096 - len, "%c%s %s%s%s\n", change->added ? '+' : '-', change->category,
-             name, change->action == BL_ALLOW ? " allow" : "",
-             change->still_covered ? " covered" : "");
+    bl_types_text(&change->entry->types, types);
+    snprintf(text + len, 4096 - len, "%c%s %s%s%s%s%s\n", change->added ? '+' : '-',
+             change->category, name, types[0] ? " " : "", types,
+             change->action == BL_ALLOW ? " allow" : "", change->still_covered ? " covered" : "");
     return 0;
 }
 
@@ -455,6 +456,64 @@ static void tells_what_changed(void **state)
     assert_string_equal(text, "");
     assert_int_equal(bl_diff(NULL, older, change_note, text, NULL), 0);
     assert_int_equal(text[0], '+');
+    bl_store_close(older);
+    bl_store_close(newer);
+}
+
+/* A block for some types is another one than a block for all; the numbers of conditions are a
+ * generation's own. */
+static void tells_changes_of_types(void **state)
+{
+    static const struct fixture_list before[] = {
+        {"a", BL_TIER_SCHOOL,
+         "x.test$TXT all.test some.test$AAAA same.test$A|AAAA more.test$A "
+         "www.below.test$HTTPS"}};
+    static const struct fixture_list after[] = {
+        {"a", BL_TIER_SCHOOL,
+         "same.test$A|AAAA all.test$~A some.test more.test$A more.test$AAAA "
+         "below.test$HTTPS @x.test$TXT"}};
+    struct bl_store *older = fixture_store(before, 1, NULL), *newer = fixture_store(after, 1, NULL);
+    char text[4096] = "";
+
+    (void)state;
+    assert_int_equal(bl_diff(older, newer, change_note, text, NULL), 0);
+    assert_string_equal(text, "-a all.test\n"
+                              "+a all.test all but A\n"
+                              "+a below.test only HTTPS\n"
+                              "-a www.below.test only HTTPS covered\n"
+                              "+a more.test only AAAA\n"
+                              "+a some.test\n"
+                              "-a some.test only AAAA covered\n"
+                              "-a x.test only TXT\n"
+                              "+a x.test only TXT allow\n");
+    bl_store_close(older);
+    bl_store_close(newer);
+}
+
+/* What counts as many names as before but denies hardly a question more has shrunk. */
+static void guards_against_narrowing(void **state)
+{
+    static const char *sealed[] = {"illegal"};
+    static char words[2][1 << 14];
+    const struct fixture_list whole = {"illegal", BL_TIER_SCHOOL, words[0]},
+                              narrow = {"illegal", BL_TIER_SCHOOL, words[1]};
+    struct bl_guard guard = {sealed, 1, true};
+    struct bl_error error = {""};
+    struct bl_store *older, *newer;
+    size_t len[2] = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        len[0] += (size_t)snprintf(words[0] + len[0], sizeof words[0] - len[0], "n%u.test ", i);
+        len[1] +=
+            (size_t)snprintf(words[1] + len[1], sizeof words[1] - len[1], "n%u.test$TYPE9999 ", i);
+    }
+    older = fixture_store(&whole, 1, NULL);
+    newer = fixture_store(&narrow, 1, NULL);
+    assert_int_equal(bl_store_category(newer, 0)->names, 100);
+    assert_int_equal(bl_guard_check(&guard, older, newer, &error), -EPERM);
+    assert_non_null(strstr(error.text, "100 of its 100"));
+    assert_int_equal(bl_guard_check(&guard, newer, older, &error), 0);
     bl_store_close(older);
     bl_store_close(newer);
 }
@@ -638,7 +697,9 @@ int main(void)
         in_a_folder(compiling_on_a_full_disk_is_an_error),
         in_a_folder(one_owner_at_a_time),
         cmocka_unit_test(tells_what_changed),
+        cmocka_unit_test(tells_changes_of_types),
         cmocka_unit_test(guards_against_shrinking),
+        cmocka_unit_test(guards_against_narrowing),
         in_a_folder(guards_what_comes_into_force),
         in_a_folder(falls_back_to_what_holds_the_seals),
         in_a_folder(a_missing_generation_guards_nothing_but_seals),

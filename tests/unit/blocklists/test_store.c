@@ -597,10 +597,15 @@ static void hashes_have_no_pattern(void **state)
     assert_true(full < NAMES / 25);
 }
 
-/* A file with the store in it. */
+/* A file with a store in it that has something of everything. */
 static size_t store_bytes(uint8_t **out_bytes)
 {
-    int fd = fixture_compile(two_lists, 2, NULL);
+    static const struct fixture_list lists[] = {
+        {"gambling", BL_TIER_SCHOOL,
+         "casino.test$AAAA|HTTPS *.poker.test =only.test 192.0.2.0/24 www.casino.test"},
+        {"games", BL_TIER_NATIONAL, "@chess.casino.test$~A casino.test 2001:db8::/32"},
+    };
+    int fd = fixture_compile(lists, 2, NULL);
     struct stat status;
 
     assert_int_equal(fstat(fd, &status), 0);
@@ -608,6 +613,22 @@ static size_t store_bytes(uint8_t **out_bytes)
     assert_int_equal(pread(fd, *out_bytes, (size_t)status.st_size, 0), status.st_size);
     close(fd);
     return (size_t)status.st_size;
+}
+
+/* Whatever was opened can be asked. */
+static void store_use(const struct bl_store *store)
+{
+    static const unsigned types[] = {0, TYPE_A, TYPE_AAAA, TYPE_HTTPS, UINT16_MAX, BL_ALL_TYPES};
+    struct bl_name name = name_of("a.chess.casino.test");
+
+    for (const uint8_t *at = name.wire; *at; at += 1 + *at)
+        for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+            bl_fact fact = bl_store_find(store, at, bl_name_length(at), types[i]).fact;
+
+            assert_true(fact < bl_store_fact_count(store));
+            assert_true(types[i] == BL_ALL_TYPES || !bl_store_fact_by_type(store, fact));
+            (void)fact_text(store, fact);
+        }
 }
 
 static int open_bytes(const uint8_t *bytes, size_t len, bool verify, struct bl_error *error)
@@ -620,6 +641,8 @@ static int open_bytes(const uint8_t *bytes, size_t len, bool verify, struct bl_e
     assert_int_equal(write(fd, bytes, len), (ssize_t)len);
     close(fd);
     rc = bl_store_open(path, &store, error);
+    if (rc == 0)
+        store_use(store);
     if (rc == 0 && verify)
         rc = bl_store_verify(store, error);
     bl_store_close(store);
@@ -711,6 +734,45 @@ static void survives_any_damage(void **state)
     free(bytes);
 }
 
+/* The two values of types, octet by octet, rightly signed: refused, or nothing in them leads
+ * outside when it is asked. */
+static void survives_damage_to_types(void **state)
+{
+    static const uint8_t conditions[] = {0, 2, TYPE_AAAA, 0, TYPE_HTTPS, 0, 1, 1, TYPE_A, 0};
+    uint8_t *bytes, *copy, *values[2];
+    size_t len = store_bytes(&bytes);
+    unsigned refused = 0;
+
+    (void)state;
+    copy = malloc(len);
+    values[0] = memmem(bytes, len, conditions, sizeof conditions);
+    assert_non_null(values[0]);
+    values[1] = NULL;
+    /* fact, type 0, fact; the same fact, type AAAA, … */
+    for (size_t at = 0; !values[1] && at + 12 < len; at++)
+        if (bytes[at] != 0 && bytes[at + 1] == 0 && bytes[at] == bytes[at + 6] &&
+            bl_get16(bytes + at + 2) == 0 && bl_get16(bytes + at + 8) == TYPE_AAAA &&
+            bytes[at + 7] == 0)
+            values[1] = bytes + at;
+    assert_non_null(values[1]);
+    for (unsigned value = 0; value < 2; value++)
+        for (size_t i = 0; i < 24; i++)
+            for (unsigned octet = 0; octet < 256; octet += i % 2 ? 51 : 1) {
+                struct bl_error error = {""};
+
+                memcpy(copy, bytes, len);
+                copy[(size_t)(values[value] - bytes) + i] = (uint8_t)octet;
+                assert_int_equal(bl_seal_bytes(copy, len - BL_TRAILER_SIZE,
+                                               copy + len - BL_TRAILER_SIZE + BL_TRAILER_SHA256),
+                                 0);
+                bl_seal_sum(copy + len - BL_TRAILER_SIZE);
+                refused += open_bytes(copy, len, false, &error) == -EBADMSG;
+            }
+    assert_true(refused > 1000);
+    free(copy);
+    free(bytes);
+}
+
 /* Cut while it is mapped: the look-up comes back, and says that its answer means nothing. */
 static void survives_being_cut(void **state)
 {
@@ -759,6 +821,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_no_store),
         cmocka_unit_test(says_when_another_version_made_it),
         cmocka_unit_test(survives_any_damage),
+        cmocka_unit_test(survives_damage_to_types),
         cmocka_unit_test(survives_being_cut),
     };
 
