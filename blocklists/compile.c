@@ -192,7 +192,8 @@ static int entry_take(void *user, const struct bl_entry *entry, struct bl_error 
 
         if (condition < 0)
             return bl_error_set(error, condition,
-                                "line %u: more than %d different sets of types of question",
+                                "line %u: more than %d different sets of types of question "
+                                "($dnstype); please leave out lists or rules that have them",
                                 entry->line, BL_CONDITIONS_MAX);
         record.condition = (uint8_t)condition;
     }
@@ -228,9 +229,9 @@ void bl_compile_source_end(struct bl_compile *compile, const struct bl_read_repo
     source->unused = report->unused;
 }
 
-unsigned bl_compile_mark(const struct bl_compile *compile)
+struct bl_compile_mark bl_compile_mark(const struct bl_compile *compile)
 {
-    return compile->count;
+    return (struct bl_compile_mark){compile->count, compile->conditions.count};
 }
 
 /* The source of the base that this one is to replace, or base_count. */
@@ -245,9 +246,10 @@ static unsigned replaced_find(const struct bl_compile *compile, unsigned source)
     return i;
 }
 
-void bl_compile_rewind(struct bl_compile *compile, unsigned mark)
+void bl_compile_rewind(struct bl_compile *compile, struct bl_compile_mark mark)
 {
-    for (unsigned source = mark; source < compile->count; source++) {
+    compile->conditions.count = mark.conditions;
+    for (unsigned source = mark.sources; source < compile->count; source++) {
         unsigned replaced = replaced_find(compile, source);
 
         compile->dropped[source] = true;

@@ -58,8 +58,12 @@ void bl_compile_source_end(struct bl_compile *compile, const struct bl_read_repo
 /* Takes back all sources that were begun since bl_compile_mark(), entries and all; those of the
  * base that they were to replace stay. For a source that turns out to be cut off half-way, where
  * the others go on. */
-unsigned bl_compile_mark(const struct bl_compile *compile);
-void bl_compile_rewind(struct bl_compile *compile, unsigned mark);
+struct bl_compile_mark {
+    unsigned sources, conditions; /* begun, and met, before */
+};
+
+struct bl_compile_mark bl_compile_mark(const struct bl_compile *compile);
+void bl_compile_rewind(struct bl_compile *compile, struct bl_compile_mark mark);
 
 /* Leaves out the base's sources of a category, or (category NULL) at a location. Returns how many.
  */

@@ -7,7 +7,7 @@
 #include "blocklists/layout.h"
 
 enum {
-    VARIANTS_MAX = 1 << 20, /* worked out, of all facts; real lists have a few */
+    WORK_MAX = 1 << 24, /* rules looked at, for all types of all facts; real lists need a few */
     WORD_BITS = 64,
     TYPE_WORDS = (UINT16_MAX + 1) / WORD_BITS,
 };
@@ -169,9 +169,10 @@ static bool types_mark(const struct bl_facts *facts, bl_fact number, uint64_t *m
 }
 
 /* The rows of one fact. */
-static int variants_make(struct bl_facts *facts, bl_fact number, size_t *worked_out,
+static int variants_make(struct bl_facts *facts, bl_fact number, size_t *work,
                          struct bl_error *error)
 {
+    size_t rules = 1u + facts->facts[number].count + facts->facts[facts->facts[number].below].count;
     uint64_t marks[TYPE_WORDS] = {1}; /* 0, for the types that no condition names, is first */
     bl_fact others = BL_FACT_NONE, variant;
     bool any = types_mark(facts, number, marks);
@@ -184,10 +185,11 @@ static int variants_make(struct bl_facts *facts, bl_fact number, size_t *worked_
         for (uint64_t left = marks[word]; rc == 0 && left; left &= left - 1) {
             unsigned type = word * WORD_BITS + (unsigned)__builtin_ctzll(left);
 
-            if (++*worked_out > VARIANTS_MAX)
+            *work += rules;
+            if (*work > WORK_MAX)
                 return bl_error_set(error, -EOVERFLOW,
-                                    "the lists tell more types of question apart than one "
-                                    "generation can hold");
+                                    "the lists tell more types of question ($dnstype) apart than "
+                                    "one generation can hold; please leave out lists that do");
             rc = variant_find(facts, number, type, &variant, error);
             if (rc == 0 && (type == 0 || variant != others))
                 rc = variant_add(facts, number, type, variant, error);
@@ -202,12 +204,12 @@ int bl_facts_finish(struct bl_facts *facts, const struct bl_conditions *conditio
                     struct bl_error *error)
 {
     unsigned closed = facts->count; /* those that come now have no conditions */
-    size_t worked_out = 0;
+    size_t work = 0;
     int rc = 0;
 
     facts->conditions = conditions;
     for (unsigned i = 1; rc == 0 && conditions->count > 0 && i < closed; i++)
-        rc = variants_make(facts, (bl_fact)i, &worked_out, error);
+        rc = variants_make(facts, (bl_fact)i, &work, error);
     return rc;
 }
 

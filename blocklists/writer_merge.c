@@ -197,9 +197,11 @@ static int base_condition(struct work *work, uint8_t condition)
     number = bl_conditions_add(work->writer->conditions,
                                &work->base.store->conditions.items[condition - 1]);
     if (number < 0)
-        return bl_error_set(work->error, number,
-                            "more than %d different sets of types of question in all lists",
-                            BL_CONDITIONS_MAX);
+        return bl_error_set(
+            work->error, number,
+            "more than %d different sets of types of question ($dnstype) in all lists; "
+            "please leave out lists that have them",
+            BL_CONDITIONS_MAX);
     work->base_conditions[condition] = (uint8_t)number;
     return number;
 }

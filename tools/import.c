@@ -339,7 +339,7 @@ int import_source(struct import *import, const struct import_source *source, str
         .offline = source->offline,
         .bootstrap = import_bootstrap_find(import->command->config, &import->bootstrap),
         .ca_file = source->ca_file};
-    unsigned mark = bl_compile_mark(import->compile);
+    struct bl_compile_mark mark = bl_compile_mark(import->compile);
     size_t first_part = import->part_count;
     /* The same list under another spelling of its path is the same source. */
     char *path = realpath(source->location, NULL);
