@@ -31,10 +31,11 @@ static bool facts_are_current(struct pipeline *pipeline, struct cache_entry *ent
     if (entry->generation == generation)
         return true;
     reply_look_up(store, cache_message(entry), entry->message_len, entry->type, &facts);
-    if (bl_store_is_damaged(store))
+    /* What cannot be judged whole stays without facts of this generation, or the next question
+     * would be answered by the part of them that fits. */
+    if (facts.too_many || bl_store_is_damaged(store))
         return false;
-    return cache_update_facts(pipeline->cache, entry, facts.items, facts.count, generation) &&
-           !facts.too_many;
+    return cache_update_facts(pipeline->cache, entry, facts.items, facts.count, generation);
 }
 
 static bool is_ending(const struct cache_entry *entry, int64_t age_s)
