@@ -189,6 +189,13 @@ def test_upstream_economy(place):
         holds(tries <= 4, f"{name}: {tries} questions for one")  # three, and one over TCP
 
 
+def test_connections_that_serve_nobody(place):
+    """Each time something that answers nothing, and the end: 9,600 connections came of one question once."""
+    up, resolver = opened(place)
+    failed(resolver, "a.tcpjunk.example")
+    holds(len(up.asked("a.tcpjunk.example")) <= 4, f"{len(up.asked('a.tcpjunk.example'))} questions for one")
+
+
 def test_failures_are_cached(place):
     up, resolver = opened(place)
     for _ in range(10):

@@ -141,6 +141,13 @@ class Faults:
         """The end instead of an answer, in the middle of the length."""
         return [Reply(b"\0", close=True)] if tcp else self.fault_truncated(message, number, tcp)
 
+    def fault_tcpjunk(self, message, number, tcp):
+        """Over TCP a message that answers nothing, then the end: the connection has served, and nobody."""
+        if not tcp:
+            return self.fault_truncated(message, number, tcp)
+        wire = self.good(message, ident=message.ident ^ 1)
+        return [Reply(struct.pack(">H", len(wire)) + wire, close=True)]
+
     def fault_tcphangs(self, message, number, tcp):
         return [] if tcp else self.fault_truncated(message, number, tcp)
 
