@@ -520,14 +520,17 @@ static const uint8_t *range_find(const uint8_t *ranges, unsigned count, size_t s
     return found;
 }
 
-/* The IPv4 address inside an IPv6 one, where RFC 4291 section 2.5.5.2 (mapped), RFC 6052
- * section 2.1 (NAT64) or RFC 3056 section 2 (6to4) put one; else NULL. */
+/* The IPv4 address inside an IPv6 one, where RFC 4291 section 2.5.5 (compatible, mapped), RFC 6052
+ * section 2.1 and RFC 8215 (NAT64, of the Internet and of a network's own) or RFC 3056 section 2
+ * (6to4) put one; else NULL. */
 static const uint8_t *inner_ipv4(const uint8_t *address)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    static const uint8_t compatible[12], mapped[12] = {[10] = 0xff, [11] = 0xff};
     static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+    static const uint8_t own_nat64[6] = {0x00, 0x64, 0xff, 0x9b, 0x00, 0x01};
 
-    if (memcmp(address, mapped, 12) == 0 || memcmp(address, nat64, 12) == 0)
+    if (memcmp(address, mapped, 12) == 0 || memcmp(address, compatible, 12) == 0 ||
+        memcmp(address, nat64, 12) == 0 || memcmp(address, own_nat64, 6) == 0)
         return address + 12;
     return address[0] == 0x20 && address[1] == 0x02 ? address + 2 : NULL;
 }

@@ -94,8 +94,8 @@ struct bl_found bl_store_found(const struct bl_store *store, const uint8_t *wire
                                unsigned type, const struct bl_search *search);
 
 /* The fact of an IPv4 (4 octets) or IPv6 (16) address: that of its longest listed prefix.
- * IPv4-mapped, NAT64 (64:ff9b::/96) and 6to4 forms count as the IPv4 address inside. `out_prefix`
- * may be NULL. */
+ * IPv4-mapped and -compatible, NAT64 (64:ff9b::/96, 64:ff9b:1::/48) and 6to4 forms count as the
+ * IPv4 address inside. `out_prefix` may be NULL. */
 bl_fact bl_store_find_address(const struct bl_store *store, const uint8_t *address, size_t len,
                               struct bl_prefix *out_prefix);
 bool bl_store_has_addresses(const struct bl_store *store);

@@ -37,12 +37,13 @@ static bool v4_is_private(const uint8_t *bytes)
 static bool v6_is_private(const uint8_t *bytes)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}, zeros[15];
-    static const uint8_t translated[12] = {0x00, 0x64, 0xff, 0x9b}; /* RFC 6052 section 2.1 */
+    static const uint8_t translated[12] = {0x00, 0x64, 0xff, 0x9b};     /* RFC 6052 section 2.1 */
+    static const uint8_t own[6] = {0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}; /* RFC 8215 */
 
     if (memcmp(bytes, zeros, sizeof zeros) == 0 && bytes[15] <= 1)
         return true; /* :: and ::1 */
     if (memcmp(bytes, mapped, sizeof mapped) == 0 || memcmp(bytes, zeros, 12) == 0 ||
-        memcmp(bytes, translated, sizeof translated) == 0)
+        memcmp(bytes, translated, sizeof translated) == 0 || memcmp(bytes, own, sizeof own) == 0)
         return v4_is_private(bytes + 12);
     if (bytes[0] == 0x20 && bytes[1] == 0x02) /* RFC 3056: 6to4 */
         return v4_is_private(bytes + 2);

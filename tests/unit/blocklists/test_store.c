@@ -210,6 +210,8 @@ static void finds_addresses(void **state)
         {"2001:db9::", "", 0},
         {"::ffff:10.1.2.3", "0:worse/s/allow 1:worse/s/block 2:bad/s/block", 32},
         {"64:ff9b::192.0.2.1", "0:bad/s/block", 32},
+        {"64:ff9b:1:2::192.0.2.1", "0:bad/s/block", 32},
+        {"::192.0.2.1", "0:bad/s/block", 32},
         {"2002:c000:0201::1", "0:bad/s/block", 32},
         {"::ffff:198.51.100.7", "0:bad/s/block", 120},
         {"64:ff9b::192.0.2.2", "", 0},

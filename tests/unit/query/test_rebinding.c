@@ -49,6 +49,10 @@ static void test_addresses(void **state)
         {"2001:db8::1", false},
         {"64:ff9b::a00:1", true},
         {"64:ff9b::808:808", false},
+        {"64:ff9b:1::a00:1", true},
+        {"64:ff9b:1:fffe::a00:1", true},
+        {"64:ff9b:1:fffe::808:808", false},
+        {"64:ff9b:2::a00:1", false},
         {"2002:a00:1::1", true},
         {"2002:808:808::1", false},
     };
