@@ -26,7 +26,8 @@ enum local_kind {
     LOCAL_NODATA,        /* exist, without records */
     LOCAL_LOOPBACK,      /* 127.0.0.1 and ::1 */
     LOCAL_NXDOMAIN_ZONE, /* like NXDOMAIN, unless a forward-zone covers the name */
-    LOCAL_IPV4ONLY,      /* RFC 8880 */
+    LOCAL_IPV4ONLY,      /* RFC 8880; below it is nothing */
+    LOCAL_IPV4ONLY_BACK, /* its addresses' name; likewise */
     LOCAL_ADDRESSES,     /* a record of the school's; the name alone */
     LOCAL_POINTER,       /* the PTR that follows from it; the name alone */
 };
@@ -49,12 +50,14 @@ static const struct {
     const char *name;
     enum local_kind kind;
 } SPECIAL_NAMES[] = {
-    {"localhost", LOCAL_LOOPBACK},             /* RFC 6761 section 6.3 */
-    {"invalid", LOCAL_NXDOMAIN},               /* RFC 6761 section 6.4 */
-    {"onion", LOCAL_NXDOMAIN},                 /* RFC 7686 */
-    {"local", LOCAL_NXDOMAIN_ZONE},            /* RFC 6762; schools with an old domain forward it */
-    {"home.arpa", LOCAL_NXDOMAIN_ZONE},        /* RFC 8375 */
-    {"ipv4only.arpa", LOCAL_IPV4ONLY},         /* RFC 8880 */
+    {"localhost", LOCAL_LOOPBACK},      /* RFC 6761 section 6.3 */
+    {"invalid", LOCAL_NXDOMAIN},        /* RFC 6761 section 6.4 */
+    {"onion", LOCAL_NXDOMAIN},          /* RFC 7686 */
+    {"local", LOCAL_NXDOMAIN_ZONE},     /* RFC 6762; schools with an old domain forward it */
+    {"home.arpa", LOCAL_NXDOMAIN_ZONE}, /* RFC 8375 */
+    {"ipv4only.arpa", LOCAL_IPV4ONLY},  /* RFC 8880 section 7 */
+    {"170.0.0.192.in-addr.arpa", LOCAL_IPV4ONLY_BACK},
+    {"171.0.0.192.in-addr.arpa", LOCAL_IPV4ONLY_BACK},
     {"resolver.arpa", LOCAL_NODATA},           /* RFC 9462 section 6.4: no way round by discovery */
     {"use-application-dns.net", LOCAL_CANARY}, /* Firefox asks before it turns on DNS over HTTPS */
     {"mask.icloud.com", LOCAL_CANARY},         /* Apple's private relay */
@@ -208,10 +211,14 @@ static void write_fixed(struct dns_writer *writer, const struct query *query, un
 {
     static const uint8_t loopback_v4[4] = {127, 0, 0, 1}, loopback_v6[16] = {[15] = 1};
     static const uint8_t ipv4only[2][4] = {{192, 0, 0, 170}, {192, 0, 0, 171}};
+    static const uint8_t ipv4only_name[] = "\x08ipv4only\x04"
+                                           "arpa";
 
     if (kind == LOCAL_IPV4ONLY && query->question.type == DNS_A)
         for (unsigned i = 0; i < 2; i++)
             dns_write_record(writer, 1, DNS_A, LOCAL_TTL_S, ipv4only[i], 4);
+    if (kind == LOCAL_IPV4ONLY_BACK && query->question.type == DNS_PTR)
+        dns_write_record(writer, 1, DNS_PTR, LOCAL_TTL_S, ipv4only_name, sizeof ipv4only_name);
     if (kind == LOCAL_LOOPBACK && query->question.type == DNS_A)
         dns_write_record(writer, 1, DNS_A, LOCAL_TTL_S, loopback_v4, 4);
     if (kind == LOCAL_LOOPBACK && query->question.type == DNS_AAAA)
@@ -229,11 +236,26 @@ static void answer_any(struct pipeline *pipeline, struct query *query)
     answer_end(pipeline, query, &writer, DNS_NOERROR, NULL, 0);
 }
 
+/* Whether what was asked, the item itself or something below it, does not exist. */
+static bool is_missing_name(const struct local_name *item, const struct dns_question *question)
+{
+    switch (item->kind) {
+    case LOCAL_NXDOMAIN:
+    case LOCAL_CANARY:
+    case LOCAL_NXDOMAIN_ZONE:
+        return true;
+    case LOCAL_IPV4ONLY:
+    case LOCAL_IPV4ONLY_BACK:
+        return question->asked_len != item->name_len;
+    default:
+        return false;
+    }
+}
+
 static void answer_local(struct pipeline *pipeline, struct query *query,
                          const struct local_name *item)
 {
-    bool is_missing = item->kind == LOCAL_NXDOMAIN || item->kind == LOCAL_CANARY ||
-                      item->kind == LOCAL_NXDOMAIN_ZONE;
+    bool is_missing = is_missing_name(item, &query->question);
     unsigned rcode = is_missing ? DNS_NXDOMAIN : DNS_NOERROR;
     struct dns_writer writer;
     size_t empty;
@@ -245,7 +267,7 @@ static void answer_local(struct pipeline *pipeline, struct query *query,
     else if (item->kind == LOCAL_POINTER && query->question.type == DNS_PTR)
         dns_write_record(&writer, 1, DNS_PTR, LOCAL_TTL_S, item->record->wire,
                          bl_name_length(item->record->wire));
-    else
+    else if (!is_missing)
         write_fixed(&writer, query, item->kind);
     if (writer.len == empty)
         dns_write_soa(&writer, LOCAL_TTL_S);
@@ -293,6 +315,7 @@ bool local_describe(const struct local_names *names, const uint8_t *name, size_t
         [LOCAL_LOOPBACK] = "the device itself: 127.0.0.1 and ::1",
         [LOCAL_NXDOMAIN_ZONE] = "a zone of the inside that no forward-zone covers: nxdomain",
         [LOCAL_IPV4ONLY] = "the addresses that RFC 8880 gives it",
+        [LOCAL_IPV4ONLY_BACK] = "ipv4only.arpa, the name that RFC 8880 gives this address",
         [LOCAL_POINTER] = "the name of a record of the school's own",
     };
     const struct local_name *item = name_covering(names, name, len);
