@@ -58,6 +58,7 @@ struct exchange_try {
     uint16_t id;
     uint8_t server;
     uint8_t transport;
+    uint8_t refused; /* the server said that it cannot tell */
     uint8_t has_cookie;
     uint8_t cookie[COOKIE_CLIENT]; /* our half, as it went out */
 
@@ -213,7 +214,8 @@ enum exchange_fit exchange_compare(const struct exchange *exchange, const uint8_
 enum exchange_fit exchange_check_cookie(struct exchanges *exchanges, struct exchange *exchange,
                                         const uint8_t *cookie, size_t len);
 
-/* The matched try's server did well, or not (SERVFAIL, REFUSED …); then its try is over. */
+/* The matched try's server did well, or not (SERVFAIL, REFUSED …); then its try is over. Whether
+ * not is its fault or the name's is known when another server does well. */
 void exchange_served(struct exchanges *exchanges, struct exchange *exchange, bool well,
                      int64_t now_ms);
 

@@ -1,6 +1,7 @@
 /* What exchange.c (the life of a question), exchange_servers.c (whom it may be put to),
- * exchange_try.c (putting it to one of them), exchange_wait.c (who waits for it) and
- * exchange_failures.c (what became of it in vain) share. Private to upstream/.
+ * exchange_try.c (putting it to one of them), exchange_outcome.c (what became of that),
+ * exchange_wait.c (who waits for it) and exchange_failures.c (what was asked in vain) share.
+ * Private to upstream/.
  *
  * Threads: as in exchange.h, one worker's alone.
  */

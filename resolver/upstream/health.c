@@ -168,12 +168,22 @@ void upstream_is_late(struct upstream *upstream, int64_t took_ms)
     latency_add(upstream, took_ms);
 }
 
+void upstream_cannot_tell(struct upstream *upstream)
+{
+    upstream->failed++;
+}
+
 void upstream_failed(struct upstream *upstream, int64_t now_ms)
+{
+    upstream->failed++;
+    upstream_is_blamed(upstream, now_ms);
+}
+
+void upstream_is_blamed(struct upstream *upstream, int64_t now_ms)
 {
     uint32_t beyond;
     int64_t aside_ms = ASIDE_FIRST_MS;
 
-    upstream->failed++;
     upstream->failed_in_row++;
     if (upstream->failed_in_row < FAILURES_BEFORE_ASIDE)
         return;

@@ -2,9 +2,10 @@
  *
  * The fastest of those that answer is asked; one question in 32 goes to another one, so that a
  * server that became faster is found. Three tries in a row without an answer, while it answers
- * nothing else either (anybody can own names that nobody answers for), put a server aside for a
- * second, then two, four, up to ten; after that one client's question tries it again, and is not
- * kept waiting for it. When all are aside the one that has waited longest is asked all the same: we
+ * nothing else either, or without a useful one where another server had one (anybody can own names
+ * that nobody answers for, or that every server calls broken), put a server aside for a second,
+ * then two, four, up to ten; after that one client's question tries it again, and is not kept
+ * waiting for it. When all are aside the one that has waited longest is asked all the same: we
  * never stop trying, so recovery needs no signal.
  *
  * Threads: a struct upstreams belongs to one worker; `status` reads the numbers with relaxed loads.
@@ -80,6 +81,11 @@ void upstream_answered(struct upstream *upstream, int64_t took_ms);
 void upstream_is_late(struct upstream *upstream, int64_t took_ms);
 
 void upstream_failed(struct upstream *upstream, int64_t now_ms);
+
+/* It said that it cannot tell (SERVFAIL, REFUSED …), which may be the name's fault; and then, that
+ * another server could tell. */
+void upstream_cannot_tell(struct upstream *upstream);
+void upstream_is_blamed(struct upstream *upstream, int64_t now_ms);
 
 /* How long to wait for an answer before another server is asked as well: four times the usual,
  * between 200 and `limit_ms`. */

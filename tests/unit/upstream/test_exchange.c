@@ -363,6 +363,45 @@ static void test_silence_about_one_name(void **state)
     assert_true(upstream_is_dead(&servers[0]));
 }
 
+/* Asks one server after the other until one can tell; those of `cannot`, a bit each, cannot. */
+static void ask_until_told(struct lab *lab, int64_t now_ms, unsigned cannot)
+{
+    struct exchange *exchange = begin(lab, "\6broken\4test", now_ms);
+    uint8_t bytes[512];
+    bool well;
+
+    do {
+        int here;
+        size_t len = reply_to(exchange, bytes);
+        exchange_sent(lab->exchanges, exchange, &here);
+        assert_ptr_equal(exchange_match(lab->exchanges, &here, bytes, len), exchange);
+        well = !(cannot >> exchange->server & 1u);
+        exchange_served(lab->exchanges, exchange, well, now_ms);
+    } while (!well && exchange_try_next(lab->exchanges, exchange, true, now_ms, &lab->random));
+    exchange_end(lab->exchanges, exchange);
+}
+
+/* What all servers say that they cannot tell, as anybody can own such names, makes none of them
+ * dead; what others can tell does. */
+static void test_what_nobody_can_tell(void **state)
+{
+    struct lab *lab = *state;
+    struct upstream *servers =
+        ((struct upstreams *)(uintptr_t)exchanges_upstreams(lab->exchanges))->items;
+
+    for (int i = 0; i < 10; i++)
+        ask_until_told(lab, 1000 + 10 * i, 3);
+    assert_int_equal(servers[0].failed_in_row + servers[1].failed_in_row, 0);
+    assert_int_equal(servers[0].failed, 10);
+    assert_int_equal(servers[1].failed, 10);
+    upstream_answered(&servers[0], 1);
+    upstream_answered(&servers[1], 40);
+    for (int i = 0; i < 4; i++)
+        ask_until_told(lab, 2000 + 10 * i, 1);
+    assert_true(upstream_is_dead(&servers[0]));
+    assert_false(upstream_is_dead(&servers[1]));
+}
+
 static void test_servers_are_chosen_by_how_they_do(void **state)
 {
     struct lab *lab = *state;
@@ -436,6 +475,7 @@ int main(void)
         LAB_TEST(test_failures_are_remembered),
         LAB_TEST(test_failures_end_with_the_outage),
         LAB_TEST(test_silence_about_one_name),
+        LAB_TEST(test_what_nobody_can_tell),
         LAB_TEST(test_servers_are_chosen_by_how_they_do),
         LAB_TEST(test_one_question_tries_a_dead_server),
     };
