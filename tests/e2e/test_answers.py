@@ -98,6 +98,52 @@ def test_safe_search(place):
     holds("www.google.com" not in {one.name.lower() for one in up.seen}, "the engine itself is not asked for")
 
 
+def engines():
+    """What safe_search.txt says: a row of names, and the host of each level ("none": there is none)."""
+    engine = None
+    for line in (lab.ROOT / "resolver" / "query" / "safe_search.txt").read_text(encoding="utf-8").splitlines():
+        verb, *words = line.partition("#")[0].split() or [""]
+        if verb == "engine":
+            if engine:
+                yield engine
+            engine = {"names": []}
+        elif verb == "names":
+            engine["names"] += words
+        elif verb == "suffixes":
+            engine["names"] += [words[0] + suffix for suffix in words[1:]]
+        elif verb == "safe":
+            engine["moderate"] = engine["strict"] = words[0]
+        elif verb in ("moderate", "strict"):
+            engine[verb] = words[0]
+        elif verb == "none":
+            engine["strict"] = "none"
+    yield engine
+
+
+def test_safe_search_of_every_engine(place):
+    """Each name of the data file, by each type that leads to a server, for each level."""
+    up = place.enter(Upstream())
+    opened(place, up.port)
+    place.config_path.write_text(place.config_path.read_text(encoding="utf-8").replace(GROUP, "groups:\n" + "".join(
+        f"  {level}: {{subnets: [127.0.0.{at}], deny: [ads], safe-search: {level}}}\n"
+        for at, level in enumerate(("strict", "moderate", "off"), 1))), encoding="utf-8")
+    resolver = place.resolver()
+    asked = {level: 0 for level in ("strict", "moderate", "off")}
+    for engine in engines():
+        for at, level in enumerate(asked, 1):
+            for name, kind in ((name, kind) for name in engine["names"] for kind in ("A", "AAAA", "HTTPS")):
+                answer = resolver.ask(name, kind, source=f"127.0.0.{at}")
+                what, host = f"{name} {kind} for {level}", engine.get(level)
+                asked[level] += 1
+                same(answer.rcode, "NXDOMAIN" if host == "none" else "NOERROR", what)
+                if host == "none":
+                    continue
+                same([one.text for one in answer.answers if one.kind == 5], [host] if host else [], f"{what}: the alias")
+                if kind != "HTTPS":
+                    same(answer.addresses, [address_of(host or name, 1 if kind == "A" else 28)], what)
+    holds(asked["strict"] > 1000 and len(set(asked.values())) == 1, f"asked: {asked}")
+
+
 def test_resolvers_that_forward_to_each_other(place):
     other = place.enter(lab_of("other"))
     place.port, other.port = place.free_port(), other.free_port()

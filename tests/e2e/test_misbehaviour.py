@@ -22,7 +22,7 @@ AT_ONCE = {
     "wrongcase": (RIGHT, {"replies_refused": 1, "forwarded_tcp": 1}),
     "query": (RIGHT, {"replies_refused": 1}),
     "headerthengood": (RIGHT, {"replies_refused": 1}),
-    "flood-500": (RIGHT, {"replies_refused": 400}),
+    "flood-500": (RIGHT, {"replies_refused": 200}),  # the kernel keeps some 280 while the resolver has no turn
     "rcode-1": (FAILED, {"replies_failed": 2, "servfail": 1}),  # with EDNS, and without
     "rcode-2": (FAILED, {"replies_failed": 1, "servfail": 1}),
     "rcode-3": (MISSING, {"replies": 1, "replies_failed": 0}),
