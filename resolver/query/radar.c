@@ -13,6 +13,7 @@ enum {
     SILENT_MS = 5 * 60 * 1000,
     BYPASS_SIGNS = 10,   /* questions in a window */
     BOOTSTRAP_SIGNS = 3, /* … without any other */
+    BOOTSTRAP_MS = 60 * 1000,
     ODD_SIGNS = 100,
     LONG_LABEL = 30, /* Base32 of what fits; hosts of content networks are shorter */
     LONG_NAME = 100,
@@ -24,12 +25,12 @@ enum {
 struct device {
     struct radar_sighting seen;
     bool is_used;
-    int64_t first_ms;
     int64_t told_ms; /* when a tunnel was recorded last; 0: never */
 };
 
 struct radar {
     struct device devices[SETS][WAYS];
+    int64_t watch_until_ms; /* an hour from when a device last asked for a way round */
 };
 
 int radar_create(struct radar **out_radar)
@@ -69,7 +70,7 @@ static struct device *device_of(struct pipeline *pipeline, const struct query *q
         if (set[i].is_used && address_equal_host(&set[i].seen.client, &query->client)) {
             device = &set[i];
             device->seen.last_ms = now_ms;
-            if (now_ms - device->first_ms < WINDOW_MS)
+            if (now_ms - device->seen.since_ms < WINDOW_MS)
                 return device;
             told_ms = device->told_ms;
             break;
@@ -77,11 +78,12 @@ static struct device *device_of(struct pipeline *pipeline, const struct query *q
         if (!set[i].is_used || (device->is_used && set[i].seen.last_ms < device->seen.last_ms))
             device = &set[i];
     }
-    *device =
-        (struct device){.seen = {.client = query->client, .group = query->group, .last_ms = now_ms},
-                        .is_used = true,
-                        .first_ms = now_ms,
-                        .told_ms = told_ms};
+    *device = (struct device){.seen = {.client = query->client,
+                                       .group = query->group,
+                                       .since_ms = now_ms,
+                                       .last_ms = now_ms},
+                              .is_used = true,
+                              .told_ms = told_ms};
     return device;
 }
 
@@ -90,12 +92,32 @@ void radar_denied(struct pipeline *pipeline, const struct query *query, struct r
     const struct config *config = pipeline->world->config;
     struct device *device;
 
-    if (!pipeline->radar || ruling.category >= config->category_count ||
-        !config->categories[ruling.category].circumvention)
+    if (!pipeline->radar)
         return;
+    if (ruling.category >= config->category_count ||
+        !config->categories[ruling.category].circumvention) {
+        radar_answered(pipeline, query);
+        return;
+    }
+    pipeline->radar->watch_until_ms = pipeline->moment.mono_ms + TOLD_MS;
     device = device_of(pipeline, query);
     device->seen.bypass++;
     device->seen.bypass_ms = pipeline->moment.mono_ms;
+}
+
+/* Devices that ask for no ways round are not entered: they would push out those that do. */
+void radar_answered(struct pipeline *pipeline, const struct query *query)
+{
+    const struct device *set;
+
+    if (!pipeline->radar || pipeline->moment.mono_ms >= pipeline->radar->watch_until_ms)
+        return;
+    set = set_of(pipeline, &query->client);
+    for (unsigned i = 0; i < WAYS; i++)
+        if (set[i].is_used && address_equal_host(&set[i].seen.client, &query->client)) {
+            device_of(pipeline, query)->seen.other++;
+            return;
+        }
 }
 
 /* Whether a name looks like data in Base32 or hexadecimal: long labels with digits among letters.
@@ -174,6 +196,8 @@ static void add(struct radar_sighting *sum, const struct radar_sighting *more)
     sum->other += more->other;
     if (more->bypass_ms > sum->bypass_ms)
         sum->bypass_ms = more->bypass_ms;
+    if (more->since_ms < sum->since_ms)
+        sum->since_ms = more->since_ms;
     if (more->last_ms > sum->last_ms) {
         sum->last_ms = more->last_ms;
         sum->group = more->group;
@@ -188,7 +212,10 @@ static unsigned signs_of(const struct radar_sighting *seen, int64_t now_ms)
         signs |= RADAR_BYPASS;
     if (seen->odd >= ODD_SIGNS)
         signs |= RADAR_TUNNEL;
-    if (seen->bypass >= BOOTSTRAP_SIGNS && !seen->other && !seen->odd)
+    /* A device in use asks for something else within a minute; what it asked before the first of
+     * these, and had from the cache, nobody noted. */
+    if (seen->bypass >= BOOTSTRAP_SIGNS && !seen->other && !seen->odd &&
+        now_ms - seen->since_ms >= BOOTSTRAP_MS)
         signs |= RADAR_BOOTSTRAP;
     if (seen->bypass >= BOOTSTRAP_SIGNS && seen->bypass_ms == seen->last_ms &&
         now_ms - seen->last_ms >= SILENT_MS)

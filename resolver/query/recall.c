@@ -3,6 +3,7 @@
 #include "resolver/query/answer.h"
 #include "resolver/query/judge.h"
 #include "resolver/query/local.h"
+#include "resolver/query/radar.h"
 #include "resolver/query/refresh.h"
 
 enum {
@@ -100,6 +101,7 @@ enum query_next recall_answer(struct pipeline *pipeline, struct query *query, bo
         COUNT(pipeline->counters, cache_stale);
     if (source.stale || is_ending(entry, age_s))
         refresh_begin(pipeline, query->sought);
+    radar_answered(pipeline, query);
     return answer_message(pipeline, query, &source);
 }
 

@@ -85,10 +85,28 @@ static void test_bootstrap_only(void **state)
 
     for (unsigned i = 0; i < 3; i++)
         ask_listed(school, 1);
-    assert_int_equal(signs(school, 0), 1);
+    assert_int_equal(signs(school, 59 * 1000), 0);
+    assert_int_equal(signs(school, 1000), 1);
     assert_int_equal(seen[0].signs, RADAR_BOOTSTRAP);
     ask(school, 1, "else.test", DNS_A);
     assert_int_equal(signs(school, 0), 0);
+}
+
+/* What a device has from the cache is something else too, and no silence. */
+static void test_cached_answers(void **state)
+{
+    struct school *school = *state;
+    uint64_t hits;
+
+    ask(school, 0, "popular.test", DNS_A);
+    for (unsigned i = 0; i < 3; i++)
+        ask_listed(school, 1);
+    assert_int_equal(signs(school, 1000), 0);
+    hits = school->counters.cache_hits;
+    ask(school, 1, "popular.test", DNS_A);
+    assert_int_equal(school->counters.cache_hits, hits + 1);
+    assert_int_equal(signs(school, 60 * 1000), 0);
+    assert_int_equal(signs(school, 6 * 60 * 1000), 0);
 }
 
 /* iodine and dnscat: data in long labels. What is recorded is one sighting, not each question. */
@@ -165,8 +183,9 @@ static void test_many_devices(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_bypass),         TEST(test_bootstrap_only),    TEST(test_tunnel),
-        TEST(test_ordinary_names), cmocka_unit_test(test_merge), TEST(test_many_devices),
+        TEST(test_bypass),       TEST(test_bootstrap_only), TEST(test_cached_answers),
+        TEST(test_tunnel),       TEST(test_ordinary_names), cmocka_unit_test(test_merge),
+        TEST(test_many_devices),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
