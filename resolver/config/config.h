@@ -324,7 +324,8 @@ struct config {
     size_t forward_zone_count;
     struct config_record *records;
     size_t record_count;
-    struct config_answer answer;             /* where neither category nor group says */
+    struct config_answer answers[SEVERITY_URGENT + 1]; /* where neither category nor group says */
+    struct config_answer answer;                       /* where nothing else does */
     uint32_t deny_ttl;                       /* seconds a denied answer may be kept by the client */
     const char *contact_uri;                 /* the same for programs: "mailto:…", or NULL */
     uint8_t (*private_allowed)[BL_NAME_MAX]; /* zones that may have addresses of the inside */

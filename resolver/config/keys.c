@@ -231,6 +231,16 @@ static const struct key roles_keys[] = {
     {0},
 };
 
+static const struct key answers_keys[] = {
+    {"low", KEY_ANSWER, AT(config, answers[SEVERITY_LOW]),
+     .meaning = "how a denied question of a category of this severity is answered, where neither "
+                "it nor the group says"},
+    {"medium", KEY_ANSWER, AT(config, answers[SEVERITY_MEDIUM]), .meaning = "likewise"},
+    {"high", KEY_ANSWER, AT(config, answers[SEVERITY_HIGH]), .meaning = "likewise"},
+    {"urgent", KEY_ANSWER, AT(config, answers[SEVERITY_URGENT]), .meaning = "likewise"},
+    {0},
+};
+
 static const struct key lists_keys[] = {
     {"keep", KEY_COUNT, AT(config, keep_generations), .least = 1, .most = 1000, .fallback = "5",
      .meaning = "how many generations stay for `lists rollback`"},
@@ -412,6 +422,8 @@ static const struct key root_keys[] = {
      .meaning = "how much one device or network may ask"},
     {"answer", KEY_ANSWER, AT(config, answer), .fallback = "nxdomain",
      .meaning = "how a denied question is answered: nxdomain, null, nodata, refused or addresses"},
+    {"answers", KEY_OBJECT, .children = answers_keys,
+     .meaning = "the same by the severity of what was met, as a page for each"},
     {"deny-ttl", KEY_SECONDS, AT(config, deny_ttl), .most = 3600, .fallback = "10s",
      .meaning = "how long a device may keep a denied answer"},
     {"contact", KEY_TEXT, AT(config, contact), .most = 120,

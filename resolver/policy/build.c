@@ -33,6 +33,10 @@ static int answers_number(struct policy *policy)
     uint8_t number;
     int code = answer_number(policy, &config->answer, &number);
 
+    for (size_t i = 0; code == 0 && i <= SEVERITY_URGENT; i++) {
+        if (config->answers[i].set)
+            code = answer_number(policy, &config->answers[i], &number);
+    }
     for (size_t i = 0; code == 0 && i < config->category_count; i++) {
         if (config->categories[i].answer.set)
             code = answer_number(policy, &config->categories[i].answer, &number);

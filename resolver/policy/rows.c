@@ -6,10 +6,15 @@
 const struct config_answer *answer_form(const struct config *config, uint16_t group,
                                         uint16_t category)
 {
-    if (category != POLICY_NO_CATEGORY && config->categories[category].answer.set)
-        return &config->categories[category].answer;
+    const struct config_category *met =
+        category != POLICY_NO_CATEGORY ? &config->categories[category] : NULL;
+
+    if (met && met->answer.set)
+        return &met->answer;
     if (config->groups[group].answer.set)
         return &config->groups[group].answer;
+    if (met && config->answers[met->severity].set)
+        return &config->answers[met->severity];
     return &config->answer;
 }
 
