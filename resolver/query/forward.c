@@ -255,8 +255,32 @@ enum query_next forward_accept(struct pipeline *pipeline, struct exchange *excha
         count_sent(pipeline, exchange);
         return QUERY_FORWARD;
     }
+    if (code == 0 && reply->ede >= 0)
+        exchange->refused_ede = reply->ede;
     exchange_served(pipeline->exchanges, exchange, false, now_ms);
     return forward_again(pipeline, exchange, true);
+}
+
+/* Why there is no answer, RFC 8914; what a server said of it goes on to the client. */
+static enum query_next answer_failure(struct pipeline *pipeline, struct query *query,
+                                      bool unreachable)
+{
+    int nobody = unreachable ? DNS_EDE_NETWORK_ERROR : DNS_EDE_NO_REACHABLE_AUTHORITY;
+    const struct exchange *exchange = query->exchange;
+
+    if (exchanges_lack_addresses(pipeline->exchanges, query->sought->name))
+        return answer_error(pipeline, query, DNS_SERVFAIL, nobody,
+                            "The address of the upstream server is not known yet.");
+    if (exchange && exchange->refused_ede >= 0)
+        return answer_error(pipeline, query, DNS_SERVFAIL, exchange->refused_ede,
+                            "The upstream server says so.");
+    if (exchange && exchange->refused)
+        return answer_error(pipeline, query, DNS_SERVFAIL, nobody,
+                            "The upstream servers say that they cannot tell.");
+    if (!exchange && !unreachable)
+        return answer_error(pipeline, query, DNS_SERVFAIL, DNS_EDE_CACHED_ERROR,
+                            "There was no answer a moment ago.");
+    return answer_error(pipeline, query, DNS_SERVFAIL, nobody, "No upstream server answered.");
 }
 
 enum query_next forward_failed(struct pipeline *pipeline, struct query *query, bool unreachable)
@@ -268,9 +292,5 @@ enum query_next forward_failed(struct pipeline *pipeline, struct query *query, b
     if (query->exchange && query->exchange->gave_way)
         return answer_overload(pipeline, query);
     COUNT(pipeline->counters, servfail);
-    return answer_error(pipeline, query, DNS_SERVFAIL,
-                        unreachable ? DNS_EDE_NETWORK_ERROR : DNS_EDE_NO_REACHABLE_AUTHORITY,
-                        exchanges_lack_addresses(pipeline->exchanges, query->sought->name)
-                            ? "The address of the upstream server is not known yet."
-                            : "No upstream server answered.");
+    return answer_failure(pipeline, query, unreachable);
 }

@@ -187,6 +187,7 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dns_qu
     exchange->truncated = exchange->outdated = 0;
     exchange->without_edns = exchange->unreachable = 0;
     exchange->refused = exchange->gave_way = 0;
+    exchange->refused_ede = -1;
     exchange->type = question->type;
     exchange->class = question->class;
     exchange->dnssec = dnssec_bits(question);

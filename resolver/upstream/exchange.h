@@ -98,6 +98,7 @@ struct exchange {
     uint16_t waiter_count, type, class;
     uint8_t try_count, state, name_len, dnssec, truncated, outdated, without_edns, unreachable;
     uint8_t refused;            /* a server said that it cannot tell: SERVFAIL, REFUSED … */
+    int refused_ede;            /* and why, RFC 8914: the last one's; −1: it did not say */
     uint8_t gave_way;           /* given up before its time: too many wait */
     uint8_t lookup;             /* of a host's address, bootstrap.h; 0: a question of a client's */
     uint8_t name[BL_NAME_MAX];  /* lower-cased */

@@ -177,16 +177,19 @@ struct replying {
     bool wrong_id, wrong_name, wrong_type, wrong_class, header_only, noedns;
     enum { COOKIE_NONE, COOKIE_RIGHT, COOKIE_WRONG, COOKIE_ECHOED } cookie;
     size_t cut;
+    unsigned ede; /* RFC 8914; 0: none */
 };
 
 static bool replying_word(struct replying *replying, const char *word)
 {
     ldns_lookup_table *rcode = ldns_lookup_by_name(ldns_rcodes, word);
-    const char *cut = word_value(word, "cut");
+    const char *cut = word_value(word, "cut"), *ede = word_value(word, "ede");
     if (rcode)
         replying->rcode = (unsigned)rcode->id;
     else if (cut)
         replying->cut = strtoul(cut, NULL, 10);
+    else if (ede)
+        replying->ede = (unsigned)strtoul(ede, NULL, 10);
     else if (strcmp(word, "tc") == 0)
         replying->flags |= 0x0200;
     else if (strcmp(word, "ad") == 0)
@@ -284,6 +287,13 @@ static void cookie_add(ldns_pkt *reply, const uint8_t *packet, size_t len,
                            ldns_rdf_new_frm_data(LDNS_RDF_TYPE_UNKNOWN, 4u + option[3], option));
 }
 
+static void ede_add(ldns_pkt *reply, unsigned ede)
+{
+    uint8_t option[] = {0, 15, 0, 2, (uint8_t)(ede >> 8), (uint8_t)ede};
+    ldns_pkt_set_edns_data(reply,
+                           ldns_rdf_new_frm_data(LDNS_RDF_TYPE_UNKNOWN, sizeof(option), option));
+}
+
 /* The reply as ldns composes it, names compressed as a real server's are. */
 static size_t reply_compose(const uint8_t *packet, size_t packet_len,
                             const struct replying *replying, char *records, uint8_t out[WIRE_MAX])
@@ -301,6 +311,8 @@ static size_t reply_compose(const uint8_t *packet, size_t packet_len,
     ldns_pkt_set_edns_extended_rcode(reply, (uint8_t)(replying->rcode >> 4));
     if (replying->cookie != COOKIE_NONE)
         cookie_add(reply, packet, packet_len, replying);
+    else if (replying->ede)
+        ede_add(reply, replying->ede);
 
     uint8_t *wire = NULL;
     size_t len = 0;
