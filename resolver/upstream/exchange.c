@@ -82,6 +82,13 @@ bool exchange_is_current(const struct exchanges *exchanges, const struct exchang
     return exchange->epoch == exchanges->epoch && !exchange->outdated;
 }
 
+/* All its tries went out before an outage ended: whoever asks after it is not to wait for them. */
+static bool is_lost(const struct exchanges *exchanges, const struct exchange *exchange)
+{
+    return exchange->try_count >= EXCHANGE_TRIES &&
+           exchange->tries[exchange->try_count - 1].sent_ms < exchanges->revived_ms;
+}
+
 struct exchange *exchange_find(struct exchanges *exchanges, const struct dns_question *question)
 {
     uint32_t hash = exchanges_question_hash(exchanges, question);
@@ -91,7 +98,8 @@ struct exchange *exchange_find(struct exchanges *exchanges, const struct dns_que
         if (exchange->key_hash == hash && exchange->type == question->type &&
             exchange->class == question->class && exchange->dnssec == dnssec_bits(question) &&
             exchange->name_len == question->asked_len && exchange_is_current(exchanges, exchange) &&
-            !exchange->lookup && memcmp(exchange->name, question->name, question->asked_len) == 0)
+            !exchange->lookup && !is_lost(exchanges, exchange) &&
+            memcmp(exchange->name, question->name, question->asked_len) == 0)
             return exchange;
     return NULL;
 }

@@ -122,7 +122,8 @@ void exchanges_destroy(struct exchanges *exchanges);
 int exchanges_set_upstreams(struct exchanges *exchanges, const struct config *config);
 const struct upstreams *exchanges_upstreams(const struct exchanges *exchanges);
 
-/* The exchange under way that this question can join, or NULL. */
+/* The exchange under way that this question can join, or NULL: none whose tries were lost in an
+ * outage that has ended since. */
 struct exchange *exchange_find(struct exchanges *exchanges, const struct dns_question *question);
 
 /* Whether the servers are still those that the exchange began with: else what they say is an

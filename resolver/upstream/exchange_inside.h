@@ -45,6 +45,7 @@ struct exchanges {
     struct failure failures[FAILURES];
     int64_t failures_until_ms; /* when the last of them is forgotten */
     int64_t recovered_ms;      /* when a server that had failed to answer last answered */
+    int64_t revived_ms;        /* when one that had been put aside did: the end of an outage */
     struct exchange *oldest, **oldest_end; /* by age: those that queries wait for */
     struct upstreams upstreams;
     uint32_t default_servers; /* a bit each */

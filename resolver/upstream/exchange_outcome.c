@@ -29,6 +29,8 @@ void exchange_served(struct exchanges *exchanges, struct exchange *exchange, boo
             upstream->plain_until_ms = now_ms + PLAIN_MS;
         if (well && upstream->failed_in_row)
             exchanges->recovered_ms = now_ms;
+        if (well && upstream_is_dead(upstream))
+            exchanges->revived_ms = now_ms;
         if (well) {
             upstream_answered(upstream, now_ms - try->sent_ms);
             upstream->heard_ms = now_ms;
