@@ -55,9 +55,10 @@ void channel_break(struct worker *worker, struct channel *channel, bool again)
         list->carrier_link = &list;
     while ((try = list)) {
         struct exchange *exchange = try->exchange;
-        bool is_awaited = exchange_lost(exchanges, try), once_more = again && !try->sent_again;
+        bool is_awaited = exchange_lost(exchanges, try);
+        bool once_more = again && try->sent_again < LINKS_PER_UPSTREAM;
         try_leave(worker, try);
-        try->sent_again = once_more;
+        try->sent_again += once_more;
         if (is_awaited)
             worker_follow(worker, exchange,
                           once_more ? QUERY_FORWARD : query_fail(worker->pipeline, exchange));

@@ -26,8 +26,9 @@ void channel_attach(struct worker *worker, struct channel *channel, struct excha
 void channels_leave(struct worker *worker, struct exchange *exchange);
 
 /* The channel broke: none of its tries will be answered. Those that their exchanges wait for go on:
- * to another server, or with `again` the same way, once for each try (a kept connection that the
- * server closed). The channel must not be chosen any more; it may be gone afterwards. */
+ * to another server, or with `again` the same way (a kept connection that the server closed,
+ * perhaps with all the others: LINKS_PER_UPSTREAM times for each try at most). The channel must not
+ * be chosen any more; it may be gone afterwards. */
 void channel_break(struct worker *worker, struct channel *channel, bool again);
 
 #endif

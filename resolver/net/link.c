@@ -20,7 +20,7 @@ struct link {
     struct upstream_peer *peer; /* NULL once closed */
     struct link *next, **link;
     enum link_state state;
-    bool served;      /* has answered before */
+    bool served;      /* has answered a question of ours before */
     bool asked;       /* something was asked and nothing has been heard since */
     int64_t since_ms; /* began, or last heard or asked */
     int64_t asked_ms;
@@ -247,12 +247,12 @@ static bool messages_read(struct link *link, size_t len)
         if (len - at - 2 < message_len)
             break;
         at += 2 + message_len;
-        link->served = true;
         exchange = exchange_match(worker->pipeline->exchanges, link, message, message_len);
         if (!exchange) {
             COUNT(worker->counters, replies_refused);
             continue;
         }
+        link->served = true;
         worker_follow(worker, exchange,
                       query_resume(worker->pipeline, exchange, message, message_len));
     }

@@ -62,8 +62,8 @@ struct exchange_try {
     uint8_t has_cookie;
     uint8_t cookie[COOKIE_CLIENT]; /* our half, as it went out */
 
-    /* Set by net: that its connection broke and it was sent on another one; and what it went out
-     * on, until the exchange ends. */
+    /* Set by net: how often its connection broke and it was sent on another one; and what it went
+     * out on, until the exchange ends. */
     uint8_t sent_again;
     void *carrier;
     struct exchange_try *carrier_next, **carrier_link;

@@ -192,8 +192,10 @@ def test_upstream_economy(place):
 def test_connections_that_serve_nobody(place):
     """Each time something that answers nothing, and the end: 9,600 connections came of one question once."""
     up, resolver = opened(place)
-    failed(resolver, "a.tcpjunk.example")
-    holds(len(up.asked("a.tcpjunk.example")) <= 4, f"{len(up.asked('a.tcpjunk.example'))} questions for one")
+    for name in ("a.tcpjunk.example", "b.tcpjunk.example"):
+        failed(resolver, name)
+        holds(len(up.asked(name)) <= 4, f"{len(up.asked(name))} questions for one")
+        right(resolver, "a.truncated.example")  # and then with a connection that has served
 
 
 def test_failures_are_cached(place):
