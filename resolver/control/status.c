@@ -108,7 +108,7 @@ static json_t *describe_upstream(const struct worker_view *views, unsigned worke
 {
     const struct upstream *first = &views[0].upstreams.items[index];
     uint64_t sent = 0, answered = 0, failed = 0, latency_us = 0, measured = 0;
-    unsigned aside = 0;
+    unsigned aside = 0, refusing = 0;
     char text[ADDRESS_TEXT_MAX];
     json_t *item = json_object();
 
@@ -120,6 +120,7 @@ static json_t *describe_upstream(const struct worker_view *views, unsigned worke
         latency_us += upstream->latency_us;
         measured += upstream->latency_us != 0;
         aside += upstream->aside_until_ms > now_ms;
+        refusing += upstream_is_refusing(upstream);
     }
     if (first->unknown)
         snprintf(text, sizeof text, "%.60s", first->host);
@@ -127,6 +128,9 @@ static json_t *describe_upstream(const struct worker_view *views, unsigned worke
         address_text_port(&first->address, text);
     if (aside == workers)
         warn(warnings, "upstream %s does not answer", text);
+    else if (refusing == workers)
+        warn(warnings, "upstream %s says of all names that it cannot tell (SERVFAIL, REFUSED)",
+             text);
     json_object_set_new(item, "address", json_string(text));
     if (first->host[0])
         json_object_set_new(item, "host", json_string(first->host));
@@ -136,10 +140,10 @@ static json_t *describe_upstream(const struct worker_view *views, unsigned worke
     if (first->tls_name[0])
         json_object_set_new(item, "tls-name", json_string(first->tls_name));
     json_object_set_new(item, "state",
-                        json_string(first->unknown     ? "no address"
-                                    : aside == workers ? "failing"
-                                    : answered         ? "answering"
-                                                       : "unused"));
+                        json_string(first->unknown                            ? "no address"
+                                    : aside == workers || refusing == workers ? "failing"
+                                    : answered                                ? "answering"
+                                                                              : "unused"));
     set_number(item, "latency_us", measured ? latency_us / measured : 0);
     set_number(item, "sent", sent);
     set_number(item, "answered", answered);

@@ -78,7 +78,7 @@ void upstream_set_address(struct upstream *upstream, const struct address *addre
     upstream->address = address ? *address : (struct address){0};
     upstream->address.port = port;
     upstream->unknown = address == NULL;
-    upstream->latency_us = upstream->failed_in_row = 0;
+    upstream->latency_us = upstream->failed_in_row = upstream->refused_in_row = 0;
     upstream->aside_until_ms = upstream->plain_until_ms = 0;
     upstream->heard_ms = 0;
     upstream->cookie_len = upstream->sends_cookie = 0;
@@ -133,6 +133,11 @@ bool upstream_is_dead(const struct upstream *upstream)
     return upstream->unknown || upstream->failed_in_row >= FAILURES_BEFORE_ASIDE;
 }
 
+bool upstream_is_refusing(const struct upstream *upstream)
+{
+    return upstream->refused_in_row >= FAILURES_BEFORE_ASIDE;
+}
+
 void upstream_asked(struct upstream *upstream, int64_t now_ms)
 {
     upstream->sent++;
@@ -157,7 +162,7 @@ static void latency_add(struct upstream *upstream, int64_t took_ms)
 void upstream_answered(struct upstream *upstream, int64_t took_ms)
 {
     upstream->answered++;
-    upstream->failed_in_row = 0;
+    upstream->failed_in_row = upstream->refused_in_row = 0;
     upstream->aside_until_ms = 0;
     latency_add(upstream, took_ms);
 }
@@ -171,6 +176,7 @@ void upstream_is_late(struct upstream *upstream, int64_t took_ms)
 void upstream_cannot_tell(struct upstream *upstream)
 {
     upstream->failed++;
+    upstream->refused_in_row++;
 }
 
 void upstream_failed(struct upstream *upstream, int64_t now_ms)

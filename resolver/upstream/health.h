@@ -34,6 +34,8 @@ struct upstream {
                                         none */
     uint32_t latency_us;             /* smoothed; 0: not known yet */
     uint32_t failed_in_row;
+    uint32_t
+        refused_in_row;     /* whatever the reason: told in `status`, and counts for nothing else */
     int64_t aside_until_ms; /* monotonic; 0: in use */
     int64_t heard_ms;       /* when it last answered well */
     int64_t plain_until_ms; /* asked without EDNS until then: it answers nothing else */
@@ -69,6 +71,9 @@ int upstream_choose(const struct upstreams *upstreams, uint32_t among, uint32_t 
  * address.
  */
 bool upstream_is_dead(const struct upstream *upstream);
+
+/* Whether it has answered nothing of late but that it cannot tell. */
+bool upstream_is_refusing(const struct upstream *upstream);
 
 /* A question goes to it: where that tells whether a dead one lives again, it is the only one that
  * does for a while. */

@@ -269,6 +269,19 @@ def test_second_upstream_takes_over(place):
     holds(second.seen, "the second was never asked")
 
 
+def test_the_only_one_refuses_all(place):
+    """As one does that does not know our address: `status` tells."""
+    up, resolver = opened(place)
+    for at in range(40):
+        failed(resolver, f"n{at}.rcode-5.example")
+    status = place.json("status")
+    same([one["state"] for one in status["upstreams"]], ["failing"], "its state")
+    holds(any("cannot tell" in one for one in status["warnings"]), f"warnings: {status['warnings']}")
+    for at in range(40):
+        right(resolver, f"n{at}.good.example")
+    same([one["state"] for one in place.json("status")["upstreams"]], ["answering"], "and when it answers")
+
+
 def test_outage_and_recovery(place):
     up, resolver = opened(place)
     right(resolver, "cached.site.example")
