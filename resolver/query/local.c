@@ -52,6 +52,7 @@ static const struct {
 } SPECIAL_NAMES[] = {
     {"localhost", LOCAL_LOOPBACK},      /* RFC 6761 section 6.3 */
     {"invalid", LOCAL_NXDOMAIN},        /* RFC 6761 section 6.4 */
+    {"test", LOCAL_NXDOMAIN_ZONE},      /* RFC 6761 section 6.2 */
     {"onion", LOCAL_NXDOMAIN},          /* RFC 7686 */
     {"local", LOCAL_NXDOMAIN_ZONE},     /* RFC 6762; schools with an old domain forward it */
     {"home.arpa", LOCAL_NXDOMAIN_ZONE}, /* RFC 8375 */

@@ -34,16 +34,16 @@ def reload(place, allowed):
 
 def test_counts_name_nobody(place):
     resolver = ground(place)
-    ask_by(resolver, "lesson.test", 1, 20)
-    ask_by(resolver, "mail.test", 2, 20)
+    ask_by(resolver, "lesson.example", 1, 20)
+    ask_by(resolver, "mail.example", 2, 20)
     for _ in range(30):
-        ask_by(resolver, "secret.test", 1, 2)
+        ask_by(resolver, "secret.example", 1, 2)
     same(resolver.stop(), 0, "the end")
-    same(counted(place), {("pupils", "lesson.test"): 20, ("staff", "mail.test"): 20}, "what many asked, and only that")
-    same(counted(place, "--group", "staff"), {("staff", "mail.test"): 20}, "of one group")
+    same(counted(place), {("pupils", "lesson.example"): 20, ("staff", "mail.example"): 20}, "what many asked, and only that")
+    same(counted(place, "--group", "staff"), {("staff", "mail.example"): 20}, "of one group")
     same(counted(place, "--since", "2020-01-01", "--until", "2020-02-01"), {}, "days without data")
     text = place.command("questions").stdout
-    holds("lesson.test" in text and "127.0." not in text, f"for people: {text}")
+    holds("lesson.example" in text and "127.0." not in text, f"for people: {text}")
 
     # No client in any form, in any file that was written.
     files = [path for path in place.state.rglob("*") if path.is_file() and "lists" not in path.parts]
@@ -58,41 +58,41 @@ def test_counts_name_nobody(place):
 
     # A restart goes on from there; a kill loses what was counted since it was written, and no more.
     resolver = place.resolver()
-    ask_by(resolver, "lesson.test", 1, 20)
+    ask_by(resolver, "lesson.example", 1, 20)
     same(resolver.stop(), 0, "the end")
-    same(counted(place)[("pupils", "lesson.test")], 40, "after a restart")
+    same(counted(place)[("pupils", "lesson.example")], 40, "after a restart")
     resolver = place.resolver()
-    ask_by(resolver, "lesson.test", 1, 20)
+    ask_by(resolver, "lesson.example", 1, 20)
     same(resolver.ask("game.test", source="127.0.1.3").rcode, "NXDOMAIN", "a denial")
     resolver.kill()
-    same(counted(place)[("pupils", "lesson.test")], 40, "after a kill")
+    same(counted(place)[("pupils", "lesson.example")], 40, "after a kill")
 
     for audience, shown in (("dsl", True), ("head", True), ("governors", False)):
         for form in ("text", "html", "csv", "json"):
             told = place.command("report", "--day", "today", "--audience", audience, "--format", form).stdout
-            same("lesson.test" in told, shown, f"the report for {audience} as {form}")
+            same("lesson.example" in told, shown, f"the report for {audience} as {form}")
 
 
 def test_previews_use_them(place):
     resolver = ground(place)
-    ask_by(resolver, "www.lesson.test", 1, 20)
-    ask_by(resolver, "www.lesson.test", 2, 20)
+    ask_by(resolver, "www.lesson.example", 1, 20)
+    ask_by(resolver, "www.lesson.example", 2, 20)
     same(resolver.ask("game.test", source="127.0.1.3").rcode, "NXDOMAIN", "a denial")
     same(resolver.stop(), 0, "the end")
-    more = place.list_of("more", ["lesson.test"])
+    more = place.list_of("more", ["lesson.example"])
     told = place.json("lists", "import", "--preview", "--category", "games", more)
     same([(one["group"], one["name"], one["times"], one["denied"]) for one in told["refusals"]],
-         [("pupils", "www.lesson.test", 20, True)], "only for the group that is denied games")
+         [("pupils", "www.lesson.example", 20, True)], "only for the group that is denied games")
     place.resolver()  # and through a running daemon's folder
     place.command("lists", "import", "--category", "games", "--reason", "x", more)
     told = place.json("lists", "diff")
-    same([(one["group"], one["name"], one["denied"]) for one in told["effects"]], [("pupils", "www.lesson.test", True)],
+    same([(one["group"], one["name"], one["denied"]) for one in told["effects"]], [("pupils", "www.lesson.example", True)],
          "what a change did")
     told = place.json("lists", "diff", "2", "1")
     same([(one["group"], one["name"], one["denied"]) for one in told["effects"]],
-         [("pupils", "www.lesson.test", False)], "and what going back would")
+         [("pupils", "www.lesson.example", False)], "and what going back would")
     text = place.command("lists", "diff").stdout
-    holds("www.lesson.test" in text and "1 refusals and the 40 answers" in text, text)
+    holds("www.lesson.example" in text and "1 refusals and the 40 answers" in text, text)
 
 
 def test_each_where_a_school_wants_it(place):

@@ -97,11 +97,11 @@ static void test_bomb(void **state)
 {
     struct lab *lab = *state;
     enum query_next next;
-    struct exchange *exchange = ask(lab, 0, "slow.test", &next)->exchange;
+    struct exchange *exchange = ask(lab, 0, "slow.town", &next)->exchange;
 
     for (unsigned i = 0; i < 299; i++)
-        ask(lab, 0, "slow.test", &next);
-    ask(lab, 1, "slow.test", &next); /* somebody else who waits for it */
+        ask(lab, 0, "slow.town", &next);
+    ask(lab, 1, "slow.town", &next); /* somebody else who waits for it */
     assert_int_equal(next, QUERY_WAIT);
     wait_ms(lab, 2500);
     upstream_answers(lab, exchange);
@@ -113,10 +113,10 @@ static void test_no_bomb_when_prompt(void **state)
 {
     struct lab *lab = *state;
     enum query_next next;
-    struct exchange *exchange = ask(lab, 0, "slow.test", &next)->exchange;
+    struct exchange *exchange = ask(lab, 0, "slow.town", &next)->exchange;
 
     for (unsigned i = 0; i < 299; i++)
-        ask(lab, 0, "slow.test", &next);
+        ask(lab, 0, "slow.town", &next);
     wait_ms(lab, 1500);
     upstream_answers(lab, exchange);
     assert_int_equal(lab->answered, 300);
@@ -132,13 +132,13 @@ static void test_share(void **state)
     char text[32];
 
     for (unsigned i = 0; i < 3000; i++) {
-        snprintf(text, sizeof text, "n%u.silent.test", i);
+        snprintf(text, sizeof text, "n%u.silent.town", i);
         ask(lab, 0, text, &next);
         forwarded += next == QUERY_FORWARD;
     }
     assert_int_equal(forwarded, PIPELINE_QUERIES / 10);
     assert_int_equal(lab->answer[3] & DNS_RCODE, DNS_SERVFAIL);
-    upstream_answers(lab, ask(lab, 1, "good.test", &next)->exchange);
+    upstream_answers(lab, ask(lab, 1, "good.town", &next)->exchange);
     assert_int_equal(lab->answered, 1);
     assert_int_equal(lab->answer[3] & DNS_RCODE, DNS_NOERROR);
 }
@@ -178,7 +178,7 @@ static void test_a_crowd_of_clients(void **state)
 
     pipeline->world->config->limits.in_flight_share = 0;
     for (unsigned i = 0; i < PIPELINE_QUERIES + 100; i++) {
-        snprintf(text, sizeof text, "n%u.silent.test", i);
+        snprintf(text, sizeof text, "n%u.silent.town", i);
         ask(lab, i % 4, text, &next);
         forwarded += next == QUERY_FORWARD;
         assert_true(next == QUERY_FORWARD || next == QUERY_ANSWER);
@@ -193,9 +193,9 @@ static void test_a_crowd_of_clients(void **state)
     assert_int_equal(crowd_thins(lab), 0);
     wait_ms(lab, 1);
     assert_int_equal(crowd_thins(lab), MOST - (PIPELINE_QUERIES - PIPELINE_QUERIES / 8) + 1);
-    upstream_answers(lab, ask(lab, 1, "good.test", &next)->exchange);
+    upstream_answers(lab, ask(lab, 1, "good.town", &next)->exchange);
     assert_int_equal(lab->answer[3] & DNS_RCODE, DNS_NOERROR);
-    ask(lab, 1, "n0.silent.test", &next); /* its failure was ours, and is not remembered */
+    ask(lab, 1, "n0.silent.town", &next); /* its failure was ours, and is not remembered */
     assert_int_equal(next, QUERY_FORWARD);
 }
 

@@ -66,7 +66,7 @@ static void test_bypass(void **state)
 {
     struct school *school = *state;
 
-    ask(school, 0, "ordinary.test", DNS_A);
+    ask(school, 0, "ordinary.town", DNS_A);
     for (unsigned i = 0; i < 9; i++)
         ask_listed(school, 0);
     assert_int_equal(signs(school, 0), 0);
@@ -88,7 +88,7 @@ static void test_bootstrap_only(void **state)
     assert_int_equal(signs(school, 59 * 1000), 0);
     assert_int_equal(signs(school, 1000), 1);
     assert_int_equal(seen[0].signs, RADAR_BOOTSTRAP);
-    ask(school, 1, "else.test", DNS_A);
+    ask(school, 1, "else.town", DNS_A);
     assert_int_equal(signs(school, 0), 0);
 }
 
@@ -98,12 +98,12 @@ static void test_cached_answers(void **state)
     struct school *school = *state;
     uint64_t hits;
 
-    ask(school, 0, "popular.test", DNS_A);
+    ask(school, 0, "popular.town", DNS_A);
     for (unsigned i = 0; i < 3; i++)
         ask_listed(school, 1);
     assert_int_equal(signs(school, 1000), 0);
     hits = school->counters.cache_hits;
-    ask(school, 1, "popular.test", DNS_A);
+    ask(school, 1, "popular.town", DNS_A);
     assert_int_equal(school->counters.cache_hits, hits + 1);
     assert_int_equal(signs(school, 60 * 1000), 0);
     assert_int_equal(signs(school, 6 * 60 * 1000), 0);
@@ -116,7 +116,7 @@ static void test_tunnel(void **state)
     char text[128];
 
     for (unsigned i = 0; i < 120; i++) {
-        snprintf(text, sizeof text, "%08x0abcdefghij0klmnopqrstuvwxyz2345.t%u.tunnel.test",
+        snprintf(text, sizeof text, "%08x0abcdefghij0klmnopqrstuvwxyz2345.t%u.tunnel.town",
                  i * 2654435761u, i);
         ask(school, 2, text, i % 2 ? DNS_TXT : DNS_A);
     }
@@ -133,7 +133,7 @@ static void test_ordinary_names(void **state)
         "a248.e.akamai.net",
         "d1a2b3c4d5e6f7.cloudfront.net",
         "android.clients.google.com",
-        "very-long-hyphenated-product-name-of-a-shop.example.test",
+        "very-long-hyphenated-product-name-of-a-shop.example.town",
         "p16-sign-va.tiktokcdn.com",
         "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.3.ip6.arpa",
     };
