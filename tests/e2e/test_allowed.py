@@ -97,11 +97,11 @@ def test_previews_use_them(place):
 
 def test_each_where_a_school_wants_it(place):
     resolver = ground(place)
-    same(resolver.ask("before.test", source="127.0.1.1").rcode, "NOERROR", "before")
+    same(resolver.ask("before.example", source="127.0.1.1").rcode, "NOERROR", "before")
     holds(not (place.state / "allowed").exists(), "nothing is kept one by one by default")
     reload(place, "all")
-    same(resolver.ask("visited.test", source="127.0.1.7").rcode, "NOERROR", "an answer")
-    same(resolver.ask("visited.test", source="127.0.2.8").rcode, "NOERROR", "an answer")
+    same(resolver.ask("visited.example", source="127.0.1.7").rcode, "NOERROR", "an answer")
+    same(resolver.ask("visited.example", source="127.0.2.8").rcode, "NOERROR", "an answer")
     same(resolver.ask("game.test", source="127.0.1.7").rcode, "NXDOMAIN", "a denial")
     same((place.state / "allowed").stat().st_mode & 0o777, 0o700, "for nobody but the daemon")
     place.command("questions", "--each", expect=2)
@@ -111,14 +111,14 @@ def test_each_where_a_school_wants_it(place):
         holds(done.returncode in (0, 4), done.stderr)
         return [(one["device"], one["group"], one["name"]) for one in json.loads(done.stdout)["questions"]]
     wait_for("both on record", lambda: len(each()) == 2)
-    same(each("--client", "127.0.1.7"), [("127.0.1.7", "pupils", "visited.test")], "of one device")
-    same(each("--name", "other.test"), [], "nothing")
+    same(each("--client", "127.0.1.7"), [("127.0.1.7", "pupils", "visited.example")], "of one device")
+    same(each("--name", "other.example"), [], "nothing")
     same([one["name"] for one in place.denials()], ["game.test"], "denials stay by themselves")
     reads = [one for one in place.json("changes") if one["action"] == "read"]
     holds(reads and all(one["reason"] == "a parent asks" for one in reads), f"who looked is on record: {reads}")
 
     reload(place, "none")
-    same(resolver.ask("after.test", source="127.0.1.7").rcode, "NOERROR", "an answer")
+    same(resolver.ask("after.example", source="127.0.1.7").rcode, "NOERROR", "an answer")
     same(resolver.stop(), 0, "the end")
     place.command("questions", expect=4)
     same(len(each()), 2, "what is there stays, nothing is added; without a daemon, too")
