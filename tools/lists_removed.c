@@ -40,16 +40,17 @@ static bool removed_find(const struct update *update, const struct import *impor
     return out_state->removed && update_asks(update, out_state->category);
 }
 
-static const char *keeping_why(const struct update *update, const char *category)
+static struct keeping *keeping_find(const struct update *update, const char *category)
 {
     for (size_t i = 0; i < update->keeping_count; i++)
         if (strcmp(update->keeping[i].category, category) == 0)
-            return update->keeping[i].why.text;
+            return &update->keeping[i];
     return NULL;
 }
 
 /* False when memory is short. */
-static bool keeping_add(struct update *update, const char *category, const struct bl_error *why)
+static bool keeping_add(struct update *update, const char *category, bool whole,
+                        const struct bl_error *why)
 {
     struct keeping *keeping =
         realloc(update->keeping, (update->keeping_count + 1) * sizeof *keeping);
@@ -61,7 +62,8 @@ static bool keeping_add(struct update *update, const char *category, const struc
         free(copy);
         return false;
     }
-    keeping[update->keeping_count++] = (struct keeping){copy, *why};
+    keeping[update->keeping_count++] = (struct keeping){copy, whole, *why};
+    update->held += whole;
     return true;
 }
 
@@ -76,33 +78,66 @@ unsigned update_drop_removed(struct update *update, struct import *import)
     bl_error_set(&why, -EAGAIN, "another source of its category could not be read");
     for (size_t i = 0; i < update->count; i++)
         if (update->subscriptions[i].outcome == UPDATE_FAILED &&
-            !keeping_why(update, update->subscriptions[i].category->name))
-            keeping_add(update, update->subscriptions[i].category->name, &why);
+            !keeping_find(update, update->subscriptions[i].category->name))
+            keeping_add(update, update->subscriptions[i].category->name, false, &why);
     for (unsigned i = 0; import->base && i < bl_store_source_count(import->base); i++)
-        if (removed_find(update, import, i, &state) && !keeping_why(update, state.category))
+        if (removed_find(update, import, i, &state) && !keeping_find(update, state.category))
             count += bl_compile_drop(import->compile, state.category, state.source->location);
     return count;
 }
 
-/* Notes the categories that the guard does not let shrink so, of those that lists were taken out
- * of. Returns how many. */
+/* Whether lists of a category are taken out. */
+static bool is_dropped_from(const struct update *update, const struct import *import,
+                            const char *category)
+{
+    struct list_state state;
+
+    for (unsigned i = 0; import->base && i < bl_store_source_count(import->base); i++)
+        if (removed_find(update, import, i, &state) && strcmp(state.category, category) == 0)
+            return true;
+    return false;
+}
+
 unsigned update_find_refused(struct update *update, const struct import *import)
 {
     unsigned count = 0;
 
     for (size_t i = 0; i < import->change_count; i++) {
+        const char *category = import->changes[i].category;
+        struct keeping *keeping = keeping_find(update, category);
+        bool whole = keeping || !is_dropped_from(update, import, category);
         struct bl_error why = {""};
-        struct list_state state;
-        bool dropped = false;
 
-        for (unsigned s = 0; import->base && s < bl_store_source_count(import->base); s++)
-            dropped |= removed_find(update, import, s, &state) &&
-                       strcmp(state.category, import->changes[i].category) == 0;
-        if (dropped && !keeping_why(update, import->changes[i].category) &&
-            import_judge(import, &import->changes[i], &why) < 0)
-            count += keeping_add(update, import->changes[i].category, &why);
+        if ((keeping && keeping->whole) || (whole && update->options.preview) ||
+            import_judge(import, &import->changes[i], &why) == 0)
+            continue;
+        if (!keeping) {
+            count += keeping_add(update, category, whole, &why);
+            continue;
+        }
+        keeping->whole = true;
+        keeping->why = why;
+        update->held++;
+        count++;
     }
     return count;
+}
+
+const struct bl_error *update_held(const struct update *update, const char *category)
+{
+    const struct keeping *keeping = keeping_find(update, category);
+
+    return keeping && keeping->whole ? &keeping->why : NULL;
+}
+
+void update_tell_held(const struct update *update)
+{
+    for (size_t i = 0; i < update->keeping_count; i++)
+        if (update->keeping[i].whole)
+            command_fail(EXIT_FAILED,
+                         "%s. It keeps what it has; `chalkgate lists update "
+                         "--preview %s` shows which names would go",
+                         update->keeping[i].why.text, update->keeping[i].category);
 }
 
 void update_tell_removed(const struct update *update, const struct import *import)
@@ -110,14 +145,14 @@ void update_tell_removed(const struct update *update, const struct import *impor
     struct list_state state;
 
     for (unsigned i = 0; import->base && i < bl_store_source_count(import->base); i++) {
-        const char *why;
+        const struct keeping *keeping;
 
         if (!removed_find(update, import, i, &state))
             continue;
-        why = keeping_why(update, state.category);
-        if (why)
+        keeping = keeping_find(update, state.category);
+        if (keeping)
             command_fail(EXIT_DONE, "%s is no longer in the configuration, but stays in force: %s",
-                         state.source->location, why);
+                         state.source->location, keeping->why.text);
         else if (!update->command->json)
             printf("%s is no longer in the configuration: %s\n", state.source->location,
                    update->options.preview ? "it would be taken out" : "it is taken out");

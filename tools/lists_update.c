@@ -7,7 +7,9 @@
  *
  * What an update read before and the configuration names no more leaves with the next one. Where
  * the guard over the lists objects to that, or a source of the same category fails, it stays for
- * now and is told, and all else goes on: somebody has to say --allow-shrink.
+ * now and is told, and all else goes on: somebody has to say --allow-shrink. The same where the
+ * lists as they were read are so much shorter: the category keeps what it has, as if they had
+ * failed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -76,7 +78,8 @@ static const struct argp update_argp = {
            "categories "
            "or of some, and puts what came into force. What cannot be fetched stays as it is in "
            "force, and "
-           "is said; the exit code is 1 then.\vServers are looked up at the upstreams of the "
+           "is said; so does a category that would lose more than a fifth of its names. The exit "
+           "code is 1 then.\vServers are looked up at the upstreams of the "
            "configuration, so this works when the machine itself asks chalkgated.",
 };
 
@@ -175,8 +178,15 @@ static void subscription_read(struct update *update, struct import *import,
                                           .offline = true,
                                           .cache = update->cache};
 
+    const struct bl_error *held = update_held(update, subscription->category->name);
+
     if (update->again && subscription->outcome == UPDATE_FAILED)
         return;
+    if (held) {
+        subscription->outcome = UPDATE_HELD;
+        subscription->error = *held;
+        return;
+    }
     if (subscription->fetch && subscription->fetch->outcome == BL_FETCH_FAILED)
         subscription->error = subscription->fetch->error;
     else if (import_source(import, &reading, &subscription->error) == 0)
@@ -239,6 +249,8 @@ static const char *outcome_text(const struct subscription *subscription,
 
     if (subscription->outcome == UPDATE_FAILED)
         return "failed";
+    if (subscription->outcome == UPDATE_HELD)
+        return "held back";
     if (fetch && fetch->outcome == BL_FETCH_SAME)
         return "not changed";
     if (!fetch)
@@ -315,38 +327,22 @@ static enum exit_code update_read(struct update *update, struct import **out_imp
     return dropped > 0 || is_worth_it(update, import) ? import_stage(import) : EXIT_DONE;
 }
 
-/* One category that the guard objects to keeps all others waiting. */
-static void others_tell(const struct update *update)
-{
-    for (size_t i = 1; i < update->count; i++)
-        if (update->subscriptions[i].category != update->subscriptions[0].category) {
-            command_fail(EXIT_NOT_ALLOWED, "meanwhile, `chalkgate lists update CATEGORY...` "
-                                           "refreshes the categories that it names");
-            return;
-        }
-}
-
 static enum exit_code update_finish(struct update *update, struct import *import)
 {
-    enum exit_code code;
-
     if (!update->command->json)
         outcomes_print(update, import->base);
     update_tell_removed(update, import);
     if (import->staged) {
         import->downloads = downloads_json(update, import->base);
-        code = import_finish(import);
-        if (import->refused && !update->options.preview)
-            others_tell(update);
-        return code;
+        return import_finish(import);
     }
     if (update->command->json)
         json_print(json_pack("{s:b, s:I, s:o}", "changed", false, "generation",
                              (json_int_t)(import->base ? bl_store_generation(import->base) : 0),
                              "downloads", downloads_json(update, import->base)));
     else if (update->failed < update->count)
-        puts(update->failed ? "In what could be read, nothing has changed."
-                            : "The lists in force are up to date.");
+        puts(update->failed || update->held ? "In all else, nothing has changed."
+                                            : "The lists in force are up to date.");
     return EXIT_DONE;
 }
 
@@ -355,7 +351,8 @@ static enum exit_code update_import(struct update *update)
     struct import *import = NULL;
     enum exit_code code = update_read(update, &import);
 
-    if (code == EXIT_DONE && import->staged && update_find_refused(update, import) > 0) {
+    /* Twice at most: what is taken out stays, then all of the category. */
+    while (code == EXIT_DONE && import->staged && update_find_refused(update, import) > 0) {
         import_close(import);
         import = NULL;
         update->again = true;
@@ -363,10 +360,12 @@ static enum exit_code update_import(struct update *update)
     }
     if (code == EXIT_DONE)
         code = update_finish(update, import);
-    if (import)
+    if (import) {
         failures_tell(update);
+        update_tell_held(update);
+    }
     import_close(import);
-    return code == EXIT_DONE && update->failed > 0 ? EXIT_FAILED : code;
+    return code == EXIT_DONE && update->failed + update->held > 0 ? EXIT_FAILED : code;
 }
 
 static enum exit_code update_all(struct update *update, const char *state)

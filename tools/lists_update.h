@@ -8,7 +8,7 @@
 #include "blocklists/lists.h"
 #include "tools/import.h"
 
-enum outcome { UPDATE_FAILED, UPDATE_READ };
+enum outcome { UPDATE_FAILED, UPDATE_READ, UPDATE_HELD };
 
 struct subscription {
     const struct config_category *category;
@@ -18,9 +18,11 @@ struct subscription {
     struct bl_error error;
 };
 
-/* A category that keeps what the configuration names no more, and why. */
+/* A category that keeps what the configuration names no more, and why; or (`whole`) all that it has
+ * in force, as the guard objects to what was read. */
 struct keeping {
     char *category;
+    bool whole;
     struct bl_error why;
 };
 
@@ -38,8 +40,8 @@ struct update {
     char cache[BL_PATH_MAX];
     bool cache_is_temporary;
     struct keeping *keeping;
-    size_t keeping_count;
-    bool again; /* everything is read once more, as something stays */
+    size_t keeping_count, held; /* held: those that keep the whole */
+    bool again;                 /* everything is read once more, as something stays */
 };
 
 /* Whether the categories asked for have this one among them. */
@@ -51,10 +53,14 @@ bool update_has_removed(const char *state, const struct config *config);
 /* Takes that out of the import; returns how many lists. Once all sources were read. */
 unsigned update_drop_removed(struct update *update, struct import *import);
 
-/* Of a staged import: notes the categories that may not lose what was taken out of them, and
- * returns how many. Then everything has to be read again (`again`), and those keep what they have.
- */
+/* Of a staged import: notes the categories that may not lose what they would, and returns how many.
+ * Then everything has to be read again (`again`). Such a category keeps what was taken out of it;
+ * and where that is not enough, or not the cause, all that it has. A preview shows that instead. */
 unsigned update_find_refused(struct update *update, const struct import *import);
+
+/* Why a category keeps all that it has, or NULL. */
+const struct bl_error *update_held(const struct update *update, const char *category);
+void update_tell_held(const struct update *update);
 
 /* Says what was taken out, and what stays and why. */
 void update_tell_removed(const struct update *update, const struct import *import);

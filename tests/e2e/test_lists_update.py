@@ -267,6 +267,64 @@ def test_a_removed_subscription_of_a_sealed_category_stays(place):
         holds("sealed" in told and "stays in force" in told and denied(place, "two1.test"), told)
 
 
+def test_a_category_that_shrinks_is_held_back(place):
+    """As if its download had failed: said, with what to do, and exit code 1."""
+    server = Lists(place)
+    server.put("games.txt", *many("game", 100))
+    server.put("gambling.txt", "bet.test")
+    configure(place, server, {"games": [server.url("games.txt")], "gambling": [server.url("gambling.txt")]})
+    update(place, server)
+    server.put("games.txt", *many("game", 10))
+    server.put("gambling.txt", "bet.test", "bet2.test")
+    told = update(place, server, "--preview", expect=3)
+    holds("90 of its 100" in told and "- game" in told and denied(place, "game99.test"), told)
+    told = update_json(place, server, expect=1)
+    same(told["downloads"][0]["outcome"], "held back", "the outcome")
+    holds("90 of its 100" in told["downloads"][0]["error"], told)
+    holds(denied(place, "game99.test") and denied(place, "game1.test"), "the category keeps what it has")
+    holds(denied(place, "bet2.test"), "the other is refreshed")
+    before = generation(place)
+    told = update(place, server, expect=1)
+    holds("held back" in told and "90 of its 100" in told and "--allow-shrink" in told and "--preview games" in told
+          and "keeps what it has" in told and "up to date" not in told, told)
+    same(generation(place), before, "no news in the others: no generation")
+    update(place, server, "games", "--allow-shrink")
+    holds(not denied(place, "game99.test") and denied(place, "game1.test"), "with --allow-shrink it shrinks")
+    update(place, server)
+
+    # A list less in the configuration, and the other one shrinks: the first step back is not enough.
+    server.put("more.txt", *many("more", 100))
+    configure(place, server, {"games": [server.url("games.txt"), server.url("more.txt")],
+                              "gambling": [server.url("gambling.txt")]})
+    update(place, server)
+    configure(place, server, {"games": [server.url("more.txt")], "gambling": [server.url("gambling.txt")]})
+    server.put("more.txt", *many("more", 5))
+    server.put("gambling.txt", "bet.test", "bet2.test", "bet3.test")
+    told = update(place, server, expect=1)
+    holds("stays in force" in told and "held back" in told, told)
+    holds(denied(place, "more99.test") and denied(place, "game1.test") and denied(place, "bet3.test"), told)
+
+    # By hand, one category over the guard stops the import.
+    place.command("lists", "import", "--category", "games", "--replace", place.list_of("own", ["own.test"]), expect=3)
+    holds(denied(place, "more99.test") and not denied(place, "own.test"), "nothing was imported")
+
+
+def test_a_sealed_one_is_held_back(place):
+    server = Lists(place)
+    server.put("illegal.txt", *many("illegal", 200))
+    server.put("games.txt", "play.test")
+    place.configure([f"127.0.0.1:{server.ports['dns']}"], groups={"pupils": (["127.0.0.0/8"], ["games"])},
+                    categories=[("illegal", {"sealed": True, "sources": [server.url("illegal.txt")]}),
+                                ("games", {"sources": [server.url("games.txt")]})])
+    update(place, server)
+    server.put("illegal.txt", *many("illegal", 190))
+    for number, more in enumerate(([], ["--allow-shrink"])):
+        server.put("games.txt", "play.test", f"play{number}.test")
+        told = update(place, server, *more, expect=1)
+        holds("sealed" in told and "nobody can allow more" in told and "Until then" not in told, told)
+        holds(denied(place, "illegal199.test") and denied(place, f"play{number}.test"), told)
+
+
 def test_a_list_out_of_date_is_told_of(place):
     """In status, in lists show, in metrics, in the report, and by one alert."""
     server = Lists(place)
