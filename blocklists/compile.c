@@ -33,6 +33,7 @@ static void source_free(struct bl_source *source)
     free((void *)(uintptr_t)source->licence);
     free((void *)(uintptr_t)source->actor);
     free((void *)(uintptr_t)source->reason);
+    free((void *)(uintptr_t)source->reasons);
 }
 
 static int no_memory(struct bl_error *error)
@@ -80,9 +81,10 @@ static int source_add(struct bl_compile *compile, const struct bl_source *from,
     source->licence = strdup(from->licence ? from->licence : "");
     source->actor = strdup(from->actor ? from->actor : "");
     source->reason = strdup(from->reason ? from->reason : "");
+    source->reasons = strdup(from->reasons ? from->reasons : "");
     compile->categories[compile->count] = strdup(category);
     if (!source->location || !source->format || !source->licence || !source->actor ||
-        !source->reason || !compile->categories[compile->count]) {
+        !source->reason || !source->reasons || !compile->categories[compile->count]) {
         source_free(source);
         free(compile->categories[compile->count]);
         return no_memory(error);
@@ -209,7 +211,14 @@ void bl_compile_source_end(struct bl_compile *compile, const struct bl_read_repo
 {
     struct bl_source *source = &compile->sources[compile->count - 1];
     char *format = strdup(report->format ? report->format : "");
+    char reasons[BL_REASONS_TEXT_MAX], *reasons_kept;
 
+    bl_reasons_write(&report->malformed_reasons, &report->unused_reasons, reasons);
+    reasons_kept = strdup(reasons);
+    if (reasons_kept) {
+        free((void *)(uintptr_t)source->reasons);
+        source->reasons = reasons_kept;
+    }
     if (format) {
         free((void *)(uintptr_t)source->format);
         source->format = format;

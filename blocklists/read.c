@@ -144,6 +144,7 @@ int reader_reject(struct reader *reader, const char *reason)
 
     if (!reader->line_malformed) {
         report->malformed++;
+        bl_reasons_note(&report->malformed_reasons, reason, 1);
         sample_take(reader, report->malformed_samples, &report->malformed_sample_count, reason);
     }
     reader->line_malformed = true;
@@ -152,23 +153,11 @@ int reader_reject(struct reader *reader, const char *reason)
 
 int reader_unused(struct reader *reader, const char *reason)
 {
-    struct bl_read_report *report = reader->report;
-    unsigned i;
-
     if (reader->line_unused)
         return 0;
     reader->line_unused = true;
-    report->unused++;
-    for (i = 0; i < report->unused_reason_count; i++)
-        if (strcmp(report->unused_reasons[i].reason, reason) == 0)
-            break;
-    if (i == BL_REASONS_MAX) { /* the last one stands for all that have no place of their own */
-        i--;
-        report->unused_reasons[i].reason = "other reasons";
-    } else if (i == report->unused_reason_count) {
-        report->unused_reasons[report->unused_reason_count++].reason = reason;
-    }
-    report->unused_reasons[i].count++;
+    reader->report->unused++;
+    bl_reasons_note(&reader->report->unused_reasons, reason, 1);
     return 0;
 }
 

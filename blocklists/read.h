@@ -28,12 +28,12 @@
 
 #include "blocklists/entry.h"
 #include "blocklists/error.h"
+#include "blocklists/reasons.h"
 
 enum {
     BL_LINE_MAX = 4096, /* octets of a line that a reader looks at */
     BL_SAMPLES_MAX = 5, /* malformed lines and warnings kept for showing */
     BL_SAMPLE_TEXT_MAX = 96,
-    BL_REASONS_MAX = 16, /* different reasons for lines not used */
     BL_LICENCE_MAX = 128,
     BL_LOCATION_MAX = 8192,
 };
@@ -79,11 +79,7 @@ struct bl_read_report {
     struct bl_sample malformed_samples[BL_SAMPLES_MAX];
     struct bl_sample warned_samples[BL_SAMPLES_MAX];
     unsigned malformed_sample_count, warned_sample_count;
-    struct {
-        const char *reason; /* static */
-        uint64_t count;
-    } unused_reasons[BL_REASONS_MAX];
-    unsigned unused_reason_count;
+    struct bl_reasons malformed_reasons, unused_reasons;
     char licence[BL_LICENCE_MAX]; /* from a comment at the head of the list, or "" */
     char sha256[65];              /* of all bytes, hexadecimal */
 };

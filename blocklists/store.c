@@ -11,6 +11,7 @@
 
 #include "blocklists/hash.h"
 #include "blocklists/layout.h"
+#include "blocklists/reasons.h"
 #include "blocklists/store_inside.h"
 
 static int damaged(struct bl_error *error, const struct bl_store *store, const char *what)
@@ -230,8 +231,10 @@ static bool source_read(const struct bl_store *store, struct bl_source *source, 
     source->actor = string_take(at, end);
     source->reason = string_take(at, end);
     sha256 = string_take(at, end);
+    source->reasons = fixed[BL_SOURCE_HAS_REASONS] & 1 ? string_take(at, end) : "";
     if (!source->location || !source->format || !source->licence || !source->actor ||
-        !source->reason || !sha256 || strlen(sha256) >= sizeof source->sha256)
+        !source->reason || !source->reasons || !bl_reasons_are_whole(source->reasons) || !sha256 ||
+        strlen(sha256) >= sizeof source->sha256)
         return false;
     strcpy(source->sha256, sha256);
     return source->category < store->category_count && source->tier <= BL_TIER_NATIONAL &&

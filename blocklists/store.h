@@ -151,6 +151,9 @@ struct bl_source {
     uint8_t tier, action; /* of entries that do not say otherwise */
     bool subscribed;      /* read by `lists update`, because the configuration names it */
     uint64_t read, taken, duplicate, malformed, unused;
+    /* Of the malformed and the not used, how many for which reason: for bl_reasons_next(). "" in
+     * stores from before these were kept. */
+    const char *reasons;
 };
 
 unsigned bl_store_source_count(const struct bl_store *store);

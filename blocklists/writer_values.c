@@ -130,7 +130,7 @@ static size_t source_size(const struct bl_source *source)
 {
     return BL_SOURCE_FIXED + strlen(source->location) + strlen(source->format) +
            strlen(source->licence) + strlen(source->actor) + strlen(source->reason) +
-           strlen(source->sha256) + 6;
+           strlen(source->sha256) + strlen(source->reasons) + 7;
 }
 
 static int sources_write(struct work *work, uint32_t *out_count)
@@ -158,6 +158,7 @@ static int sources_write(struct work *work, uint32_t *out_count)
         at[2] = source->tier;
         at[3] = source->action;
         at[4] = source->subscribed;
+        at[BL_SOURCE_HAS_REASONS] = 1;
         bl_put64(at + 8, (uint64_t)source->imported);
         bl_put64(at + 16, source->read);
         bl_put64(at + 24, source->taken);
@@ -170,6 +171,7 @@ static int sources_write(struct work *work, uint32_t *out_count)
         at = string_put(at, source->actor);
         at = string_put(at, source->reason);
         at = string_put(at, source->sha256);
+        at = string_put(at, source->reasons);
         (*out_count)++;
     }
     return 0;

@@ -244,6 +244,8 @@ static void refusals_note(struct import_part *part, const struct bl_protect_filt
     memcpy(part->refused_samples, filter->samples, sizeof part->refused_samples);
     report->taken -= filter->refused;
     report->unused += filter->refused;
+    if (filter->refused)
+        bl_reasons_note(&report->unused_reasons, "it would deny a protected name", filter->refused);
 }
 
 static int part_read(void *user, const struct bl_part *list, const struct bl_input *input,

@@ -158,11 +158,11 @@ static void faults_print(const struct import_part *part)
                number_text(report->warned, text));
         lines_print(report->warned_samples, report->warned_sample_count, "");
     }
-    if (report->unused_reason_count) {
+    if (report->unused_reasons.count) {
         printf("\n%s: not used:\n", part->location);
-        for (unsigned i = 0; i < report->unused_reason_count; i++)
-            printf("  %s: %s\n", number_text(report->unused_reasons[i].count, text),
-                   report->unused_reasons[i].reason);
+        for (unsigned i = 0; i < report->unused_reasons.count; i++)
+            printf("  %s: %s\n", number_text(report->unused_reasons.each[i].count, text),
+                   report->unused_reasons.each[i].reason);
     }
 }
 
@@ -327,24 +327,32 @@ static json_t *samples_json(const struct bl_sample *samples, unsigned count)
     return array;
 }
 
+static json_t *reasons_json(const struct bl_reasons *reasons)
+{
+    json_t *object = json_object();
+
+    for (unsigned i = 0; i < reasons->count; i++)
+        json_object_set_new(object, reasons->each[i].reason,
+                            json_integer((json_int_t)reasons->each[i].count));
+    return object;
+}
+
 static json_t *part_json(const struct import_part *part)
 {
     const struct bl_read_report *report = &part->report;
-    json_t *reasons = json_object();
 
-    for (unsigned i = 0; i < report->unused_reason_count; i++)
-        json_object_set_new(reasons, report->unused_reasons[i].reason,
-                            json_integer((json_int_t)report->unused_reasons[i].count));
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "location",
-        part->location, "category", part->category, "format", report->format ? report->format : "",
-        "licence", report->licence, "sha256", report->sha256, "read", (json_int_t)report->read,
-        "taken", (json_int_t)report->taken, "malformed", (json_int_t)report->malformed, "unused",
-        (json_int_t)report->unused, "warned", (json_int_t)report->warned, "refused",
-        (json_int_t)part->refused, "malformed-lines",
+        "{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}",
+        "location", part->location, "category", part->category, "format",
+        report->format ? report->format : "", "licence", report->licence, "sha256", report->sha256,
+        "read", (json_int_t)report->read, "taken", (json_int_t)report->taken, "malformed",
+        (json_int_t)report->malformed, "unused", (json_int_t)report->unused, "warned",
+        (json_int_t)report->warned, "refused", (json_int_t)part->refused, "malformed-lines",
         samples_json(report->malformed_samples, report->malformed_sample_count), "warned-lines",
         samples_json(report->warned_samples, report->warned_sample_count), "refused-lines",
-        samples_json(part->refused_samples, part->refused_sample_count), "unused-reasons", reasons);
+        samples_json(part->refused_samples, part->refused_sample_count), "malformed-reasons",
+        reasons_json(&report->malformed_reasons), "unused-reasons",
+        reasons_json(&report->unused_reasons));
 }
 
 static json_t *names_json(char *const *names, unsigned count)

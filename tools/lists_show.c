@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "blocklists/lists.h"
+#include "blocklists/reasons.h"
 #include "resolver/config/subscribed.h"
 #include "tools/lists.h"
 #include "tools/table.h"
@@ -41,12 +42,25 @@ static const char *tier_text(unsigned tier)
     return tier < 3 ? names[tier] : "?";
 }
 
+/* {reason: how many lines} of one kind. */
+static json_t *reasons_json(const char *reasons, bool malformed)
+{
+    json_t *object = json_object();
+    struct bl_reason_line line;
+
+    while (bl_reasons_next(&reasons, &line))
+        if (line.malformed == malformed)
+            json_object_setn_new(object, line.reason, (size_t)line.reason_len,
+                                 json_integer((json_int_t)line.count));
+    return object;
+}
+
 static json_t *source_json(const struct list_state *state)
 {
     const struct bl_source *source = state->source;
 
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, "
-                     "s:b, s:b, s:b}",
+                     "s:b, s:b, s:b, s:o, s:o}",
                      "location", source->location, "category", state->category, "format",
                      source->format, "licence", source->licence, "sha256", source->sha256, "tier",
                      tier_text(source->tier), "action",
@@ -55,7 +69,9 @@ static json_t *source_json(const struct list_state *state)
                      (json_int_t)source->read, "taken", (json_int_t)source->taken, "duplicate",
                      (json_int_t)source->duplicate, "malformed", (json_int_t)source->malformed,
                      "unused", (json_int_t)source->unused, "stale", (int)state->stale, "subscribed",
-                     (int)source->subscribed, "removed", (int)state->removed);
+                     (int)source->subscribed, "removed", (int)state->removed, "malformed-reasons",
+                     reasons_json(source->reasons, true), "unused-reasons",
+                     reasons_json(source->reasons, false));
 }
 
 static json_t *kept_json(struct command *command)
@@ -153,6 +169,19 @@ static void categories_print(const struct bl_store *store)
     table_print(table, stdout);
 }
 
+/* Which lines were not taken, and why, one reason a line. */
+static void reasons_print(const char *reasons)
+{
+    struct bl_reason_line line;
+    char reason[256], safe[1024], text[32];
+
+    while (bl_reasons_next(&reasons, &line)) {
+        snprintf(reason, sizeof reason, "%.*s", line.reason_len, line.reason);
+        printf("    %-9s  %s: %s\n", line.malformed ? "malformed" : "not used",
+               number_text(line.count, text), text_safe(reason, safe, sizeof safe));
+    }
+}
+
 static void source_print(const struct bl_source *source)
 {
     char safe[4096], text[32];
@@ -170,6 +199,7 @@ static void source_print(const struct bl_source *source)
     printf(" (%s twice)", number_text(source->duplicate, text));
     printf(", %s malformed", number_text(source->malformed, text));
     printf(", %s not used\n", number_text(source->unused, text));
+    reasons_print(source->reasons);
     printf("  SHA-256    %s\n", source->sha256);
 }
 

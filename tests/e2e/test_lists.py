@@ -47,6 +47,16 @@ def test_imports_a_plain_list(place):
     text = place.command("lists", "show", "gambling").stdout
     holds(str(path) in text and "term begins" in text and max(map(len, text.splitlines())) < 200, text)
 
+    # Why lines were not taken is known long after, also when other lists were imported since.
+    other = place.write("own.txt", "own.example\n")
+    place.json("lists", "import", "--category", "games", other)
+    shown = place.json("lists", "show", "gambling")["sources"][0]
+    same([sorted(shown["malformed-reasons"].values()), shown["unused-reasons"]],
+         [[1, 1], {"an address in a list of names": 1}], "reasons")
+    same(shown["malformed-reasons"], source["malformed-reasons"], "as the import said")
+    text = place.command("lists", "show", "gambling").stdout
+    holds("not used   1: an address in a list of names" in text and text.count("    malformed  1: ") == 2, text)
+
 
 def test_the_first_five_malformed_lines_are_shown(place):
     place.configure()

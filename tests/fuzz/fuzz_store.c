@@ -21,7 +21,7 @@ static void original_make(void)
 {
     static const struct fixture_list lists[] = {
         {"gambling", BL_TIER_SCHOOL,
-         "casino.test$AAAA *.poker.test =only.test$~A|~HTTPS 192.0.2.0/24 a.b.c.test"},
+         "casino.test$AAAA *.poker.test =only.test$~A|~HTTPS 192.0.2.0/24 a.b.c.test #"},
         {"games", BL_TIER_NATIONAL,
          "@chess.casino.test$HTTPS casino.test 2001:db8::/32 10.0.0.0/8 10.1.0.0/16"},
     };

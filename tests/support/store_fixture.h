@@ -8,9 +8,9 @@
  *   struct bl_store *store = fixture_store(lists, 2, NULL);
  *
  * Before a name: "@" allows, "=" the name alone, "*." what is below alone, "!" important (in any
- * order). Behind one: "$AAAA", "$A|AAAA", "$~A", for which types of question. Each list is a source
- * of its own, at "fixture:0", "fixture:1", …; with a base, its sources at the same places are
- * replaced.
+ * order). Behind one: "$AAAA", "$A|AAAA", "$~A", for which types of question. A word "#" is a
+ * malformed line. Each list is a source of its own, at "fixture:0", "fixture:1", …; with a base, its
+ * sources at the same places are replaced.
  */
 #ifndef TESTS_SUPPORT_STORE_FIXTURE_H
 #define TESTS_SUPPORT_STORE_FIXTURE_H
@@ -123,7 +123,11 @@ static inline int fixture_compile(const struct fixture_list *lists, size_t count
         if (bl_compile_source(compile, &source, &error) != 0)
             fixture_fail(location, error.text);
         while ((word = strsep(&rest, " ")))
-            if (*word) {
+            if (*word == '#') {
+                report.read++;
+                report.malformed++;
+                bl_reasons_note(&report.malformed_reasons, "a mark", 1);
+            } else if (*word) {
                 report.read++;
                 report.taken++;
                 fixture_word(compile, word, (uint32_t)report.read);

@@ -97,8 +97,8 @@ static inline int reading_run(struct reading *reading, const struct bl_read_opti
     rc = bl_read(&input, options, &sink, &reading->report, &reading->error);
     for (unsigned i = 0; i < reading->report.malformed_sample_count; i++)
         reading_say(reading, "?", reading->report.malformed_samples[i].reason, "");
-    for (unsigned i = 0; i < reading->report.unused_reason_count; i++)
-        reading_say(reading, "~", reading->report.unused_reasons[i].reason, "");
+    for (unsigned i = 0; i < reading->report.unused_reasons.count; i++)
+        reading_say(reading, "~", reading->report.unused_reasons.each[i].reason, "");
     for (unsigned i = 0; i < reading->report.warned_sample_count; i++)
         reading_say(reading, "^", reading->report.warned_samples[i].reason, "");
     return rc;

@@ -77,7 +77,7 @@ static void values_print(MDB_txn *txn)
 static void store_print(void)
 {
     static const struct fixture_list lists[] = {
-        {"gambling", BL_TIER_SCHOOL, "casino.test *.poker.test 192.0.2.0/24"},
+        {"gambling", BL_TIER_SCHOOL, "casino.test *.poker.test 192.0.2.0/24 #"},
         {"games", BL_TIER_NATIONAL, "@chess.casino.test$AAAA|HTTPS"},
     };
     int fd = fixture_compile(lists, 2, NULL);
