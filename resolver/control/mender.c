@@ -20,9 +20,9 @@
 #include "resolver/base/thread.h"
 #include "resolver/config/config.h"
 #include "resolver/control/daemon.h"
-#include "resolver/control/held.h"
 #include "resolver/control/rules.h"
 #include "resolver/denials/alert.h"
+#include "resolver/policy/held.h"
 #include "resolver/policy/seals.h"
 
 enum { LOOK_MS = 2000 };

@@ -8,7 +8,6 @@ target_sources(chalkgated PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/control.c
   ${CMAKE_CURRENT_LIST_DIR}/daemon.c
   ${CMAKE_CURRENT_LIST_DIR}/export_runner.c
-  ${CMAKE_CURRENT_LIST_DIR}/held.c
   ${CMAKE_CURRENT_LIST_DIR}/mender.c
   ${CMAKE_CURRENT_LIST_DIR}/keyring.c
   ${CMAKE_CURRENT_LIST_DIR}/metrics.c

@@ -11,6 +11,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/explain.c
   ${CMAKE_CURRENT_LIST_DIR}/facts.c
   ${CMAKE_CURRENT_LIST_DIR}/grants.c
+  ${CMAKE_CURRENT_LIST_DIR}/held.c
   ${CMAKE_CURRENT_LIST_DIR}/holders.c
   ${CMAKE_CURRENT_LIST_DIR}/idle.c
   ${CMAKE_CURRENT_LIST_DIR}/incidents.c

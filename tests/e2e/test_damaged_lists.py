@@ -236,6 +236,27 @@ def test_sealed_lists_that_grew_a_lot(place):
     same(place.resolver().ask(ILLEGAL[99]).rcode, "NXDOMAIN", "once the lists are there again")
 
 
+def test_no_resolver_ever_ran(place):
+    """The import itself leaves on record what the sealed categories hold."""
+    sealed(place, ("illegal", ILLEGAL[:3]), ("illegal", ILLEGAL))
+    record = json.loads((place.state / "lists" / "sealed.json").read_text())
+    same(record, {"generation": 2, "entries": {"illegal": 100}}, "the record")
+    os.truncate(file_of(place, 2), 0)
+    words = "generation 1 has 3 of the 100 entries of the sealed category illegal"
+    done = place.command("lists", "rollback", "1", expect=3)
+    holds(words in done.stderr, done.stderr)
+    refused = place.resolver(wait=False)
+    same(refused.process.wait(30), 1, "it does not start")
+    holds(words in refused.log(), refused.log())
+    (place.state / "lists" / "current").unlink()
+    done = place.command("lists", "rollback", "1", expect=3)
+    holds(words in done.stderr, done.stderr)
+    done = place.command("lists", "import", "--category", "illegal", place.list_of("illegal", ILLEGAL[:50]), expect=3)
+    holds("50 of the 100" in done.stderr, done.stderr)
+    place.command("lists", "import", "--category", "illegal", place.list_of("illegal", ILLEGAL))
+    same(place.resolver().ask(ILLEGAL[99]).rcode, "NXDOMAIN", "once the lists are there again")
+
+
 def test_a_removed_generation_is_no_way_round_a_seal(place):
     """Without a resolver that knows better, the newest generation that is kept guards what is sealed."""
     sealed(place, ("illegal", ILLEGAL[:3]), ("illegal", ILLEGAL), ("games", ["game.example"]))

@@ -1,12 +1,12 @@
 /* How many entries each sealed category has in the lists in force, on record in
  * STATE/lists/sealed.json: {"generation": 2, "entries": {"illegal": 100}}. Should those lists be
  * damaged at the next start, what takes their place (blocklists/fallback.h) is measured by it.
- * Written by the mender once a generation is in force; lists that were imported and damaged while
- * no resolver ran have none, and one that cannot be written or read is as one that is not there:
- * then whatever has the sealed category at all will do.
+ * Written once a generation is in force, by the mender or, where no resolver runs, by the command
+ * that put it there. One that cannot be written or read is as one that is not there: then whatever
+ * has the sealed category at all will do.
  */
-#ifndef RESOLVER_CONTROL_HELD_H
-#define RESOLVER_CONTROL_HELD_H
+#ifndef RESOLVER_POLICY_HELD_H
+#define RESOLVER_POLICY_HELD_H
 
 #include <stdint.h>
 
@@ -17,7 +17,8 @@
 int held_write(const char *state, uint64_t generation, const struct bl_guard *guard,
                struct bl_error *error);
 
-/* Sets guard->held to what is on record of `generation`; leaves it NULL where nothing is. */
+/* Sets guard->held to what is on record of `generation` (0: of whichever was noted last); leaves it
+ * NULL where nothing is. */
 void held_read(const char *state, uint64_t generation, struct bl_guard *guard);
 
 #endif

@@ -1,4 +1,4 @@
-#include "resolver/control/held.h"
+#include "resolver/policy/held.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -46,7 +46,8 @@ void held_read(const char *state, uint64_t generation, struct bl_guard *guard)
     json_t *record = path_make(state, path) ? json_load_file(path, 0, NULL) : NULL;
     const json_t *entries = json_object_get(record, "entries");
 
-    if ((uint64_t)json_integer_value(json_object_get(record, "generation")) == generation)
+    if (record && (generation == 0 || (uint64_t)json_integer_value(
+                                          json_object_get(record, "generation")) == generation))
         guard->held = calloc(guard->sealed_count + 1, sizeof *guard->held);
     for (size_t i = 0; guard->held && i < guard->sealed_count; i++) {
         json_int_t held = json_integer_value(json_object_get(entries, guard->sealed[i]));
