@@ -4,9 +4,11 @@ import os
 import pty
 import random
 import signal
+import struct
 import subprocess
 import tarfile
 import time
+import zlib
 
 import lab
 from lab import COMMAND, holds, same, shared, wait_for
@@ -49,6 +51,37 @@ def interrupted(place):
         same(process.wait(lab.PATIENCE), -number, "how it ended")
         process.stderr.close()
         as_before(place, f"signal {number}")
+
+
+def zip_of_10_gb(path, block):
+    """One list of 640 times 16 MB, as a zip that is streamed: made of the same compressed piece again and again."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    piece = packer.compress(block * ((1 << 24) // len(block))) + packer.flush(zlib.Z_FULL_FLUSH)
+    name = b"ads/domains"
+    with open(path, "wb") as file:
+        file.write(struct.pack("<4s5H3I2H", b"PK\3\4", 45, 8, 8, 0, 0, 0, 0, 0, len(name), 0) + name)
+        for _ in range(640):
+            file.write(piece)
+        file.write(b"\3\0")
+    return path
+
+
+def test_a_zip_of_10_gb(place):
+    """Ends at the bound, quickly, in flat memory; what is in force stays."""
+    opened(place)
+    for block, words in ((b"\0", "no text"), (b"0", "200 times"), (b"bet.example\n", "200 times")):
+        path = zip_of_10_gb(place.folder / "big.zip", block)
+        process = subprocess.Popen([COMMAND, "--config", place.config_path, "lists", "import", path], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True)
+        told = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        same(process.returncode, 1, f"exit code; {told}")
+        holds(words in told and "stays as it is" in told, told)
+        holds(usage.ru_maxrss < 250_000, f"{usage.ru_maxrss} kB of memory")
+        holds(usage.ru_utime + usage.ru_stime < 30, f"{usage.ru_utime + usage.ru_stime} seconds")
+        same(names_of(place, "ads"), ["tracker.test"], "what is in force")
+    same(leftovers(place), [], "left behind")
 
 
 def test_interrupted(place):
