@@ -62,6 +62,7 @@ struct export
     const struct bl_store *store;
     enum export_format format;
     int category;
+    bool sealed; /* then entries to allow count for nothing */
     uint64_t written, left_out;
     /* What sources say of one name or prefix, taken together: two CNAMEs at a name would make an
      * RPZ zone that no server loads. */
@@ -179,7 +180,7 @@ static int entry_write(void *user, unsigned source, const struct bl_entry *entry
     const struct bl_source *from = bl_store_source(export->store, source);
     unsigned scope = entry->is_address ? BL_EXACT : entry->scope;
 
-    if (from->category != export->category)
+    if (from->category != export->category || (export->sealed && entry->action == BL_ALLOW))
         return 0;
     if (entry->types.count > 0) { /* no format speaks of types of question */
         export->left_out++;
@@ -197,6 +198,14 @@ static int entry_write(void *user, unsigned source, const struct bl_entry *entry
             *tier = from->tier + 1;
     }
     return ferror(stdout) ? -EIO : 0;
+}
+
+static bool is_sealed(struct command *command, const char *category)
+{
+    const struct config *config = command_config(command);
+    int index = config ? config_category_find(config, category) : -1;
+
+    return index >= 0 && config->categories[index].sealed;
 }
 
 static void head_write(const struct export *export, const char *category)
@@ -240,6 +249,7 @@ enum exit_code lists_export_run(struct command *command, int argc, char **argv)
         return command_fail(EXIT_NOTHING, "no list of category \"%s\" was imported",
                             arguments.category);
     }
+    export.sealed = is_sealed(command, arguments.category);
     head_write(&export, arguments.category);
     rc = bl_store_walk(store, entry_write, &export, &error);
     name_print(&export);
@@ -248,7 +258,8 @@ enum exit_code lists_export_run(struct command *command, int argc, char **argv)
         return command_fail(EXIT_FAILED, "%s",
                             rc < 0 && error.text[0] ? error.text : "the list could not be written");
     if (export.left_out)
-        command_fail(EXIT_DONE, "%" PRIu64 " entries are left out, as this format cannot say them",
-                     export.left_out);
+        command_fail(EXIT_DONE, "%" PRIu64 " entr%s left out, as this format cannot say %s",
+                     export.left_out, export.left_out == 1 ? "y is" : "ies are",
+                     export.left_out == 1 ? "it" : "them");
     return EXIT_DONE;
 }

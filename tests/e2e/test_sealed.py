@@ -30,6 +30,18 @@ def denied(resolver, what):
         same(resolver.ask(name).rcode, "NXDOMAIN", f"{name} after {what}")
 
 
+def test_an_export_has_all_that_is_denied(place):
+    """What an entry to allow of a higher tier says counts for nothing; so the export, imported again, loses no name."""
+    opened(place)
+    place.command("lists", "import", "--category", "illegal", "--allow", "--tier", "national", place.list_of("free", BAD[:1]))
+    for form in ("domains", "rpz"):
+        told = place.command("lists", "export", "--format", form, "illegal").stdout
+        holds(BAD[0] in told and "passthru" not in told, told[:500])
+    path = place.write("again.txt", place.command("lists", "export", "illegal").stdout)
+    place.command("lists", "import", "--category", "illegal", "--replace", path)
+    denied(place.resolver(), "an export and its import")
+
+
 def test_the_configuration_cannot_loosen_it(place):
     opened(place)
     resolver = place.resolver()
