@@ -360,7 +360,7 @@ static void list_compile(struct bl_compile *compile, const struct list *list)
     if (bl_read(&input, &options, &sink, &report, &error))
         script_fail("%s", error.text);
     if (report.unused > 0)
-        script_fail("a rule on a list: %s", report.unused_reasons[0].reason);
+        script_fail("a rule on a list: %s", report.unused_reasons.each[0].reason);
     if (report.malformed > 0)
         script_fail("'%s' on a list: %s", report.malformed_samples[0].text,
                     report.malformed_samples[0].reason);

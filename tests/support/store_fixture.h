@@ -9,8 +9,8 @@
  *
  * Before a name: "@" allows, "=" the name alone, "*." what is below alone, "!" important (in any
  * order). Behind one: "$AAAA", "$A|AAAA", "$~A", for which types of question. A word "#" is a
- * malformed line. Each list is a source of its own, at "fixture:0", "fixture:1", …; with a base, its
- * sources at the same places are replaced.
+ * malformed line. Each list is a source of its own, at "fixture:0", "fixture:1", …; with a base,
+ * its sources at the same places are replaced.
  */
 #ifndef TESTS_SUPPORT_STORE_FIXTURE_H
 #define TESTS_SUPPORT_STORE_FIXTURE_H
