@@ -75,22 +75,39 @@ static void alerts_settle(struct upkeep *upkeep, const struct config *config, in
     free(thresholds);
 }
 
-/* A receipt of what was destroyed: in the log, and in the change log's chain. */
-static void receipt_tell(struct upkeep *upkeep, const char *what,
+/* A receipt of what was destroyed below STATE/`folder`: in the log, and in the change log's chain.
+ * Until that has it, it stays on the disk for the next time. */
+static void receipt_tell(struct upkeep *upkeep, const char *what, const char *folder,
                          const struct retention_receipt *receipt)
 {
     struct actor actor = rules_actor_system(NULL);
+    char path[4096];
 
+    snprintf(path, sizeof(path), "%s/%s", upkeep->daemon->state, folder);
+    if (receipt->dropped + receipt->rewritten + receipt->journals == 0) {
+        receipt_told(path);
+        return;
+    }
+    pthread_mutex_lock(&upkeep->daemon->change);
+    json_t *after =
+        json_pack("{sI,sI,sI,sI}", "records_destroyed", (json_int_t)receipt->denials, "days_wholly",
+                  (json_int_t)receipt->dropped, "days_in_part", (json_int_t)receipt->rewritten,
+                  "days_held", (json_int_t)receipt->held);
+    if (receipt->first[0] != '\0') {
+        json_object_set_new(after, "first", json_string(receipt->first));
+        json_object_set_new(after, "last", json_string(receipt->last));
+    }
+    if (receipt->journals > 0)
+        json_object_set_new(after, "damaged_journals", json_integer(receipt->journals));
+    if (rules_note(upkeep->daemon, &actor, "retention", what, NULL, after,
+                   "kept no longer, by `retention` and `keep` of the configuration") == 0)
+        receipt_told(path);
+    pthread_mutex_unlock(&upkeep->daemon->change);
+    if (receipt->journals > 0)
+        log_notice("%s kept no longer were destroyed: %u damaged journals", what,
+                   receipt->journals);
     if (receipt->dropped + receipt->rewritten == 0)
         return;
-    pthread_mutex_lock(&upkeep->daemon->change);
-    rules_note(upkeep->daemon, &actor, "retention", what, NULL,
-               json_pack("{sI,sI,sI,sI,ss,ss}", "records_destroyed", (json_int_t)receipt->denials,
-                         "days_wholly", (json_int_t)receipt->dropped, "days_in_part",
-                         (json_int_t)receipt->rewritten, "days_held", (json_int_t)receipt->held,
-                         "first", receipt->first, "last", receipt->last),
-               "kept no longer, by `retention` and `keep` of the configuration");
-    pthread_mutex_unlock(&upkeep->daemon->change);
     log_notice("%s kept no longer were destroyed: %llu records of %u days wholly and %u days in "
                "part, %s to %s",
                what, (unsigned long long)receipt->denials, receipt->dropped, receipt->rewritten,
@@ -196,12 +213,12 @@ static void retain(struct upkeep *upkeep, const struct config *config, int64_t w
                                         .user = held};
     if (denials_writer_retain(upkeep->daemon->writer, &retention, wall_ms, &receipt, &error) < 0)
         log_warning("records that should be destroyed are still there: %s", error.text);
-    receipt_tell(upkeep, "denials", &receipt);
+    receipt_tell(upkeep, "denials", "", &receipt);
     if (allowed_retain(upkeep->daemon->allowed, config, &retention, wall_ms, &counts, &questions,
                        &error) < 0)
         log_warning("allowed questions that should be destroyed are still there: %s", error.text);
-    receipt_tell(upkeep, "counts", &counts);
-    receipt_tell(upkeep, "questions", &questions);
+    receipt_tell(upkeep, "counts", "counts", &counts);
+    receipt_tell(upkeep, "questions", "allowed", &questions);
     free(rules);
     free(held);
 }

@@ -309,11 +309,13 @@ int asked_retain(const char *state, const struct retention *retention, int64_t n
                  struct retention_receipt *out_receipt, struct bl_error *error)
 {
     const int64_t until_ms = now_ms - retention->keep_ms;
-    struct retention_receipt receipt = {0};
     struct segment_list list;
-    char path[PATH_MAX + 16];
-    int code = list_read(state, NULL, &until_ms, &list, error);
+    char folder[PATH_MAX], path[PATH_MAX + 16];
 
+    snprintf(folder, sizeof(folder), "%s/counts", state);
+    int code = receipt_begin(folder, out_receipt, error);
+    if (code == 0)
+        code = list_read(state, NULL, &until_ms, &list, error);
     if (code < 0)
         return code;
     for (size_t i = 0; i < list.count; i++) {
@@ -321,21 +323,20 @@ int asked_retain(const char *state, const struct retention *retention, int64_t n
         if (day->end_ms > until_ms)
             continue;
         if (retention->held != NULL && retention->held(retention->user, day)) {
-            receipt.held++;
+            out_receipt->held++;
             continue;
         }
+        struct retention_receipt then = *out_receipt;
+        struct bl_error why = {""};
         snprintf(path, sizeof(path), "%s/counts/%s.mdb", state, day->text);
-        if (unlink(path) < 0) {
-            if (code == 0)
-                code = bl_error_set(error, -errno, "%s: %s", path, strerror(errno));
-            continue;
-        }
-        receipt.dropped++;
-        if (receipt.first[0] == '\0')
-            strcpy(receipt.first, day->text);
-        strcpy(receipt.last, day->text);
+        then.dropped++;
+        receipt_day(&then, day);
+        int step = receipt_step(folder, out_receipt, &then, path, &why);
+        if (step == 0 && unlink(path) < 0)
+            step = bl_error_set(&why, -errno, "%s: %s", path, strerror(errno));
+        if (step < 0 && code == 0)
+            code = bl_error_set(error, step, "%s", why.text);
     }
     segments_list_free(&list);
-    *out_receipt = receipt;
     return code;
 }

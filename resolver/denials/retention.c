@@ -1,5 +1,6 @@
 #include "resolver/denials/retention.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,6 +13,8 @@
 #include "resolver/denials/guard.h"
 #include "resolver/denials/segment_read.h"
 #include "resolver/denials/segments.h"
+
+enum { JOURNAL_DAYS = 31 };
 
 static int64_t keep_of(const struct retention *retention, const char *category)
 {
@@ -31,6 +34,7 @@ struct rewriting {
         *words; /* the old segment's words, by number: groups and categories alike */
     bool *gone; /* by word: a category whose time is over */
     uint64_t kept, removed;
+    struct retention_receipt *receipt;
     struct bl_error error;
     int code;
     struct {
@@ -284,6 +288,13 @@ static int day_rewrite(const char *state, struct rewriting *rewriting, struct bl
                             rewriting->error.text[0] != '\0' ? rewriting->error.text
                                                              : "damaged; its records stay");
     segment_close(rewriting->to);
+    if (code == 0) {
+        struct retention_receipt then = *rewriting->receipt;
+        then.rewritten++;
+        then.denials += rewriting->removed;
+        receipt_day(&then, &day);
+        code = receipt_step(state, rewriting->receipt, &then, to, error);
+    }
     if (code == 0 && rename(from, to) < 0)
         code = bl_error_set(error, -errno, "%s: %s", to, strerror(errno));
     if (code == 0) {
@@ -296,12 +307,26 @@ static int day_rewrite(const char *state, struct rewriting *rewriting, struct bl
     return code;
 }
 
-static int day_settle(const char *state, struct rewriting *rewriting,
-                      struct retention_receipt *receipt, struct bl_error *error)
+static int day_drop(const char *state, struct rewriting *rewriting, struct bl_error *error)
+{
+    struct retention_receipt then = *rewriting->receipt;
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/denials/%s.mdb", state, rewriting->reader->day.text);
+    then.denials += rewriting->reader->meta.denials;
+    then.dropped++;
+    receipt_day(&then, &rewriting->reader->day);
+    int code = receipt_step(state, rewriting->receipt, &then, path, error);
+    if (code < 0)
+        return code;
+    file_drop(path);
+    folder_sync(state);
+    return 0;
+}
+
+static int day_settle(const char *state, struct rewriting *rewriting, struct bl_error *error)
 {
     struct segment_reader *reader = rewriting->reader;
-    char path[PATH_MAX];
-    int code = 0;
 
     if (!guard_run(look_run, rewriting) || rewriting->code == -EBADMSG)
         return bl_error_set(error, -EBADMSG, "%s: damaged; it stays until somebody looks at it",
@@ -312,41 +337,74 @@ static int day_settle(const char *state, struct rewriting *rewriting,
         return 0;
     if (rewriting->retention->held != NULL &&
         rewriting->retention->held(rewriting->retention->user, &reader->day)) {
-        receipt->held++;
+        rewriting->receipt->held++;
         return 0;
     }
-    if (rewriting->kept == 0) {
-        snprintf(path, sizeof(path), "%s/denials/%s.mdb", state, reader->day.text);
-        receipt->denials += reader->meta.denials;
-        receipt->dropped++;
-        file_drop(path);
-        folder_sync(state);
-    } else {
-        code = day_rewrite(state, rewriting, error);
-        receipt->rewritten += code == 0;
-        receipt->denials += code == 0 ? rewriting->removed : 0;
+    return rewriting->kept == 0 ? day_drop(state, rewriting, error)
+                                : day_rewrite(state, rewriting, error);
+}
+
+/* A journal may have been written for weeks before it was set aside. */
+static bool journal_is_held(const struct retention *retention, int64_t written_ms)
+{
+    for (int i = 0; retention->held != NULL && i < JOURNAL_DAYS; i++) {
+        struct day day;
+        day_of(written_ms - (int64_t)i * 86400000, &day);
+        if (retention->held(retention->user, &day))
+            return true;
     }
-    if (code == 0) {
-        if (receipt->first[0] == '\0')
-            strcpy(receipt->first, reader->day.text);
-        strcpy(receipt->last, reader->day.text);
+    return false;
+}
+
+/* Damaged journals last written before `until_ms`. */
+static int journals_drop(const char *state, const struct retention *retention, int64_t until_ms,
+                         struct retention_receipt *receipt, struct bl_error *error)
+{
+    static const char END[] = ".damaged";
+    char folder[PATH_MAX], path[PATH_MAX + NAME_MAX + 2];
+    struct dirent *entry;
+    struct stat file;
+    int first = 0;
+
+    snprintf(folder, sizeof(folder), "%s/journal", state);
+    DIR *dir = opendir(folder);
+    if (dir == NULL)
+        return errno == ENOENT ? 0 : bl_error_set(error, -errno, "%s: %s", folder, strerror(errno));
+    while ((entry = readdir(dir)) != NULL) {
+        size_t len = strlen(entry->d_name);
+        struct retention_receipt then = *receipt;
+        if (len < sizeof(END) || strcmp(entry->d_name + len - (sizeof(END) - 1), END) != 0)
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+        if (stat(path, &file) < 0 || (int64_t)file.st_mtime * 1000 > until_ms ||
+            journal_is_held(retention, (int64_t)file.st_mtime * 1000))
+            continue;
+        then.journals++;
+        int code = receipt_step(state, receipt, &then, path, first == 0 ? error : NULL);
+        if (code == 0 && unlink(path) < 0)
+            code = bl_error_set(first == 0 ? error : NULL, -errno, "%s: %s", path, strerror(errno));
+        first = first == 0 ? code : first;
     }
-    return code;
+    closedir(dir);
+    return first;
 }
 
 int retention_run(const char *state, const struct retention *retention, int64_t now_ms,
                   struct retention_receipt *out_receipt, struct bl_error *error)
 {
-    struct retention_receipt receipt = {0};
     struct segment_list list;
     int64_t least_ms = retention->keep_ms;
 
     for (size_t i = 0; i < retention->rule_count; i++)
         least_ms = retention->rules[i].keep_ms < least_ms ? retention->rules[i].keep_ms : least_ms;
     int64_t until_ms = now_ms - least_ms;
-    int first = segments_list(state, NULL, &until_ms, &list, error);
+    int first = receipt_begin(state, out_receipt, error);
     if (first < 0)
         return first;
+    first = journals_drop(state, retention, until_ms, out_receipt, error);
+    int listed = segments_list(state, NULL, &until_ms, &list, first == 0 ? error : NULL);
+    if (listed < 0)
+        return first == 0 ? listed : first;
     for (size_t i = 0; i < list.count; i++) {
         struct rewriting *rewriting;
         struct bl_error why = {""};
@@ -359,7 +417,8 @@ int retention_run(const char *state, const struct retention *retention, int64_t 
         if (code == 0) {
             rewriting->retention = retention;
             rewriting->age_ms = now_ms - list.days[i].end_ms;
-            code = day_settle(state, rewriting, &receipt, &why);
+            rewriting->receipt = out_receipt;
+            code = day_settle(state, rewriting, &why);
             segment_reader_close(rewriting->reader);
         }
         if (code < 0 && first == 0)
@@ -371,6 +430,5 @@ int retention_run(const char *state, const struct retention *retention, int64_t 
         free(rewriting);
     }
     segments_list_free(&list);
-    *out_receipt = receipt;
     return first;
 }

@@ -6,8 +6,12 @@
  * an incident) stay untouched. The writer's journals turn to fresh files with the next denial, so
  * that nothing destroyed goes on in them.
  *
+ * Journals that were set aside as damaged go, too: nobody can tell which categories are in what is
+ * not legible, so the shortest time of all counts, from when the file was last written.
+ *
  * A kill between any two steps leaves the old segment or the new one, whole; a half-written one
- * lies in STATE/denials/.rewrite and is swept next time.
+ * lies in STATE/denials/.rewrite and is swept next time. What went is in STATE/.receipt until
+ * receipt_told(STATE), see receipt.h.
  *
  * Threads: where segments are written: denials_writer_retain() of writer.h calls it there.
  */
@@ -20,6 +24,7 @@
 
 #include "blocklists/error.h"
 #include "resolver/denials/day.h"
+#include "resolver/denials/receipt.h"
 
 struct retention_rule {
     const char *category;
@@ -34,17 +39,9 @@ struct retention {
     void *user;
 };
 
-/* What was destroyed, for the change log. */
-struct retention_receipt {
-    unsigned dropped;                             /* days that went whole */
-    unsigned rewritten;                           /* days of which some categories went */
-    unsigned held;                                /* days that would have gone */
-    uint64_t denials;                             /* records destroyed, folded ones each counted */
-    char first[DAY_TEXT_MAX], last[DAY_TEXT_MAX]; /* of the days touched; "" for none */
-};
-
 /* Does all that is due at `now_ms`. Goes on after a day that fails; returns the first failure, with
- * what was destroyed in *out_receipt all the same. */
+ * what was destroyed in *out_receipt all the same: by this run, and by earlier ones that came to no
+ * receipt_told(). */
 int retention_run(const char *state, const struct retention *retention, int64_t now_ms,
                   struct retention_receipt *out_receipt, struct bl_error *error);
 

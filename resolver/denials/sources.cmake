@@ -22,6 +22,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/pending.c
   ${CMAKE_CURRENT_LIST_DIR}/pseudonym.c
   ${CMAKE_CURRENT_LIST_DIR}/questions.c
+  ${CMAKE_CURRENT_LIST_DIR}/receipt.c
   ${CMAKE_CURRENT_LIST_DIR}/retention.c
   ${CMAKE_CURRENT_LIST_DIR}/search.c
   ${CMAKE_CURRENT_LIST_DIR}/segment.c

@@ -145,6 +145,7 @@ static void days_and_retention(void **state)
 {
     struct retention retention = {.keep_ms = 35 * day_ms};
     struct retention_receipt receipt;
+    char path[PATH_MAX + 16];
     (void)state;
 
     for (int day = 40; day >= 0; day--) {
@@ -159,6 +160,11 @@ static void days_and_retention(void **state)
     assert_string_equal(receipt.first, "2026-10-07");
     assert_string_equal(receipt.last, "2026-10-11");
     assert_int_equal(rows_of(0, INT64_MAX), 36);
+    /* Until it is told, the receipt stays. */
+    assert_int_equal(asked_retain(folder, &retention, noon_ms, &receipt, NULL), 0);
+    assert_int_equal(receipt.dropped, 5);
+    snprintf(path, sizeof(path), "%s/counts", folder);
+    receipt_told(path);
     assert_int_equal(asked_retain(folder, &retention, noon_ms, &receipt, NULL), 0);
     assert_int_equal(receipt.dropped, 0);
 }

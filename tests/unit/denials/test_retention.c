@@ -1,9 +1,12 @@
 #include "fixture.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -102,7 +105,8 @@ static void old_days_go_whole(void **state)
     assert_int_equal(left(NULL, 0), 3000);
     assert_int_equal(left(NULL, 31), 0);
     assert_int_equal(left(NULL, 30), 100);
-    /* Once is enough. */
+    /* Once is enough, as soon as it is told. */
+    receipt_told(folder);
     assert_int_equal(retention_run(folder, &retention, now_ms, &receipt, NULL), 0);
     assert_int_equal(receipt.dropped + receipt.rewritten, 0);
     assert_string_equal(receipt.first, "");
@@ -127,6 +131,7 @@ static void categories_have_their_own_time(void **state)
     assert_int_equal(denials_sums(folder, &all, sum_add, &sums, NULL), 0);
     assert_int_equal(sums, left(NULL, 0));
     assert_int_equal(receipt.denials, 4000 - sums);
+    receipt_told(folder);
     assert_int_equal(retention_run(folder, &retention, now_ms, &receipt, NULL), 0);
     assert_int_equal(receipt.rewritten, 0);
 }
@@ -231,6 +236,122 @@ static void nothing_stays_in_journals(void **state)
     legend_free(legend);
 }
 
+static bool killed(void *user, const struct day *day)
+{
+    int *days = user;
+    (void)day;
+
+    if ((*days)-- == 0)
+        raise(SIGKILL);
+    return false;
+}
+
+/* What went before a kill is in the receipt of the next run: each record once. */
+static void a_kill_loses_no_receipt(void **state)
+{
+    int days = 4;
+    const struct retention_rule rules[] = {{"ads", 7 * day_ms}};
+    const struct retention retention = {.keep_ms = 30 * day_ms, .rules = rules, .rule_count = 1};
+    struct retention deadly = retention;
+    struct retention_receipt receipt;
+    (void)state;
+
+    deadly.held = killed;
+    deadly.user = &days;
+    for (int kill = 0, status; kill < 3; kill++) { /* the last among days that go in part */
+        pid_t child = fork();
+        if (child == 0) {
+            retention_run(folder, &deadly, now_ms, &receipt, NULL);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(left(NULL, 0), kill < 2 ? 3600 - 400 * kill : 3000 - 2 * 26);
+    }
+    assert_int_equal(retention_run(folder, &retention, now_ms, &receipt, NULL), 0);
+    assert_int_equal(receipt.dropped, 10);
+    assert_int_equal(receipt.rewritten, 23);
+    assert_int_equal(receipt.denials, 4000 - left(NULL, 0));
+    assert_string_equal(receipt.first, "2026-10-07");
+    assert_string_equal(receipt.last, "2026-11-08");
+    /* Until the change log has it, it is told again; then nothing is left to tell. */
+    assert_int_equal(retention_run(folder, &retention, now_ms, &receipt, NULL), 0);
+    assert_int_equal(receipt.denials, 4000 - left(NULL, 0));
+    receipt_told(folder);
+    assert_int_equal(retention_run(folder, &retention, now_ms, &receipt, NULL), 0);
+    assert_int_equal(receipt.dropped + receipt.rewritten, 0);
+}
+
+/* A receipt that is written for what did not go: the next run's, not both's. Without a receipt,
+ * nothing goes. */
+static void a_receipt_before_its_time(void **state)
+{
+    const struct retention retention = {.keep_ms = 30 * day_ms};
+    struct retention_receipt sure = {0}, then = {.dropped = 1, .denials = 100};
+    char path[PATH_MAX + 64];
+    struct bl_error error = {""};
+    (void)state;
+
+    snprintf(path, sizeof(path), "%s/denials/2026-10-07.mdb", folder);
+    assert_int_equal(receipt_step(folder, &sure, &then, path, NULL), 0);
+    assert_int_equal(sure.denials, 100);
+    assert_int_equal(receipt_begin(folder, &sure, NULL), 0);
+    assert_int_equal(sure.denials, 0);
+
+    snprintf(path, sizeof(path), "%s/.receipt.new", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_true(retention_run(folder, &retention, now_ms, &sure, &error) < 0);
+    assert_non_null(strstr(error.text, ".receipt.new"));
+    assert_int_equal(left(NULL, 0), 4000);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(retention_run(folder, &retention, now_ms, &sure, NULL), 0);
+    assert_int_equal(sure.dropped, 10);
+    assert_int_equal(sure.denials, 1000);
+
+    /* What is none of ours is told of, and stays. */
+    snprintf(path, sizeof(path), "%s/.receipt", folder);
+    assert_int_equal(truncate(path, 100), 0);
+    assert_int_equal(retention_run(folder, &retention, now_ms, &sure, &error), -EBADMSG);
+    assert_non_null(strstr(error.text, "/.receipt: no receipt of ours"));
+}
+
+static void damaged_put(const char *name, int days_ago)
+{
+    char path[PATH_MAX + 64];
+    const struct timespec times[2] = {{.tv_sec = (now_ms - days_ago * day_ms) / 1000},
+                                      {.tv_sec = (now_ms - days_ago * day_ms) / 1000}};
+
+    snprintf(path, sizeof(path), "%s/journal/%s", folder, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "secret", 6), 6);
+    assert_int_equal(futimens(fd, times), 0);
+    close(fd);
+}
+
+/* What is not legible may be of any category: the shortest time counts. */
+static void damaged_journals_go(void **state)
+{
+    char day[] = "2026-10-10"; /* 37 days ago */
+    const struct retention_rule rules[] = {{"ads", 20 * day_ms}};
+    struct retention retention = {
+        .keep_ms = 60 * day_ms, .rules = rules, .rule_count = 1, .held = held, .user = day};
+    struct retention_receipt receipt;
+    (void)state;
+
+    damaged_put("00000001.journal.damaged", 50); /* before the incident */
+    damaged_put("00000002.journal.damaged", 25); /* may be of its day */
+    damaged_put("00000003.journal.damaged", 19);
+    damaged_put("damaged", 50);
+    assert_int_equal(retention_run(folder, &retention, now_ms, &receipt, NULL), 0);
+    assert_int_equal(receipt.journals, 1);
+    assert_int_equal(holding("journal", "secret", 6), 3);
+    retention.held = NULL;
+    assert_int_equal(retention_run(folder, &retention, now_ms, &receipt, NULL), 0);
+    assert_int_equal(receipt.journals, 2); /* with the one that nobody was told of */
+    assert_int_equal(holding("journal", "secret", 6), 2);
+}
+
 struct second_day {
     int64_t start_ms;
     uint64_t count;
@@ -281,6 +402,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_held_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(the_writer_goes_on_after_it, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_stays_in_journals, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_kill_loses_no_receipt, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_receipt_before_its_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(damaged_journals_go, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_day_changes_no_other, setup, teardown)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
