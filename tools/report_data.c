@@ -37,6 +37,25 @@ static void csv_findings(FILE *out, const struct report *report)
     }
 }
 
+static void csv_made_safe(const struct report *report, FILE *out)
+{
+    const json_t *count;
+    size_t i;
+
+    json_array_foreach(report->following.made_safe, i, count)
+    {
+        const char *what = json_string_value(json_object_get(count, "what"));
+        const char *words = what != NULL ? report_made_safe_words(what) : "";
+        const char *group = json_string_value(json_object_get(count, "group"));
+        fputs("made-safe,", out);
+        show_csv_cell(out, group != NULL ? group : "");
+        fputc(',', out);
+        show_csv_cell(out, words != NULL ? words : what);
+        fprintf(out, ",,%" JSON_INTEGER_FORMAT ",,\r\n",
+                json_integer_value(json_object_get(count, "count")));
+    }
+}
+
 void report_csv(const struct report *report, FILE *out)
 {
     fputs("section,name,detail,severity,refused,observed,counted-only\r\n", out);
@@ -51,6 +70,7 @@ void report_csv(const struct report *report, FILE *out)
         csv_sums(out, "device", &report->devices);
         csv_findings(out, report);
     }
+    csv_made_safe(report, out);
     report_asked_csv(report, out);
     for (int i = 0; i < 24; i++)
         fprintf(out, "hour,%02d:00,,,%" PRIu64 ",,\r\n", i, report->hours[i]);

@@ -223,8 +223,7 @@ static json_t *changes_of_people(const struct report *report)
     return list;
 }
 
-/* What is no engine has a word of its own. */
-static const char *made_safe_words(const char *what)
+const char *report_made_safe_words(const char *what)
 {
     static const char *const words[][2] = {
         {TALLY_REBINDING, "public names with addresses inside the school: held back"},
@@ -240,7 +239,7 @@ static const char *made_safe_words(const char *what)
 
 static void made_safe_row(const struct report *report, const json_t *count, char cells[][CELL_MAX])
 {
-    const char *what = text_of(count, "what"), *words = made_safe_words(what);
+    const char *what = text_of(count, "what"), *words = report_made_safe_words(what);
     char grouped[32];
     (void)report;
 

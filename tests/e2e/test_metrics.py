@@ -1,7 +1,8 @@
 """The file of figures: well formed whatever the configuration's words are, and true."""
-import re
-
+import csv
+import io
 import json
+import re
 import time
 
 import lab
@@ -161,6 +162,9 @@ def test_what_was_made_safe_is_counted(place):
     for audience in ("dsl", "head", "governors"):
         told = json.loads(place.command("report", "--audience", audience, "--format", "json").stdout)
         same({one["what"]: one["count"] for one in told["made-safe"]}, expected, audience)
+        rows = csv.DictReader(io.StringIO(place.command("report", "--audience", audience, "--format", "csv").stdout))
+        safe = {row["detail"]: (row["name"], int(row["refused"])) for row in rows if row["section"] == "made-safe"}
+        same((len(safe), safe["Google"]), (5, ("pupils", 4)), f"as CSV, {audience}")
     for form in ("text", "html"):
         told = place.command("report", "--audience", "head", "--format", form).stdout
         holds("Denials sent to collectors" in told and "lines" in told, told)
