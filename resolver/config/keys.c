@@ -383,8 +383,12 @@ static const struct key logging_keys[] = {
 
 static const struct key metrics_keys[] = {
     {"file", KEY_PATH, AT(config, metrics_file),
-     .meaning = "figures are written here in Prometheus' text form, for node_exporter's textfile "
-                "collector; nothing listens on the network"},
+     .meaning =
+         "figures are written here in Prometheus' text form, for node_exporter's textfile "
+         "collector; nothing listens on the network. They are those of `chalkgate status`, and "
+         "answers by group, category and verdict (chalkgate_verdicts_total), how long they "
+         "took (chalkgate_answer_seconds), alerts (chalkgate_alerts_*) and collectors "
+         "(chalkgate_export_*); none is about a client or a name that was asked"},
     {"every", KEY_SECONDS, AT(config, metrics_every_s), .least = 1, .most = 3600, .fallback = "15s",
      .meaning = "how often"},
     {0},
