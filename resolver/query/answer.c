@@ -21,10 +21,11 @@ static size_t answer_limit(const struct query *query)
     return limit < query->answer_room ? limit : query->answer_room;
 }
 
-/* The longest a client may keep what it gets now: until this group's next bell. */
-static uint32_t ttl_limit(const struct pipeline *pipeline, const struct query *query)
+uint32_t answer_ttl(const struct pipeline *pipeline, const struct query *query, uint32_t ttl_s)
 {
-    return policy_ttl_limit(&pipeline->now, query->group, pipeline->moment);
+    uint32_t limit_s = policy_ttl_limit(&pipeline->now, query->group, pipeline->moment);
+
+    return ttl_s < limit_s ? ttl_s : limit_s;
 }
 
 void answer_start(struct query *query, struct dns_writer *writer, unsigned rcode)
@@ -124,17 +125,6 @@ enum query_next answer_unknown_key(struct pipeline *pipeline, struct query *quer
     return next;
 }
 
-enum query_next answer_negative(struct pipeline *pipeline, struct query *query, unsigned rcode,
-                                uint32_t ttl_s)
-{
-    uint32_t limit_s = ttl_limit(pipeline, query);
-    struct dns_writer writer;
-
-    answer_start(query, &writer, rcode);
-    dns_write_soa(&writer, ttl_s < limit_s ? ttl_s : limit_s);
-    return answer_end(pipeline, query, &writer, rcode, NULL, 0);
-}
-
 static void count_ttls_down(uint8_t *message, const struct answer_source *source, uint32_t limit_s)
 {
     for (size_t i = 0; i < source->ttl_count; i++) {
@@ -172,7 +162,7 @@ static enum query_next answer_recomposed(struct pipeline *pipeline, struct query
         .len = source->len,
         .alias_ttl_s = ANSWER_ALIAS_TTL_S,
         .age_s = source->age_s,
-        .limit_s = ttl_limit(pipeline, query),
+        .limit_s = answer_ttl(pipeline, query, UINT32_MAX),
         .stale_s = source->stale ? ANSWER_STALE_TTL_S : 0,
         .without_ech = group_is_filtered(pipeline->world, query->group),
     };
@@ -225,7 +215,7 @@ enum query_next answer_message(struct pipeline *pipeline, struct query *query,
     if (!writer.failed) {
         /* The question's name has one length however it is spelt, so offsets and pointers hold. */
         memcpy(query->answer + 6, source->message + 6, 6);
-        count_ttls_down(query->answer, source, ttl_limit(pipeline, query));
+        count_ttls_down(query->answer, source, answer_ttl(pipeline, query, UINT32_MAX));
     }
     /* RFC 6840 section 5.8: AD for those who show that they know what it means. */
     if (source->authentic && (query->question.wants_dnssec || query->question.flags & DNS_AD))

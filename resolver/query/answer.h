@@ -49,9 +49,8 @@ enum query_next answer_error(struct pipeline *pipeline, struct query *query, uns
  * (sections 5.2.1 and 5.3.2). */
 enum query_next answer_unknown_key(struct pipeline *pipeline, struct query *query);
 
-/* An empty answer of ours with an SOA: NXDOMAIN or NOERROR. */
-enum query_next answer_negative(struct pipeline *pipeline, struct query *query, unsigned rcode,
-                                uint32_t ttl_s);
+/* The longest a client may keep what it gets now, `ttl_s` at most: until its group's next bell. */
+uint32_t answer_ttl(const struct pipeline *pipeline, const struct query *query, uint32_t ttl_s);
 
 /* Opens an answer, for stages that add records of their own, and closes it: OPT, size. */
 void answer_start(struct query *query, struct dns_writer *writer, unsigned rcode);

@@ -214,16 +214,13 @@ enum query_next answer_denied(struct pipeline *pipeline, struct query *query, st
                               const struct denial_match *match)
 {
     const struct config_answer *form = denial_form(pipeline, query, ruling, match);
-    uint32_t ttl_s = pipeline->world->config->deny_ttl;
-    uint32_t limit_s = policy_ttl_limit(&pipeline->now, query->group, pipeline->moment);
+    uint32_t ttl_s = answer_ttl(pipeline, query, pipeline->world->config->deny_ttl);
     unsigned rcode = denied_rcode(form->kind);
     uint8_t options[ANSWER_OPTIONS_MAX];
     size_t options_len = 0;
     struct dns_writer writer;
     uint64_t number;
 
-    if (ttl_s > limit_s)
-        ttl_s = limit_s;
     COUNT(pipeline->counters, denied);
     verdict_note(pipeline, query->group, ruling.category, VERDICT_COUNT_DENIED);
     if (match->via != VIA_QUESTION && match->via != VIA_RULE)

@@ -197,18 +197,19 @@ void local_free(struct local_names *names)
 }
 
 static void write_record_addresses(struct dns_writer *writer, const struct query *query,
-                                   const struct config_record *record)
+                                   const struct config_record *record, uint32_t ttl_s)
 {
     for (size_t i = 0; i < record->address_count; i++) {
         const struct address *address = &record->addresses[i];
         bool is_v4 = address_is_v4(address);
         if (query->question.type == (is_v4 ? DNS_A : DNS_AAAA))
-            dns_write_record(writer, 1, query->question.type, LOCAL_TTL_S,
+            dns_write_record(writer, 1, query->question.type, ttl_s,
                              address->bytes + (is_v4 ? 12 : 0), is_v4 ? 4 : 16);
     }
 }
 
-static void write_fixed(struct dns_writer *writer, const struct query *query, unsigned kind)
+static void write_fixed(struct dns_writer *writer, const struct query *query, unsigned kind,
+                        uint32_t ttl_s)
 {
     static const uint8_t loopback_v4[4] = {127, 0, 0, 1}, loopback_v6[16] = {[15] = 1};
     static const uint8_t ipv4only[2][4] = {{192, 0, 0, 170}, {192, 0, 0, 171}};
@@ -217,13 +218,13 @@ static void write_fixed(struct dns_writer *writer, const struct query *query, un
 
     if (kind == LOCAL_IPV4ONLY && query->question.type == DNS_A)
         for (unsigned i = 0; i < 2; i++)
-            dns_write_record(writer, 1, DNS_A, LOCAL_TTL_S, ipv4only[i], 4);
+            dns_write_record(writer, 1, DNS_A, ttl_s, ipv4only[i], 4);
     if (kind == LOCAL_IPV4ONLY_BACK && query->question.type == DNS_PTR)
-        dns_write_record(writer, 1, DNS_PTR, LOCAL_TTL_S, ipv4only_name, sizeof ipv4only_name);
+        dns_write_record(writer, 1, DNS_PTR, ttl_s, ipv4only_name, sizeof ipv4only_name);
     if (kind == LOCAL_LOOPBACK && query->question.type == DNS_A)
-        dns_write_record(writer, 1, DNS_A, LOCAL_TTL_S, loopback_v4, 4);
+        dns_write_record(writer, 1, DNS_A, ttl_s, loopback_v4, 4);
     if (kind == LOCAL_LOOPBACK && query->question.type == DNS_AAAA)
-        dns_write_record(writer, 1, DNS_AAAA, LOCAL_TTL_S, loopback_v6, 16);
+        dns_write_record(writer, 1, DNS_AAAA, ttl_s, loopback_v6, 16);
 }
 
 /* RFC 8482 section 4.2: one small record instead of everything. */
@@ -233,12 +234,12 @@ static void answer_any(struct pipeline *pipeline, struct query *query)
     struct dns_writer writer;
 
     answer_start(query, &writer, DNS_NOERROR);
-    dns_write_record(&writer, 1, 13, LOCAL_TTL_S, hinfo, sizeof hinfo);
+    dns_write_record(&writer, 1, 13, answer_ttl(pipeline, query, LOCAL_TTL_S), hinfo, sizeof hinfo);
     answer_end(pipeline, query, &writer, DNS_NOERROR, NULL, 0);
 }
 
-/* Whether what was asked, the item itself or something below it, does not exist. */
-static bool is_missing_name(const struct local_name *item, const struct dns_question *question)
+/* Whether a name that the item is, or covers, does not exist. */
+static bool is_missing_name(const struct local_name *item, size_t asked_len)
 {
     switch (item->kind) {
     case LOCAL_NXDOMAIN:
@@ -247,7 +248,7 @@ static bool is_missing_name(const struct local_name *item, const struct dns_ques
         return true;
     case LOCAL_IPV4ONLY:
     case LOCAL_IPV4ONLY_BACK:
-        return question->asked_len != item->name_len;
+        return asked_len != item->name_len;
     default:
         return false;
     }
@@ -256,22 +257,23 @@ static bool is_missing_name(const struct local_name *item, const struct dns_ques
 static void answer_local(struct pipeline *pipeline, struct query *query,
                          const struct local_name *item)
 {
-    bool is_missing = is_missing_name(item, &query->question);
+    bool is_missing = is_missing_name(item, query->question.asked_len);
     unsigned rcode = is_missing ? DNS_NXDOMAIN : DNS_NOERROR;
+    uint32_t ttl_s = answer_ttl(pipeline, query, LOCAL_TTL_S);
     struct dns_writer writer;
     size_t empty;
 
     answer_start(query, &writer, rcode);
     empty = writer.len;
     if (item->kind == LOCAL_ADDRESSES)
-        write_record_addresses(&writer, query, item->record);
+        write_record_addresses(&writer, query, item->record, ttl_s);
     else if (item->kind == LOCAL_POINTER && query->question.type == DNS_PTR)
-        dns_write_record(&writer, 1, DNS_PTR, LOCAL_TTL_S, item->record->wire,
+        dns_write_record(&writer, 1, DNS_PTR, ttl_s, item->record->wire,
                          bl_name_length(item->record->wire));
     else if (!is_missing)
-        write_fixed(&writer, query, item->kind);
+        write_fixed(&writer, query, item->kind, ttl_s);
     if (writer.len == empty)
-        dns_write_soa(&writer, LOCAL_TTL_S);
+        dns_write_soa(&writer, ttl_s);
     answer_end(pipeline, query, &writer, rcode, NULL, 0);
 }
 
