@@ -28,6 +28,7 @@ enum query_next answer_message(struct pipeline *pipeline, struct query *query,
 struct denial_match {
     uint8_t via;            /* enum denial_via */
     const uint8_t *name;    /* the listed name that matched, or NULL */
+    const uint8_t *subject; /* the whole name that was judged by it, or NULL */
     const uint8_t *address; /* 16 octets that matched, or NULL */
 };
 

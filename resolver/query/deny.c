@@ -182,21 +182,22 @@ static unsigned denied_rcode(enum answer_kind kind)
     return kind == ANSWER_REFUSED ? DNS_REFUSED : DNS_NOERROR;
 }
 
-/* Whether the lists say something else of another type of question. */
-static bool is_by_type(const struct bl_store *store, const struct query *query,
+/* Whether the lists say something else of another type of question. The whole name counts: which
+ * listed name matches differs by type as well. */
+static bool is_by_type(const struct bl_store *store, struct ruling ruling,
                        const struct denial_match *match)
 {
-    const uint8_t *name = match->via == VIA_QUESTION ? query->question.name : match->name;
+    const uint8_t *name = match->subject;
 
-    if (!bl_store_has_conditions(store) || !name || match->via == VIA_RULE)
+    if (!bl_store_has_conditions(store) || !name ||
+        (ruling.rule != RULE_CATEGORY && ruling.rule != RULE_SEALED))
         return false;
     return bl_store_fact_by_type(
         store, bl_store_find(store, name, bl_name_length(name), BL_ALL_TYPES).fact);
 }
 
-static const struct config_answer *denial_form(const struct pipeline *pipeline,
-                                               const struct query *query, struct ruling ruling,
-                                               const struct denial_match *match)
+static const struct config_answer *
+denial_form(const struct pipeline *pipeline, struct ruling ruling, const struct denial_match *match)
 {
     static const struct config_answer no_data = {.kind = ANSWER_NODATA, .set = true};
     const struct config_answer *form = policy_answer(pipeline->world->policy, ruling.answer);
@@ -205,7 +206,7 @@ static const struct config_answer *denial_form(const struct pipeline *pipeline,
     if (ruling.rule == RULE_REBINDING)
         return &no_data;
     /* "No such name" would hold for the types that are let through, RFC 8020. */
-    if (form->kind == ANSWER_NXDOMAIN && is_by_type(pipeline->world->store, query, match))
+    if (form->kind == ANSWER_NXDOMAIN && is_by_type(pipeline->world->store, ruling, match))
         return &no_data;
     return form;
 }
@@ -213,7 +214,7 @@ static const struct config_answer *denial_form(const struct pipeline *pipeline,
 enum query_next answer_denied(struct pipeline *pipeline, struct query *query, struct ruling ruling,
                               const struct denial_match *match)
 {
-    const struct config_answer *form = denial_form(pipeline, query, ruling, match);
+    const struct config_answer *form = denial_form(pipeline, ruling, match);
     uint32_t ttl_s = answer_ttl(pipeline, query, pipeline->world->config->deny_ttl);
     unsigned rcode = denied_rcode(form->kind);
     uint8_t options[ANSWER_OPTIONS_MAX];

@@ -26,6 +26,7 @@ static void match_of(const struct judged_message *message, const struct cache_fa
         out_match->address = address;
     } else if (dns_name_read(message->message, message->len, fact->at, name) > 0) {
         out_match->name = name->wire + fact->matched;
+        out_match->subject = name->wire;
     }
 }
 
@@ -48,7 +49,8 @@ static bool target_read(struct pipeline *pipeline, const struct query *query,
     *out_ruling = policy_judge(&pipeline->now, query->group, name->wire, name->len, found.fact);
     by_list = out_ruling->rule != RULE_EXCEPTION;
     *out_match = (struct denial_match){.via = is_service ? VIA_SERVICE : VIA_CNAME,
-                                       .name = name->wire + (by_list ? found.matched : 0)};
+                                       .name = name->wire + (by_list ? found.matched : 0),
+                                       .subject = name->wire};
     return true;
 }
 

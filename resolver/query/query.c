@@ -102,6 +102,7 @@ static struct denial_match question_match(const struct query *query)
     return (struct denial_match){
         .via = by_list ? VIA_QUESTION : VIA_RULE,
         .name = by_list ? query->question.name + query->found.matched : NULL,
+        .subject = query->question.name,
     };
 }
 

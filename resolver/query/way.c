@@ -135,7 +135,7 @@ static bool name_tell(const struct walked *walked, const struct policy_now *now,
     if (!leads_to(walked, text, &ruling))
         return false;
     if (ruling.rule == RULE_CATEGORY || ruling.rule == RULE_SEALED)
-        story_answer_by_type(walked->world, &ruling, name.wire + found.matched, walked->story);
+        story_answer_by_type(walked->world, &ruling, name.wire, walked->story);
     return true;
 }
 
