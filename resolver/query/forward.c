@@ -138,20 +138,21 @@ struct exchange *pipeline_next_crowded(struct pipeline *pipeline)
     return oldest;
 }
 
+/* Whether somebody waits who can have a stale answer. */
+static bool has_stale(struct pipeline *pipeline, const struct exchange *exchange)
+{
+    return exchange->waiter_count && recall_has_stale(pipeline, exchange);
+}
+
 enum query_next forward_late(struct pipeline *pipeline, struct exchange *exchange)
 {
     int64_t stale_ms = exchange->begun_ms + CLIENT_PATIENCE_MS;
-    bool has_stale = exchange->waiter_count && recall_has_stale(pipeline, exchange);
-    enum query_next next;
 
-    /* RFC 8767 section 5: a client is not kept waiting when there is a stale answer for it. */
-    if (has_stale && (exchanges_are_dead(pipeline->exchanges, exchange->name) ||
-                      pipeline->moment.mono_ms >= stale_ms))
+    if ((exchanges_are_dead(pipeline->exchanges, exchange->name) ||
+         pipeline->moment.mono_ms >= stale_ms) &&
+        has_stale(pipeline, exchange))
         return failed(pipeline, exchange);
-    next = forward_again(pipeline, exchange, false);
-    if (has_stale && next != QUERY_ANSWER && exchange->deadline_ms > stale_ms)
-        exchange_set_deadline(pipeline->exchanges, exchange, stale_ms);
-    return next;
+    return forward_again(pipeline, exchange, false);
 }
 
 enum query_next forward_over_tcp(struct pipeline *pipeline, struct exchange *exchange)
@@ -180,7 +181,8 @@ enum query_next forward_truncated(struct pipeline *pipeline, struct exchange *ex
     return forward_again(pipeline, exchange, true);
 }
 
-enum query_next forward_again(struct pipeline *pipeline, struct exchange *exchange, bool another)
+static enum query_next next_or_wait(struct pipeline *pipeline, struct exchange *exchange,
+                                    bool another)
 {
     int64_t now_ms = pipeline->moment.mono_ms, end_ms = exchange->begun_ms + EXCHANGE_LIFE_MS;
 
@@ -194,6 +196,17 @@ enum query_next forward_again(struct pipeline *pipeline, struct exchange *exchan
         return failed(pipeline, exchange);
     exchange_set_deadline(pipeline->exchanges, exchange, end_ms);
     return QUERY_WAIT;
+}
+
+/* RFC 8767 section 5: a client is not kept waiting when there is a stale answer for it. */
+enum query_next forward_again(struct pipeline *pipeline, struct exchange *exchange, bool another)
+{
+    int64_t stale_ms = exchange->begun_ms + CLIENT_PATIENCE_MS, now_ms = pipeline->moment.mono_ms;
+    enum query_next next = next_or_wait(pipeline, exchange, another);
+
+    if (next != QUERY_ANSWER && exchange->deadline_ms > stale_ms && has_stale(pipeline, exchange))
+        exchange_set_deadline(pipeline->exchanges, exchange, stale_ms > now_ms ? stale_ms : now_ms);
+    return next;
 }
 
 /* Whether the way to this server vouches for AD: RFC 6840 section 5.7 wants a secured channel. */

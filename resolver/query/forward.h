@@ -20,7 +20,8 @@ enum query_next forward_accept(struct pipeline *pipeline, struct exchange *excha
                                const uint8_t *bytes, size_t len);
 
 /* The next try; with `another` only one at a server that was not asked yet. When none is left:
- * waits for what is still out, or fails. */
+ * waits for what is still out, or fails. In every case less than two seconds in all where whoever
+ * waits can have a stale answer (RFC 8767 section 5). */
 enum query_next forward_again(struct pipeline *pipeline, struct exchange *exchange, bool another);
 
 /* The current try's patience ended: a stale answer if there is one and nothing better will come,
