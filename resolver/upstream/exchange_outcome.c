@@ -52,11 +52,17 @@ static struct upstream *newest_upstream(struct exchanges *exchanges,
 void exchange_missed(struct exchanges *exchanges, struct exchange *exchange, int64_t now_ms)
 {
     struct upstream *upstream = newest_upstream(exchanges, exchange);
+    const struct exchange_try *newest;
     int64_t sent_ms;
 
     if (!upstream)
         return;
-    sent_ms = exchange->tries[exchange->try_count - 1].sent_ms;
+    newest = &exchange->tries[exchange->try_count - 1];
+    /* Its server has spoken, and it was an earlier one that was waited for, whose silence was
+     * counted when its own patience ended. */
+    if (!newest->channel)
+        return;
+    sent_ms = newest->sent_ms;
     if (upstream->heard_ms > sent_ms)
         upstream_is_late(upstream, now_ms - sent_ms);
     else

@@ -79,6 +79,15 @@ static struct exchange *begin(struct lab *lab, const char *wire, int64_t now_ms)
     return exchange;
 }
 
+/* One that has gone out. */
+static struct exchange *begin_sent(struct lab *lab, const char *wire, int64_t now_ms)
+{
+    struct exchange *exchange = begin(lab, wire, now_ms);
+
+    exchange_sent(lab->exchanges, exchange, lab);
+    return exchange;
+}
+
 static size_t reply_to(const struct exchange *exchange, uint8_t bytes[512])
 {
     memcpy(bytes, exchange->packet, exchange->packet_len);
@@ -312,7 +321,7 @@ static void test_failures_end_with_the_outage(void **state)
 {
     struct lab *lab = *state;
     struct dns_question same = question_of("\3www\4site\4test", 1);
-    struct exchange *exchange = begin(lab, "\3www\4site\4test", 1000);
+    struct exchange *exchange = begin_sent(lab, "\3www\4site\4test", 1000);
 
     exchange_missed(lab->exchanges, exchange, 1400);
     exchange_remember_failure(lab->exchanges, exchange, 1400);
@@ -323,7 +332,7 @@ static void test_failures_end_with_the_outage(void **state)
     assert_true(exchange_failed_lately(lab->exchanges, &same, 2399)); /* RFC 9520 section 3.2 */
     assert_false(exchange_failed_lately(lab->exchanges, &same, 2400));
 
-    exchange = begin(lab, "\3www\4site\4test", 5000);
+    exchange = begin_sent(lab, "\3www\4site\4test", 5000);
     exchange->refused = 1;
     exchange_missed(lab->exchanges, exchange, 5400);
     exchange_remember_failure(lab->exchanges, exchange, 5400);
@@ -346,7 +355,7 @@ static void test_silence_about_one_name(void **state)
     servers = exchanges_upstreams(lab->exchanges)->items;
     for (int i = 0; i < 10; i++) {
         int64_t now_ms = 1000 + 1000 * i;
-        exchange = begin(lab, "\6silent\4test", now_ms);
+        exchange = begin_sent(lab, "\6silent\4test", now_ms);
         answer_other(lab, now_ms + 100, true);
         exchange_missed(lab->exchanges, exchange, now_ms + 400);
         exchange_end(lab->exchanges, exchange);
@@ -356,11 +365,40 @@ static void test_silence_about_one_name(void **state)
     assert_true(servers[0].latency_us > 1000); /* and it seems slower than it is */
     for (int i = 0; i < 3; i++) {
         assert_false(upstream_is_dead(&servers[0]));
-        exchange = begin(lab, "\6silent\4test", 20000 + 1000 * i);
+        exchange = begin_sent(lab, "\6silent\4test", 20000 + 1000 * i);
         exchange_missed(lab->exchanges, exchange, 20400 + 1000 * i);
         exchange_end(lab->exchanges, exchange);
     }
     assert_true(upstream_is_dead(&servers[0]));
+}
+
+/* A server that said at once that it cannot tell is not called silent because another one, which
+ * was asked before it, is. */
+static void test_whose_silence_it_was(void **state)
+{
+    struct lab *lab = *state;
+    const struct upstream *servers = exchanges_upstreams(lab->exchanges)->items;
+
+    for (int i = 0; i < 4; i++) {
+        int64_t now_ms = 1000 + 10000 * i;
+        struct exchange *exchange = begin_sent(lab, "\6broken\4test", now_ms);
+        unsigned silent = exchange->server;
+        uint8_t bytes[512];
+        size_t len;
+        int here;
+
+        exchange_missed(lab->exchanges, exchange, now_ms + 400);
+        assert_true(exchange_try_next(lab->exchanges, exchange, false, now_ms + 400, &lab->random));
+        assert_int_not_equal(exchange->server, silent);
+        exchange_sent(lab->exchanges, exchange, &here);
+        len = reply_to(exchange, bytes);
+        assert_ptr_equal(exchange_match(lab->exchanges, &here, bytes, len), exchange);
+        exchange_served(lab->exchanges, exchange, false, now_ms + 410);
+        exchange_missed(lab->exchanges, exchange, now_ms + 4500);
+        exchange_end(lab->exchanges, exchange);
+    }
+    assert_int_equal(servers[0].failed_in_row + servers[1].failed_in_row, 4);
+    assert_int_equal(servers[0].failed + servers[1].failed, 8);
 }
 
 /* Asks one server after the other until one can tell; those of `cannot`, a bit each, cannot. */
@@ -475,6 +513,7 @@ int main(void)
         LAB_TEST(test_failures_are_remembered),
         LAB_TEST(test_failures_end_with_the_outage),
         LAB_TEST(test_silence_about_one_name),
+        LAB_TEST(test_whose_silence_it_was),
         LAB_TEST(test_what_nobody_can_tell),
         LAB_TEST(test_servers_are_chosen_by_how_they_do),
         LAB_TEST(test_one_question_tries_a_dead_server),
