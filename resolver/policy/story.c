@@ -374,7 +374,8 @@ static void types_tell(const struct story_world *world, const struct story_quest
     struct bl_found any = bl_store_find(world->store, name->wire, name->len, BL_ALL_TYPES);
     enum rule_kind rule = (enum rule_kind)told->ruling.rule;
 
-    if (rule == RULE_NONE && any.fact != BL_FACT_NONE)
+    /* Not of what is found and denied to nobody, as an entry that allows is. */
+    if (rule == RULE_NONE && told->found.fact == BL_FACT_NONE && any.fact != BL_FACT_NONE)
         json_object_set_new(
             story, "because",
             json_sprintf("listed, but not for questions of type %s", question->type));

@@ -327,6 +327,9 @@ bool local_describe(const struct local_names *names, const uint8_t *name, size_t
         return false;
     if (item->kind == LOCAL_ADDRESSES)
         record_describe(item->record, text, size);
+    else if ((item->kind == LOCAL_IPV4ONLY || item->kind == LOCAL_IPV4ONLY_BACK) &&
+             is_missing_name(item, len))
+        snprintf(text, size, "below a name of RFC 8880's, where nothing is: nxdomain");
     else
         snprintf(text, size, "%s", WORDS[item->kind]);
     return true;

@@ -139,53 +139,79 @@ static bool name_tell(const struct walked *walked, const struct policy_now *now,
     return true;
 }
 
+/* An address as `size` octets at *out_octets; false: it is none. */
+static bool address_read(const char *text, struct address *out_address, const uint8_t **out_octets,
+                         size_t *out_size)
+{
+    if (address_parse(text, 0, out_address) < 0)
+        return false;
+    *out_size = address_is_v4(out_address) ? 4 : 16;
+    *out_octets = out_address->bytes + sizeof out_address->bytes - *out_size;
+    return true;
+}
+
+static bool private_tell(const struct walked *walked, const struct policy_now *now,
+                         const char *text)
+{
+    struct address address;
+    const uint8_t *octets;
+    char because[TEXT_MAX];
+    size_t size;
+
+    if (walked->zone || rebinding_is_allowed(walked->world->config, walked->question.name) ||
+        !address_read(text, &address, &octets, &size) || !address_is_private(octets, size))
+        return false;
+    snprintf(because, sizeof because,
+             "its answer has %s, an address of the inside, which a public name may not have; "
+             "if the name is the school's, list it under \"private-answers-allowed\"",
+             text);
+    overrule(walked, own_ruling(now, walked, RULE_REBINDING), because);
+    return true;
+}
+
 static bool address_tell(const struct walked *walked, const struct policy_now *now,
                          const char *text)
 {
     struct ruling ruling;
     struct address address;
-    char because[TEXT_MAX];
-    size_t skip, len;
+    const uint8_t *octets;
+    size_t size;
 
-    if (address_parse(text, 0, &address) < 0)
+    if (!address_read(text, &address, &octets, &size))
         return false;
-    skip = address_is_v4(&address) ? 12 : 0;
-    len = sizeof address.bytes - skip;
-    if (address_is_private(address.bytes + skip, len) && !walked->zone &&
-        !rebinding_is_allowed(walked->world->config, walked->question.name)) {
-        snprintf(because, sizeof because,
-                 "its answer has %s, an address of the inside, which a public name may not have; "
-                 "if the name is the school's, list it under \"private-answers-allowed\"",
-                 text);
-        overrule(walked, own_ruling(now, walked, RULE_REBINDING), because);
-        return true;
-    }
-    ruling = policy_judge_fact(
-        now, walked->scene->group,
-        bl_store_find_address(walked->world->store, address.bytes + skip, len, NULL));
+    ruling = policy_judge_fact(now, walked->scene->group,
+                               bl_store_find_address(walked->world->store, octets, size, NULL));
     return leads_to(walked, text, &ruling);
 }
 
-/* What upstreams answered, in the order in which an answer is judged. */
+static bool
+any_tells(const struct walked *walked, const struct policy_now *now, const json_t *items,
+          bool (*tell)(const struct walked *walked, const struct policy_now *now, const char *text))
+{
+    const json_t *item;
+    size_t index;
+
+    json_array_foreach(items, index, item)
+    {
+        if (json_is_string(item) && tell(walked, now, json_string_value(item)))
+            return true;
+    }
+    return false;
+}
+
+/* What upstreams answered, in the order in which an answer is judged (judge.h); false: that is not
+ * known. */
 static bool resolved_tell(const struct walked *walked, const struct policy_now *now)
 {
     const char *name = json_string_value(json_object_get(walked->story, "name"));
     const json_t *resolved = json_object_get(walked->scene->question->resolved, name ? name : "");
-    const json_t *item;
-    size_t index;
+    const json_t *addresses = json_object_get(resolved, "addresses");
 
     if (!resolved)
         return false;
-    json_array_foreach(json_object_get(resolved, "addresses"), index, item)
-    {
-        if (json_is_string(item) && address_tell(walked, now, json_string_value(item)))
-            return true;
-    }
-    json_array_foreach(json_object_get(resolved, "targets"), index, item)
-    {
-        if (json_is_string(item) && name_tell(walked, now, json_string_value(item)))
-            return true;
-    }
+    if (!any_tells(walked, now, addresses, private_tell) &&
+        !any_tells(walked, now, json_object_get(resolved, "targets"), name_tell))
+        (void)any_tells(walked, now, addresses, address_tell);
     return true;
 }
 
