@@ -44,14 +44,14 @@ static bool is_final(const struct bl_store *store, bl_fact fact)
              BL_FACT_BY_TYPE);
 }
 
-/* What has conditions is resolved by a row, and nothing else is. */
+/* What has conditions, itself or for the names below, is resolved by a row, and nothing else is. */
 static bool variants_check(const struct bl_store *store)
 {
     for (unsigned i = 0; i < store->fact_count; i++) {
         const struct fact_rules *facts = &store->facts[i];
         bool by_type = bl_store_fact_by_type(store, (bl_fact)i);
 
-        if (by_type != (facts->variant_count > 0))
+        if (by_type != (facts->variant_count > 0) || by_type == is_final(store, (bl_fact)i))
             return false;
         for (size_t j = 0; !by_type && j < facts->count; j++)
             if (store->rules[facts->first + j].condition != 0)

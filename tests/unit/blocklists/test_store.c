@@ -662,13 +662,11 @@ static size_t store_bytes(uint8_t **out_bytes)
     return (size_t)status.st_size;
 }
 
-/* Whatever was opened can be asked. */
-static void store_use(const struct bl_store *store)
+static void name_use(const struct bl_store *store, const struct bl_name *name)
 {
     static const unsigned types[] = {0, TYPE_A, TYPE_AAAA, TYPE_HTTPS, UINT16_MAX, BL_ALL_TYPES};
-    struct bl_name name = name_of("a.chess.casino.test");
 
-    for (const uint8_t *at = name.wire; *at; at += 1 + *at)
+    for (const uint8_t *at = name->wire; *at; at += 1 + *at)
         for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
             bl_fact fact = bl_store_find(store, at, bl_name_length(at), types[i]).fact;
 
@@ -676,6 +674,18 @@ static void store_use(const struct bl_store *store)
             assert_true(types[i] == BL_ALL_TYPES || !bl_store_fact_by_type(store, fact));
             (void)fact_text(store, fact);
         }
+}
+
+/* Whatever was opened can be asked. */
+static void store_use(const struct bl_store *store)
+{
+    static const char *const names[] = {"a.chess.casino.test", "a.poker.test", "a.only.test"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct bl_name name = name_of(names[i]);
+
+        name_use(store, &name);
+    }
 }
 
 static int open_bytes(const uint8_t *bytes, size_t len, bool verify, struct bl_error *error)
@@ -820,6 +830,46 @@ static void survives_damage_to_types(void **state)
     free(bytes);
 }
 
+/* Each fact sent to each other one for the names below, rightly signed: none is asked for a type
+ * and says what holds for no type. */
+static void survives_facts_led_astray(void **state)
+{
+    static const uint8_t none[BL_FACT_SIZE];
+    uint8_t *bytes, *facts = NULL;
+    size_t len = store_bytes(&bytes);
+    unsigned count = 0, refused = 0;
+
+    (void)state;
+    /* How many facts and rules, then the fact of nothing, then the one that has the first rule. */
+    for (size_t at = 4096; !facts && at + 32 < len; at++)
+        if (bl_get32(bytes + at) > 4 && bl_get32(bytes + at) < 32 &&
+            bl_get32(bytes + at + 4) < 64 && bl_get32(bytes + at + 4) > 4 &&
+            memcmp(bytes + at + 8, none, sizeof none) == 0 && bl_get32(bytes + at + 20) == 0 &&
+            bytes[at + 24] > 0) {
+            count = bl_get32(bytes + at);
+            facts = bytes + at + BL_FACTS_HEAD;
+        }
+    assert_non_null(facts);
+    for (unsigned fact = 1; fact < count; fact++) {
+        uint8_t *below = facts + fact * (size_t)BL_FACT_SIZE + 6;
+        uint16_t right = bl_get16(below);
+
+        for (unsigned i = 0; i < count; i++) {
+            struct bl_error error = {""};
+
+            bl_put16(below, (uint16_t)i);
+            assert_int_equal(bl_seal_bytes(bytes, len - BL_TRAILER_SIZE,
+                                           bytes + len - BL_TRAILER_SIZE + BL_TRAILER_SHA256),
+                             0);
+            bl_seal_sum(bytes + len - BL_TRAILER_SIZE);
+            refused += open_bytes(bytes, len, false, &error) == -EBADMSG;
+        }
+        bl_put16(below, right);
+    }
+    assert_true(refused > count);
+    free(bytes);
+}
+
 /* Cut while it is mapped: the look-up comes back, and says that its answer means nothing. */
 static void survives_being_cut(void **state)
 {
@@ -870,6 +920,7 @@ int main(void)
         cmocka_unit_test(says_when_another_version_made_it),
         cmocka_unit_test(survives_any_damage),
         cmocka_unit_test(survives_damage_to_types),
+        cmocka_unit_test(survives_facts_led_astray),
         cmocka_unit_test(survives_being_cut),
     };
 
