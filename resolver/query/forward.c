@@ -85,6 +85,21 @@ static bool wait_for_address(struct pipeline *pipeline, struct exchange *exchang
     return true;
 }
 
+/* Whether somebody waits who can have a stale answer. */
+static bool has_stale(struct pipeline *pipeline, const struct exchange *exchange)
+{
+    return exchange->waiter_count && recall_has_stale(pipeline, exchange);
+}
+
+/* RFC 8767 section 5: a client is not kept waiting when there is a stale answer for it. */
+static void limit_patience(struct pipeline *pipeline, struct exchange *exchange)
+{
+    int64_t stale_ms = exchange->begun_ms + CLIENT_PATIENCE_MS, now_ms = pipeline->moment.mono_ms;
+
+    if (exchange->deadline_ms > stale_ms && has_stale(pipeline, exchange))
+        exchange_set_deadline(pipeline->exchanges, exchange, stale_ms > now_ms ? stale_ms : now_ms);
+}
+
 enum query_next forward_begin(struct pipeline *pipeline, struct query *query)
 {
     struct exchanges *exchanges = pipeline->exchanges;
@@ -118,8 +133,10 @@ enum query_next forward_begin(struct pipeline *pipeline, struct query *query)
     }
     if (!exchange_join(exchanges, exchange, &query->wait))
         return answer_overload(pipeline, query);
-    if (joined)
+    if (joined) {
         COUNT(pipeline->counters, joined);
+        limit_patience(pipeline, exchange); /* nobody waited for a refresh so far */
+    }
     query->exchange = exchange;
     query->arrived_ms = now_ms;
     pipeline_client_waits(pipeline, query);
@@ -136,12 +153,6 @@ struct exchange *pipeline_next_crowded(struct pipeline *pipeline)
     oldest->gave_way = 1;
     exchange_close(pipeline->exchanges, oldest, EXCHANGE_FAILED);
     return oldest;
-}
-
-/* Whether somebody waits who can have a stale answer. */
-static bool has_stale(struct pipeline *pipeline, const struct exchange *exchange)
-{
-    return exchange->waiter_count && recall_has_stale(pipeline, exchange);
 }
 
 enum query_next forward_late(struct pipeline *pipeline, struct exchange *exchange)
@@ -198,14 +209,12 @@ static enum query_next next_or_wait(struct pipeline *pipeline, struct exchange *
     return QUERY_WAIT;
 }
 
-/* RFC 8767 section 5: a client is not kept waiting when there is a stale answer for it. */
 enum query_next forward_again(struct pipeline *pipeline, struct exchange *exchange, bool another)
 {
-    int64_t stale_ms = exchange->begun_ms + CLIENT_PATIENCE_MS, now_ms = pipeline->moment.mono_ms;
     enum query_next next = next_or_wait(pipeline, exchange, another);
 
-    if (next != QUERY_ANSWER && exchange->deadline_ms > stale_ms && has_stale(pipeline, exchange))
-        exchange_set_deadline(pipeline->exchanges, exchange, stale_ms > now_ms ? stale_ms : now_ms);
+    if (next != QUERY_ANSWER)
+        limit_patience(pipeline, exchange);
     return next;
 }
 
