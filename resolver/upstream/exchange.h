@@ -59,6 +59,7 @@ struct exchange_try {
     uint8_t server;
     uint8_t transport;
     uint8_t refused; /* the server said that it cannot tell */
+    uint8_t without_edns;
     uint8_t has_cookie;
     uint8_t cookie[COOKIE_CLIENT]; /* our half, as it went out */
 

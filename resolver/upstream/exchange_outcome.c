@@ -25,7 +25,8 @@ void exchange_served(struct exchanges *exchanges, struct exchange *exchange, boo
     else if (exchange->refused)
         others_are_blamed(exchanges, exchange, now_ms);
     if (upstream) {
-        if (well && exchange->without_edns)
+        /* Not where it went out so because that was known already: a minute would never end. */
+        if (well && try->without_edns && upstream->plain_until_ms <= try->sent_ms)
             upstream->plain_until_ms = now_ms + PLAIN_MS;
         if (well && upstream->failed_in_row)
             exchanges->recovered_ms = now_ms;

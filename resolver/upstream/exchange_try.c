@@ -72,7 +72,8 @@ static void start_try(struct exchanges *exchanges, struct exchange *exchange, un
                                  .epoch = exchange->epoch,
                                  .id = exchange->id,
                                  .server = (uint8_t)server,
-                                 .transport = (uint8_t)transport};
+                                 .transport = (uint8_t)transport,
+                                 .without_edns = exchange->without_edns};
     upstream_asked(upstream, now_ms);
     if (!upstream->cookie_len)
         choose_cookie(upstream, random);

@@ -440,6 +440,56 @@ static void test_what_nobody_can_tell(void **state)
     assert_false(upstream_is_dead(&servers[1]));
 }
 
+/* The reply to one of the tries of `exchange`, which must be its last one's packet but for the id.
+ */
+static void answer_try(struct lab *lab, struct exchange *exchange, unsigned number, int64_t now_ms)
+{
+    uint8_t bytes[512];
+    size_t len = reply_to(exchange, bytes);
+
+    dns_put_16(bytes, exchange->tries[number].id);
+    assert_ptr_equal(exchange_match(lab->exchanges, lab, bytes, len), exchange);
+    exchange_served(lab->exchanges, exchange, true, now_ms);
+    exchange_end(lab->exchanges, exchange);
+}
+
+/* Three tries, each later than a second after the first; the last one goes without EDNS. */
+static struct exchange *begin_slow(struct lab *lab, int64_t now_ms)
+{
+    struct exchange *exchange = begin_sent(lab, "\4slow\4test", now_ms);
+
+    for (int i = 1; i <= 2; i++) {
+        assert_int_equal(exchange->packet[11], 1); /* with EDNS */
+        assert_true(
+            exchange_try_next(lab->exchanges, exchange, false, now_ms + 500 * i, &lab->random));
+        exchange_sent(lab->exchanges, exchange, lab);
+    }
+    assert_int_equal(exchange->packet[11], 0);
+    return exchange;
+}
+
+/* A server that answers late what it was asked with EDNS knows EDNS; one that answers only without
+ * is asked so for a minute, and then once more with it. */
+static void test_who_knows_edns(void **state)
+{
+    struct lab *lab = *state;
+    struct exchange *exchange;
+
+    lab->config.upstream_count = 1;
+    assert_int_equal(exchanges_set_upstreams(lab->exchanges, &lab->config), 0);
+    answer_try(lab, begin_slow(lab, 1000), 0, 2500);
+    exchange = begin_slow(lab, 3000);
+    answer_try(lab, exchange, 2, 4100);
+    for (int64_t now_ms = 5000; now_ms < 4100 + 60000; now_ms += 1000) {
+        exchange = begin_sent(lab, "\4some\4test", now_ms);
+        assert_int_equal(exchange->packet[11], 0);
+        answer_try(lab, exchange, 0, now_ms + 900);
+    }
+    exchange = begin_sent(lab, "\4some\4test", 4100 + 60000);
+    assert_int_equal(exchange->packet[11], 1);
+    exchange_end(lab->exchanges, exchange);
+}
+
 static void test_servers_are_chosen_by_how_they_do(void **state)
 {
     struct lab *lab = *state;
@@ -515,6 +565,7 @@ int main(void)
         LAB_TEST(test_silence_about_one_name),
         LAB_TEST(test_whose_silence_it_was),
         LAB_TEST(test_what_nobody_can_tell),
+        LAB_TEST(test_who_knows_edns),
         LAB_TEST(test_servers_are_chosen_by_how_they_do),
         LAB_TEST(test_one_question_tries_a_dead_server),
     };
