@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "tools/act_here.h"
+#include "tools/flow.h"
+#include "tools/policy_rows.h"
 #include "tools/table.h"
 
 struct policy_options {
@@ -56,49 +58,71 @@ static const struct argp policy_argp = {
            "denied, observed and allowed, when, and by whose word.",
 };
 
-static const char *text_of(const json_t *object, const char *key)
+/* The subnets of a group say the same, and have one table. */
+static void heading_print(const json_t *rows, const json_t *row)
 {
-    const char *text = json_string_value(json_object_get(object, key));
+    const char *group = policy_text(row, "group");
+    struct flow flow;
+    size_t index;
+    json_t *other;
 
-    return text ? text : "";
+    flow_begin(&flow, stdout, "", "  ");
+    flow_words(&flow, "%s%s:", *group ? "Group " : "", *group ? group : policy_text(row, "subnet"));
+    json_array_foreach(rows, index, other)
+    {
+        const char *subnet = policy_text(other, "subnet");
+        if (*group && policy_is_group(other) && strcmp(policy_text(other, "group"), group) == 0 &&
+            strncmp(subnet, "group:", 6) != 0)
+            flow_words(&flow, "%s", subnet);
+    }
+    flow_end(&flow);
 }
 
-static const char *field(const json_t *rule, size_t index)
-{
-    const char *text = json_string_value(json_array_get(rule, index));
-
-    return text ? text : "";
-}
-
-static void rows_print(const json_t *reply)
+static void rules_print(const json_t *rows, const char *subnet)
 {
     struct table *table = table_create();
     size_t index, number;
     json_t *row, *rule;
 
-    printf("Policy version %lld\n\n",
-           (long long)json_integer_value(json_object_get(reply, "version")));
-    table_column(table, "subnet", TABLE_LEFT);
-    table_column(table, "group", TABLE_LEFT);
     table_column(table, "", TABLE_LEFT);
     table_column(table, "what", TABLE_LEFT);
     table_column(table, "when", TABLE_LEFT);
     table_column(table, "by", TABLE_LEFT);
-    json_array_foreach(json_object_get(reply, "rows"), index, row)
+    json_array_foreach(rows, index, row)
     {
-        if (strcmp(text_of(row, "target"), "group") == 0)
+        if (policy_is_group(row) || strcmp(policy_text(row, "subnet"), subnet) != 0)
             continue;
         json_array_foreach(json_object_get(row, "rules"), number, rule)
         {
-            table_cell(table, "%s", text_of(row, "subnet"));
-            table_cell(table, "%s", text_of(row, "group"));
-            table_cell(table, "%s", field(rule, 0));
-            table_cell(table, "%s", text_of(row, "target"));
-            table_cell(table, "%s", field(rule, 1));
-            table_cell(table, "%s", field(rule, 2));
+            table_cell(table, "%s", policy_field(rule, POLICY_ACTION));
+            table_cell(table, "%s", policy_text(row, "target"));
+            table_cell(table, "%s", policy_field(rule, POLICY_WHEN));
+            table_cell(table, "%s", policy_field(rule, POLICY_BY));
         }
     }
     table_print(table, stdout);
+}
+
+static void rows_print(const json_t *reply)
+{
+    const json_t *rows = json_object_get(reply, "rows");
+    const char *last = "";
+    size_t index;
+    json_t *row;
+
+    printf("Policy version %lld\n",
+           (long long)json_integer_value(json_object_get(reply, "version")));
+    json_array_foreach(rows, index, row)
+    {
+        const char *subnet = policy_text(row, "subnet");
+        bool is_device = strncmp(subnet, "device:", 7) == 0 && strcmp(subnet, last) != 0;
+        if (!is_device && !(policy_is_group(row) && policy_is_first(rows, index, row)))
+            continue;
+        putchar('\n');
+        heading_print(rows, row);
+        rules_print(rows, subnet);
+        last = subnet;
+    }
 }
 
 static enum exit_code run_policy(struct command *command, int argc, char **argv)
@@ -123,7 +147,7 @@ static enum exit_code run_policy(struct command *command, int argc, char **argv)
         json_dumpf(reply, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else if (options.document) {
-        policy_document_print(reply);
+        policy_document_print(reply, command->config);
     } else {
         rows_print(reply);
     }

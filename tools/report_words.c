@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "tools/denial_show.h"
+#include "tools/flow.h"
 #include "tools/table.h"
 
 const char *const report_limits[] = {
@@ -294,27 +295,9 @@ char *report_stale(const struct report *report, char out[REPORT_WORDS_MAX])
 
 void report_wrap(FILE *out, const char *words, const char *indent)
 {
-    enum { LINE = 78 };
-    char safe[REPORT_WORDS_MAX * 2];
-    size_t column = 0;
+    struct flow flow;
 
-    text_safe(words, safe, sizeof(safe));
-    for (char *word = strtok(safe, " "); word != NULL; word = strtok(NULL, " ")) {
-        size_t len = strlen(word);
-        if (column > 0 && column + 1 + len > LINE) {
-            fputc('\n', out);
-            column = 0;
-        }
-        if (column == 0) {
-            fputs(indent, out);
-            column = strlen(indent);
-        } else {
-            fputc(' ', out);
-            column++;
-        }
-        fputs(word, out);
-        column += len;
-    }
-    if (column > 0)
-        fputc('\n', out);
+    flow_begin(&flow, out, indent, indent);
+    flow_words(&flow, "%s", words);
+    flow_end(&flow);
 }

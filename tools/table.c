@@ -66,8 +66,7 @@ static size_t character_width(uint32_t character)
     return width < 0 ? 1 : (size_t)width;
 }
 
-/* Columns that a text takes on a terminal. The text is safe already. */
-static size_t text_width(const char *text)
+size_t text_width(const char *text)
 {
     size_t width = 0;
     while (*text) {

@@ -23,4 +23,7 @@ void table_free(struct table *table);
  * terminal. */
 char *text_safe(const char *text, char *out, size_t size);
 
+/* Columns that a text takes on a terminal. The text is safe already. */
+size_t text_width(const char *text);
+
 #endif

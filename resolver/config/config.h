@@ -356,8 +356,11 @@ void config_faults_free(struct config_faults *faults);
 /* The effective configuration, defaults included, as YAML that config_load() accepts. 0 or -EIO. */
 int config_print(const struct config *config, FILE *out);
 
-/* What differs in effect, as lines of the form `groups.pupils.deny: [games]`: `each` with '-' for
- * what was and '+' for what is, sorted. 0 or -ENOMEM. */
+/* The same as lines of the form `groups.pupils.deny: [games]`, in the order of the table of keys;
+ * and what of them differs between two: `each` with '-' for what was and '+' for what is, sorted.
+ * 0 or -ENOMEM. */
+int config_lines(const struct config *config, void (*each)(void *user, const char *line),
+                 void *user);
 int config_difference(const struct config *before, const struct config *after,
                       void (*each)(void *user, char sign, const char *line), void *user);
 

@@ -356,6 +356,21 @@ static void lines_compare(struct lines *before, struct lines *after,
     }
 }
 
+int config_lines(const struct config *config, void (*each)(void *user, const char *line),
+                 void *user)
+{
+    char *text = flat_print(config), *rest = text;
+
+    if (!text)
+        return -ENOMEM;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        if (*line)
+            each(user, line);
+    }
+    free(text);
+    return 0;
+}
+
 int config_difference(const struct config *before, const struct config *after,
                       void (*each)(void *user, char sign, const char *line), void *user)
 {

@@ -8,7 +8,7 @@
 #include "resolver/policy/grants.h"
 #include "resolver/policy/versions.h"
 
-enum { REASON_MOST = 500 };
+enum { REASON_MOST = 500, APPROVER_MOST = 200 };
 
 static const int64_t YEARS_100_S = INT64_C(100) * 366 * 86400;
 
@@ -400,13 +400,16 @@ static int grant_fill(struct act *act, const json_t *request, bool deny, json_t 
 
 int act_grant(struct act *act, const json_t *request, json_t *reply, struct bl_error *error)
 {
-    const char *kind = text_of(request, "kind");
+    const char *kind = text_of(request, "kind"), *approver = text_of(request, "approved_by");
     bool deny = kind && strcmp(kind, "deny") == 0;
     json_t *grant;
     int code;
 
     if (!kind || (!deny && strcmp(kind, "allow") != 0))
         return bl_error_set(error, -EINVAL, "a grant allows or denies");
+    if (approver && strlen(approver) > APPROVER_MOST)
+        return bl_error_set(error, -EINVAL, "who approved it may have at most %d characters",
+                            APPROVER_MOST);
     grant = grant_new(act, kind, request);
     if (!grant)
         return reason_check(request, error) < 0

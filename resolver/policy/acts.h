@@ -67,7 +67,7 @@ int act_session_end(struct act *act, const json_t *request, json_t *reply, struc
 /* {"all": also the past, "kind"}. Reply: {"grants": […]}, each with "until" in words. */
 int act_grants(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
 
-/* {"version"}. Reply: {"version", "rows", "versions"}. */
+/* {"version"}. Reply: {"version", "now_text", "rows", "versions"}. */
 int act_policy_show(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
 
 /* `head`, where it is not NULL, must be the hash of one of the entries: a log that was written anew

@@ -73,6 +73,7 @@ int act_policy_show(struct act *act, const json_t *request, json_t *reply, struc
 {
     json_int_t version = json_integer_value(json_object_get(request, "version"));
     json_t *rows, *versions, *entry;
+    char text[CALENDAR_TEXT_MAX];
     size_t index;
     int code;
 
@@ -84,6 +85,9 @@ int act_policy_show(struct act *act, const json_t *request, json_t *reply, struc
     if (!version)
         version = change_number(act->change, "version");
     json_object_set_new(reply, "version", json_integer(version));
+    json_object_set_new(
+        reply, "now_text",
+        json_string(calendar_text(act->calendar, change_now_ms(act->change) / 1000, false, text)));
     json_object_set_new(reply, "rows", rows);
     code = versions_read(act->change, &versions, error);
     if (code < 0)

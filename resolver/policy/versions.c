@@ -65,7 +65,7 @@ static void line_add(struct group_said *said, const char *target, const char *fo
 {
     struct arena *arena = &said->rows->arena;
     struct said *item = NULL;
-    char line[1024], *joined;
+    char line[2048], *joined;
     va_list arguments;
     size_t len;
 
@@ -165,21 +165,30 @@ static void span_text(const struct rows *rows, const struct policy_grant *grant,
         snprintf(text, size, "always");
 }
 
-static void grant_say(struct group_said *said, const struct policy_grant *grant)
+/* A person's words as a field: tabs and ends of lines divide here. */
+static const char *field_text(struct rows *rows, const char *words)
 {
-    static const char *const KINDS[] = {"", "name:", "category:", "service:"};
-    char target[BL_NAME_TEXT_MAX + 16] = "internet", when[200], reason[200];
+    char *text = arena_text(&rows->arena, words, strlen(words));
 
-    span_text(said->rows, grant, when, sizeof when);
-    snprintf(reason, sizeof reason, "%s", grant->reason);
-    for (char *at = reason; *at; at++) {
+    for (char *at = text; at && *at; at++) {
         if ((unsigned char)*at < 0x20)
             *at = ' ';
     }
+    return text ? text : "";
+}
+
+static void grant_say(struct group_said *said, const struct policy_grant *grant)
+{
+    static const char *const KINDS[] = {"", "name:", "category:", "service:"};
+    char target[BL_NAME_TEXT_MAX + 16] = "internet", when[200];
+
+    span_text(said->rows, grant, when, sizeof when);
     if (grant->kind != GRANT_BLOCK)
         snprintf(target, sizeof target, "%s%s", KINDS[grant->target_kind], grant->target);
-    line_add(said, target, "%s\t%s\tgrant %u of %s: %s",
-             grant->kind == GRANT_ALLOW ? "allow" : "deny", when, grant->id, grant->by, reason);
+    line_add(said, target, "%s\t%s\tgrant %u of %s: %s%s%s",
+             grant->kind == GRANT_ALLOW ? "allow" : "deny", when, grant->id, grant->by,
+             field_text(said->rows, grant->reason), *grant->approved_by ? "\t" : "",
+             field_text(said->rows, grant->approved_by));
 }
 
 static void group_row(struct rows *rows, const char *subnet, const struct config_group *group)
@@ -253,6 +262,28 @@ static void device_rows(struct rows *rows, const struct policy_rules *rules)
     }
 }
 
+/* What rules refer to: it holds for the whole school, a row for each line of the configuration. */
+static void school_row(void *user, const char *line)
+{
+    static const char *const RULES[] = {"calendar.", "categories.", "devices.", "services."};
+    static const char *const OTHERS[] = {".answer:", ".circumvention:", ".keep:", ".sources["};
+    struct rows *rows = user;
+    const char *colon = strstr(line, ": ");
+    char target[PREFIX_MOST];
+    bool is_rule = false;
+
+    for (size_t i = 0; i < sizeof RULES / sizeof *RULES; i++)
+        is_rule = is_rule || strncmp(line, RULES[i], strlen(RULES[i])) == 0;
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
+        is_rule = is_rule && !strstr(line, OTHERS[i]);
+    if (!is_rule || !colon)
+        return;
+    snprintf(target, sizeof target, "%.*s", (int)(colon - line), line);
+    row_add(rows, VERSION_SCHOOL, target, colon + 1);
+    if (!rows->failed)
+        rows->items[rows->count - 1].value[0] = '\n';
+}
+
 static int key_compare(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
@@ -278,7 +309,7 @@ static int rows_make(struct change *change, struct rows *rows, struct bl_error *
         group_rows(rows, rules, &rows->config->groups[i]);
     device_rows(rows, rules);
     policy_rules_free(rules);
-    if (rows->failed || rows->arena.failed)
+    if (config_lines(rows->config, school_row, rows) < 0 || rows->failed || rows->arena.failed)
         return bl_error_set(error, -ENOMEM, "no memory for the policy's version");
     qsort(rows->items, rows->count, sizeof *rows->items, row_compare);
     return 0;

@@ -7,11 +7,17 @@
  * row; an empty one ends it. The value is text, a line each, fields separated by tabs:
  *
  *   GROUP
- *   ACTION WHEN BY         deny, observe, allow, sealed | always, during lessons, outside night,
- * until … | configuration, grant 17: reason
+ *   ACTION WHEN BY [APPROVER]   deny, observe, allow, sealed | always, during lessons, outside
+ * night, until … | configuration, grant 17: reason
  *
  * and for the target "group": GROUP, then KEY VALUE lines (title, answer, safe-search,
  * walled-garden, extends).
+ *
+ * What rules refer to, kinds of content with severity and title, the calendar, fixed devices and
+ * the school's own services, is in rows of the subnet VERSION_SCHOOL: no group, one target for each
+ * line of config_lines() ("calendar.periods.lessons.times") and its value as one line. They are
+ * compared as the others are: a bell that is moved makes a version. Versions written before these
+ * rows were known have none.
  */
 #ifndef RESOLVER_POLICY_VERSIONS_H
 #define RESOLVER_POLICY_VERSIONS_H
@@ -19,6 +25,8 @@
 #include "resolver/config/config.h"
 #include "resolver/policy/calendar.h"
 #include "resolver/policy/state.h"
+
+#define VERSION_SCHOOL "school"
 
 /* Refuses (-EPERM) a configuration that takes a seal off (seals.h). Compares the rules that follow
  * from the configuration and the grants in the change with those of the last version; where they
