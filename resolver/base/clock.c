@@ -1,5 +1,6 @@
 #include "resolver/base/clock.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 static int64_t correction_ms; /* atomic */
@@ -17,6 +18,14 @@ struct moment clock_read(void)
     return (struct moment){.mono_ms = read_ms(CLOCK_MONOTONIC),
                            .wall_ms = read_ms(CLOCK_REALTIME) +
                                       __atomic_load_n(&correction_ms, __ATOMIC_RELAXED)};
+}
+
+bool clock_leapt(int64_t *apart_ms, struct moment now, int64_t most_ms)
+{
+    int64_t apart = now.wall_ms - now.mono_ms, before = *apart_ms;
+
+    *apart_ms = apart;
+    return before != 0 && llabs((long long)(apart - before)) > most_ms;
 }
 
 int64_t clock_mono_us(void)

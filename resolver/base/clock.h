@@ -4,6 +4,7 @@
 #ifndef RESOLVER_BASE_CLOCK_H
 #define RESOLVER_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct moment {
@@ -12,6 +13,10 @@ struct moment {
 };
 
 struct moment clock_read(void);
+/* Whether wall time went another way than monotonic time since `*apart_ms` was noted, by more than
+ * `most_ms`; notes it anew. 0 at the beginning, which is no leap. */
+bool clock_leapt(int64_t *apart_ms, struct moment now, int64_t most_ms);
+
 int64_t clock_mono_us(void); /* CLOCK_MONOTONIC: how long a turn took */
 
 /* What is added to the wall time from now on, where the machine's clock cannot be believed

@@ -344,16 +344,6 @@ static void keys_tend(struct upkeep *upkeep, const struct config *config, int64_
     pthread_mutex_unlock(&daemon->change);
 }
 
-/* Whether wall time went another way than monotonic time since the last look, by more than an hour.
- */
-static bool clock_leapt(struct upkeep *upkeep, struct moment now)
-{
-    int64_t apart_ms = now.wall_ms - now.mono_ms, before_ms = upkeep->clocks_apart_ms;
-
-    upkeep->clocks_apart_ms = apart_ms;
-    return before_ms != 0 && llabs((long long)(apart_ms - before_ms)) > LEAP_MS;
-}
-
 static void look(struct upkeep *upkeep)
 {
     bool believed = timekeeper_look(upkeep->daemon);
@@ -372,7 +362,7 @@ static void look(struct upkeep *upkeep)
     day_of(now.wall_ms, &today);
     /* A clock that leaps may be wrong, and what it would have destroyed is gone for good: a day's
      * grace lets somebody notice and set it right. */
-    if (clock_leapt(upkeep, now)) {
+    if (clock_leapt(&upkeep->clocks_apart_ms, now, LEAP_MS)) {
         upkeep->retention_due_ms = upkeep->totals_due_ms = now.mono_ms + LEAP_GRACE_MS;
         log_warning("the clock leapt; records that are due are destroyed tomorrow at the earliest");
     }

@@ -70,7 +70,7 @@ int watch_open(struct daemon *daemon, const struct config *config, struct bl_err
         return bl_error_set(error, -errno, "cannot watch devices: %s", strerror(errno));
     neighbours_open(watch);
     neighbours_wait(watch);
-    lease_files_look(watch, config, now.wall_ms, now.mono_ms);
+    lease_files_look(watch, config, now);
     watch->applied = devices_changes(watch->devices);
     return 0;
 }
@@ -138,7 +138,7 @@ static void *watch_run(void *user)
         if (items[1].revents)
             neighbours_read(watch, now.mono_ms);
         neighbours_ask(watch, now.mono_ms);
-        lease_files_look(watch, world->config, now.wall_ms, now.mono_ms);
+        lease_files_look(watch, world->config, now);
         world_unref(world);
         if (now.mono_ms >= age_due_ms) {
             devices_age(watch->devices, now.mono_ms);

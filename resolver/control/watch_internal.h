@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "resolver/base/clock.h"
 #include "resolver/config/config.h"
 #include "resolver/devices/devices.h"
 
@@ -33,6 +34,7 @@ struct lease_files {
     struct lease_file items[LEASE_FILES_MAX];
     size_t count;
     int64_t due_ms;
+    int64_t clocks_apart_ms; /* wall and monotonic: for clock_leapt() */
 };
 
 struct watch {
@@ -53,9 +55,9 @@ void neighbours_open(struct watch *watch);
 void neighbours_read(struct watch *watch, int64_t mono_ms);
 void neighbours_ask(struct watch *watch, int64_t mono_ms); /* when it is due */
 
-/* Looks which of the configuration's lease files have changed, and reads those. */
-void lease_files_look(struct watch *watch, const struct config *config, int64_t wall_ms,
-                      int64_t mono_ms);
+/* Looks which of the configuration's lease files have changed, and reads those; all of them where
+ * the clock has leapt, as leases end by it. */
+void lease_files_look(struct watch *watch, const struct config *config, struct moment now);
 
 /* Notes a fault, or with "" that there is none, and logs what is new. */
 void watch_fault(struct watch *watch, char fault[BL_ERROR_MAX], const char *text);

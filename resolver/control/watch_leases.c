@@ -8,7 +8,7 @@
 
 _Static_assert((int)LEASE_FILES_MAX >= (int)CONFIG_LEASES_MAX, "each file has a place");
 
-enum { LOOK_MS = 2000, READ_MS = 60 * 1000 };
+enum { LOOK_MS = 2000, READ_MS = 60 * 1000, LEAP_MS = 10 * 1000 };
 
 static bool is_as_seen(const struct stat *now, const struct stat *seen)
 {
@@ -43,17 +43,17 @@ static void file_read(struct watch *watch, size_t index, const struct stat *now,
     watch_fault(watch, file->fault, error.text);
 }
 
-static void file_look(struct watch *watch, size_t index, int64_t wall_ms, int64_t mono_ms)
+static void file_look(struct watch *watch, size_t index, struct moment moment, bool anew)
 {
     struct lease_file *file = &watch->files.items[index];
     struct stat now = {0};
 
     /* One that cannot be looked at is read, which says why. */
     if (stat(file->path, &now) == 0 && is_as_seen(&now, &file->seen) &&
-        mono_ms - file->read_ms < READ_MS)
+        moment.mono_ms - file->read_ms < READ_MS && !anew)
         return;
-    file->read_ms = mono_ms;
-    file_read(watch, index, &now, wall_ms);
+    file->read_ms = moment.mono_ms;
+    file_read(watch, index, &now, moment.wall_ms);
 }
 
 static void file_forget(struct watch *watch, size_t index)
@@ -86,13 +86,16 @@ static void files_follow(struct watch *watch, const struct config *config)
     pthread_mutex_unlock(&watch->lock);
 }
 
-void lease_files_look(struct watch *watch, const struct config *config, int64_t wall_ms,
-                      int64_t mono_ms)
+void lease_files_look(struct watch *watch, const struct config *config, struct moment now)
 {
-    if (mono_ms < watch->files.due_ms)
+    bool leapt;
+
+    if (now.mono_ms < watch->files.due_ms)
         return;
-    watch->files.due_ms = mono_ms + LOOK_MS;
+    watch->files.due_ms = now.mono_ms + LOOK_MS;
     files_follow(watch, config);
+    /* A clock that was far ahead has ended leases that have not ended. */
+    leapt = clock_leapt(&watch->files.clocks_apart_ms, now, LEAP_MS);
     for (size_t i = 0; i < watch->files.count; i++)
-        file_look(watch, i, wall_ms, mono_ms);
+        file_look(watch, i, now, leapt);
 }

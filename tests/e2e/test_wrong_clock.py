@@ -114,5 +114,24 @@ def test_a_leap_while_running(place):
     same(clock_warnings(place), [], "warnings with the right clock again")
 
 
+def test_leases_after_a_leap(place):
+    """A clock that is far ahead ends leases; once it is set right they hold again at once, not a minute later."""
+    clock = Clock(place, 0)
+    upstream = place.enter(Upstream())
+    leases = place.write("dnsmasq.leases", f"{int(time.time()) + 3600} 02:00:00:00:00:07 127.0.0.77 tablet-7 *\n")
+    place.configure(upstreams=[f"127.0.0.1:{upstream.port}"], more=f"leases: [{leases}]\n")
+    place.command("lists", "import", "--category", "ads", "--reason", "x", place.list_of("ads", ["ads.example"]))
+    place.resolver(env=clock.environment())
+
+    def known():
+        return place.json("status")["devices"]["leases"]
+
+    wait_for("the lease", lambda: known() == 1)
+    clock.set(30 * 86400)
+    wait_for("the lease has ended", lambda: known() == 0, patience=20)
+    clock.set(1)
+    wait_for("the lease holds", lambda: known() == 1, patience=20)
+
+
 if __name__ == "__main__":
     lab.main()
