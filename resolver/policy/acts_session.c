@@ -4,12 +4,8 @@
 
 #include "resolver/devices/devices.h"
 #include "resolver/policy/acts.h"
+#include "resolver/policy/acts_find.h"
 #include "resolver/policy/grants.h"
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    return json_string_value(json_object_get(object, key));
-}
 
 static bool is_session(const json_t *grant)
 {
