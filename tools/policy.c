@@ -18,13 +18,15 @@ struct policy_options {
 static error_t policy_parse(int key, char *value, struct argp_state *state)
 {
     struct policy_options *options = state->input;
+    unsigned long number;
     char *end;
 
     switch (key) {
     case 'n':
-        (void)strtoul(value, &end, 10);
-        if (!*value || *end)
-            argp_error(state, "--version wants a number");
+        number = strtoul(value, &end, 10);
+        if (!*value || *end || *value == '-' || number < 1 || number > UINT32_MAX)
+            argp_error(state, "--version wants a number, 1 or more; without it the one in force "
+                              "is shown");
         options->version = value;
         return 0;
     case 'd':

@@ -21,6 +21,7 @@
 #include "resolver/control/daemon.h"
 #include "resolver/control/queue.h"
 #include "resolver/control/rules.h"
+#include "resolver/policy/acts.h"
 
 enum {
     BACKLOG = 64,
@@ -29,7 +30,6 @@ enum {
     REPLY_STEP_MS = 30 * 1000, /* without an octet taken */
     STOP_LOOK_MS = 200,        /* how soon a caller that stalls is left at the end */
     SHORTAGE_MS = 100,
-    REASON_MAX = 500,
     THREAD_STACK = 1024 * 1024,
     CODE_FAILED = 1,
     CODE_USAGE = 2,
@@ -215,13 +215,7 @@ static int reason_check(const json_t *reason, struct bl_error *error)
         return 0; /* the verb says whether it wants one */
     if (!text)
         return bl_error_set(error, -EINVAL, "the reason should be text");
-    if (strlen(text) > REASON_MAX)
-        return bl_error_set(error, -EINVAL, "a reason may have at most %d characters", REASON_MAX);
-    for (const char *at = text; *at; at++)
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            return bl_error_set(error, -EINVAL,
-                                "the reason should be one line, without control characters");
-    return 0;
+    return *text ? act_reason_check(text, error) : 0;
 }
 
 static int verb_run(struct control *control, const struct caller *caller, json_t *request,

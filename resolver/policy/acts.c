@@ -11,17 +11,25 @@
 enum { REASON_MOST = 500, APPROVER_MOST = 200 };
 
 /* A reason is not asked for politeness: a decision that nobody can explain later is none. */
-static int reason_check(const json_t *request, struct bl_error *error)
+int act_reason_check(const char *reason, struct bl_error *error)
 {
-    const char *reason = text_of(request, "reason");
-
     if (!reason || strspn(reason, " \t\n") == strlen(reason))
         return bl_error_set(error, -EINVAL,
                             "please say why, with --reason TEXT; it is kept with "
                             "the change");
     if (strlen(reason) > REASON_MOST)
         return bl_error_set(error, -EINVAL, "a reason may have at most %d characters", REASON_MOST);
+    for (const char *at = reason; *at; at++) {
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            return bl_error_set(error, -EINVAL,
+                                "the reason should be one line, without control characters");
+    }
     return 0;
+}
+
+static int reason_check(const json_t *request, struct bl_error *error)
+{
+    return act_reason_check(text_of(request, "reason"), error);
 }
 
 static int version_make(struct act *act, const char *action, const char *target, const char *reason,

@@ -32,6 +32,9 @@ struct act {
     bool changed; /* written by acts: a new world is needed */
 };
 
+/* A reason that says something, in one line of up to 500 octets. -EINVAL with a sentence. */
+int act_reason_check(const char *reason, struct bl_error *error);
+
 /* "allow" or "deny": {"kind", "target", "group" or "device", one of "seconds", "until" (seconds
  * since 1970) and "permanent", optionally "from", "reason", "approved_by"}. Reply: {"grant": {…},
  * "warning": "…"}. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "resolver/config/faults.h"
 #include "resolver/devices/devices.h"
 
 static const int64_t YEARS_100_S = INT64_C(100) * 366 * 86400;
@@ -58,13 +59,26 @@ int act_end_find(const struct act *act, const json_t *request, int64_t start_ms,
     return 0;
 }
 
+static int unknown_say(const char *what, const char *name, const struct nearest *nearest,
+                       struct bl_error *error)
+{
+    char meant[200];
+
+    return bl_error_set(error, -EINVAL, "there is no %s \"%.80s\"%s", what, name,
+                        nearest_text(nearest, meant, sizeof meant));
+}
+
 static int category_target(const struct act *act, const char *name, bool deny, json_t *grant,
                            struct bl_error *error)
 {
+    struct nearest nearest = {.wanted = name};
     int index = config_category_find(act->config, name);
 
-    if (index < 0)
-        return bl_error_set(error, -EINVAL, "there is no category \"%.80s\"", name);
+    if (index < 0) {
+        for (size_t i = 0; i < act->config->category_count; i++)
+            nearest_offer(&nearest, act->config->categories[i].name);
+        return unknown_say("category", name, &nearest, error);
+    }
     if (act->config->categories[index].sealed && !deny)
         return bl_error_set(error, -EPERM,
                             "category \"%s\" is sealed: it is denied to everyone, and nobody can "
@@ -119,6 +133,21 @@ static int name_target(const struct act *act, const char *text, bool deny, json_
     return 0;
 }
 
+static int service_target(const struct act *act, const char *name, json_t *grant,
+                          struct bl_error *error)
+{
+    struct nearest nearest = {.wanted = name};
+
+    if (config_service_find(act->config, name) < 0) {
+        for (size_t i = 0; i < act->config->service_count; i++)
+            nearest_offer(&nearest, act->config->services[i].name);
+        return unknown_say("service", name, &nearest, error);
+    }
+    json_object_set_new(grant, "target_kind", json_string("service"));
+    json_object_set_new(grant, "target", json_string(name));
+    return 0;
+}
+
 int act_target_find(const struct act *act, const char *target, bool deny, json_t *grant,
                     json_t *reply, struct bl_error *error)
 {
@@ -127,13 +156,8 @@ int act_target_find(const struct act *act, const char *target, bool deny, json_t
                             "what is it about? A name, category:NAME or service:NAME");
     if (strncmp(target, "category:", 9) == 0)
         return category_target(act, target + 9, deny, grant, error);
-    if (strncmp(target, "service:", 8) == 0) {
-        if (config_service_find(act->config, target + 8) < 0)
-            return bl_error_set(error, -EINVAL, "there is no service \"%.80s\"", target + 8);
-        json_object_set_new(grant, "target_kind", json_string("service"));
-        json_object_set_new(grant, "target", json_string(target + 8));
-        return 0;
-    }
+    if (strncmp(target, "service:", 8) == 0)
+        return service_target(act, target + 8, grant, error);
     if (strncmp(target, "name:", 5) == 0)
         target += 5;
     return name_target(act, target, deny, grant, reply, error);
@@ -196,8 +220,13 @@ int act_device_find(const struct act *act, const char *text, json_t *grant, stru
 
 int act_group_find(const struct act *act, const char *name, json_t *grant, struct bl_error *error)
 {
-    if (config_group_find(act->config, name) < 0)
-        return bl_error_set(error, -EINVAL, "there is no group \"%.80s\"", name);
+    struct nearest nearest = {.wanted = name};
+
+    if (config_group_find(act->config, name) < 0) {
+        for (size_t i = 0; i < act->config->group_count; i++)
+            nearest_offer(&nearest, act->config->groups[i].name);
+        return unknown_say("group", name, &nearest, error);
+    }
     json_object_set_new(grant, "group", json_string(name));
     return 0;
 }

@@ -82,7 +82,7 @@ static bool user_is_fine(const char *user)
 int act_session_start(struct act *act, const json_t *request, json_t *reply, struct bl_error *error)
 {
     const char *where = text_of(request, "address"), *user = text_of(request, "user");
-    const char *group = text_of(request, "group");
+    const char *group = text_of(request, "group"), *reason = text_of(request, "reason");
     int64_t length_ms = session_length_ms(act, request);
     struct address address;
     char title[200], at[ADDRESS_TEXT_MAX];
@@ -90,16 +90,22 @@ int act_session_start(struct act *act, const json_t *request, json_t *reply, str
     size_t ended;
     int code;
 
-    if (!where || address_parse(where, 0, &address) < 0)
+    if (!where)
         return bl_error_set(error, -EINVAL, "at which address? --address ADDRESS");
+    if (address_parse(where, 0, &address) < 0)
+        return bl_error_set(error, -EINVAL, "\"%.80s\" is no address", where);
     if (!user_is_fine(user))
         return bl_error_set(error, -EINVAL,
                             "who signs on? --user NAME, of up to 100 characters, none of them a "
                             "control character");
-    if (!group || config_group_find(act->config, group) < 0)
-        return bl_error_set(error, -EINVAL, "there is no group \"%.80s\"", group ? group : "");
+    if (!group)
+        return bl_error_set(error, -EINVAL, "of which group? --group NAME");
+    if (config_group_find(act->config, group) < 0)
+        return act_group_find(act, group, NULL, error);
     if (length_ms <= 0)
         return bl_error_set(error, -EINVAL, "for how long? --for 8h or --until TIME");
+    if (reason && *reason && act_reason_check(reason, error) < 0)
+        return -EINVAL;
     code = grants_sweep(act->change, error);
     if (code == 0)
         code = sessions_end(act, address_text(&address, at), NULL, &ended, error);

@@ -209,11 +209,13 @@ static void what_cannot_be_granted(void **state)
     static const char LONG[] =
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
         ".test";
+    static const char *const NO_REASONS[][2] = {
+        {"", "say why"}, {" \t ", "say why"}, {"two\nlines", "one line"}, {"\x1b[2J", "one line"}};
 
     assert_refused(school, act_grant, grant_request("allow", "category:illegal", 60), -EPERM,
                    "sealed");
     assert_refused(school, act_grant, grant_request("allow", "category:gmes", 60), -EINVAL,
-                   "no category \"gmes\"");
+                   "no category \"gmes\"; did you mean \"games\"?");
     assert_refused(school, act_grant, grant_request("allow", "service:nope", 60), -EINVAL,
                    "no service");
     assert_refused(school, act_grant, grant_request("allow", LONG, 60), -EINVAL, "is no name");
@@ -223,6 +225,11 @@ static void what_cannot_be_granted(void **state)
                    json_pack("{s:s, s:s, s:s, s:i}", "kind", "allow", "target", "x.test", "group",
                              "pupils", "seconds", 60),
                    -EINVAL, "--reason");
+    for (size_t i = 0; i < sizeof NO_REASONS / sizeof *NO_REASONS; i++) {
+        json_t *request = grant_request("allow", "x.test", 60);
+        json_object_set_new(request, "reason", json_string(NO_REASONS[i][0]));
+        assert_refused(school, act_grant, request, -EINVAL, NO_REASONS[i][1]);
+    }
     assert_refused(school, act_grant,
                    json_pack("{s:s, s:s, s:s, s:s, s:i}", "kind", "allow", "target", "x.test",
                              "reason", "r", "group", "nobody", "seconds", 60),
