@@ -364,6 +364,11 @@ int config_lines(const struct config *config, void (*each)(void *user, const cha
 int config_difference(const struct config *before, const struct config *after,
                       void (*each)(void *user, char sign, const char *line), void *user);
 
+/* What can be meant, and is more often a slip: calls `each` with a sentence for spans of time that
+ * end before they begin and last for most of a day (a night of up to 18 hours is none). */
+void config_doubts(const struct config *config, void (*each)(void *user, const char *sentence),
+                   void *user);
+
 /* All keys with type, range, default and meaning, as a Markdown list for the manual. 0 or -EIO. */
 int config_keys_print(FILE *out);
 

@@ -6,6 +6,7 @@ add_custom_command(OUTPUT ${SERVICES_C}
 
 target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/check.c
+  ${CMAKE_CURRENT_LIST_DIR}/doubts.c
   ${CMAKE_CURRENT_LIST_DIR}/faults.c
   ${CMAKE_CURRENT_LIST_DIR}/guard.c
   ${CMAKE_CURRENT_LIST_DIR}/inherit.c

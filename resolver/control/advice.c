@@ -34,6 +34,7 @@ json_t *advice_of(struct daemon *daemon, const struct world *world)
     if (daemon->restart_wanted[0])
         json_array_append_new(gathering.sentences, json_string(daemon->restart_wanted));
     pthread_mutex_unlock(&daemon->lock);
+    config_doubts(world->config, sentence_gather, &gathering);
     if (policy_idle(world->policy, sentence_gather, &gathering, &error) < 0)
         json_array_append_new(gathering.sentences,
                               json_sprintf("the exceptions of the configuration could not be "
@@ -69,6 +70,7 @@ void advice_check(const struct config *config)
     uint64_t generation;
     int code = bl_lists_current(config->state, &generation, path, &error);
 
+    config_doubts(config, sentence_print, name);
     if (code == -ENOENT)
         return;
     if (code == 0)

@@ -18,6 +18,62 @@ def whole(office):
     same(json.loads(office.as_user(VIEWER, "--json", "changes", "verify").stdout)["whole"], True, "the chain")
 
 
+def begin_as(office, user, *arguments):
+    """Runs `chalkgate` as this user, beside whatever else goes on."""
+    return subprocess.Popen(["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", str(office.command), "--config",
+                             str(office.place.config_path), *map(str, arguments)], cwd="/", text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+REFUSALS = ("it was you who asked", "does not wait", "there is no grant", "edited since", "no manager has asked")
+
+
+def test_grants_wait_in_a_storm_of_reloads(place):
+    """While grants are asked for, files edited, reloads asked and signalled, and two managers confirm the same requests at
+    once: each request is there until it is confirmed, once, by somebody else than who asked; and the chain verifies."""
+    office = Office(place, more=APPROVAL)
+    text, ends = place.config_path.read_text(), []
+    for turn in range(5):
+        known = waiting(office)
+        crowd = [begin_as(office, who, "allow", f"{who}{turn}.example", "--group", "pupils", "--for", "1h", "--reason", "x")
+                 for who in (MANAGER, OTHER)]
+        crowd += [begin_as(office, who, "approve", one["id"], "--reason", "fine") for one in known for who in (MANAGER, OTHER)]
+        # Every other file is stricter than the first, the others loosen what is in force and wait.
+        denied = '"deny": ["d.example", "ads", ' if turn % 2 else '"deny": ['
+        fresh = place.write("fresh.yaml", text.replace('"deny": ["ads", ', denied))
+        fresh.rename(place.config_path)
+        crowd += [begin_as(office, who, "reload", "--reason", f"turn {turn}") for who in (MANAGER, OTHER)]
+        for _ in range(5):
+            office.resolver.signal(1)
+        same(office.resolver.ask("open.example").rcode, "NOERROR", "a question in between")
+        outcomes = [(one.communicate(), one.returncode) for one in crowd]
+        for (out, err), code in outcomes[:2]:
+            holds(code == 0 and "waits for another manager" in out, f"asked: {code} {out}{err}")
+        for (_, err), code in outcomes[2:2 + 2 * len(known)]:
+            holds(code == 0 or any(one in err for one in REFUSALS), f"refused: {code} {err}")
+        ends += [code for _, code in outcomes[2:2 + 2 * len(known)]]
+    place.config_path.write_text(text)
+    office.resolver.stop()
+    office.resolver = place.resolver()
+    entries = office.changes()
+    asked = {one["after"]["id"]: one for one in entries if one["action"] == "allow"}
+    same(len(asked), 10, "requests on record")
+    confirmed = [one for one in entries if one["action"] == "approve"]
+    targets = [(one.get("before") or {}).get("id") for one in confirmed]
+    ids = [one for one in targets if one]
+    same(len(ids), len(set(ids)), f"none was confirmed twice: {ids}")
+    same(len(confirmed), ends.count(0), "each word that was taken is on record, and no other one")
+    for one in confirmed:
+        if one.get("before"):
+            holds(asked[one["before"]["id"]]["by"]["user"] != one["by"]["user"], f"their own: {one}")
+    left = {one["id"] for one in waiting(office) if one["kind"] == "allow"}
+    same(left | set(ids), set(asked), "what was asked for waits, or was confirmed")
+    same(left & set(ids), set(), "not both")
+    active = json.loads(office.as_user(VIEWER, "--json", "grants").stdout)
+    same({one["id"] for one in active if one["state"] == "active"}, set(ids), "in force")
+    whole(office)
+
+
 def test_reloads_in_crowds(place):
     """Whoever reloads when, one request waits at most, it is the last one, and only what it shows can be approved."""
     office = Office(place, more=APPROVAL)
@@ -37,9 +93,7 @@ def test_reloads_in_crowds(place):
 
     # All at once: two who reload, one who edits and one who approves whatever waits.
     def begin(user, *arguments):
-        return subprocess.Popen(["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", str(office.command),
-                                 "--config", str(place.config_path), *arguments], cwd="/", text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return begin_as(office, user, *arguments)
 
     approved = []
     for turn in range(6):

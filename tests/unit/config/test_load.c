@@ -443,6 +443,40 @@ static void families_do_not_overlap(void **state)
     config_faults_free(&faults);
 }
 
+static void doubt_count(void *user, const char *sentence)
+{
+    char *told = user;
+
+    strcat(told, sentence);
+    strcat(told, "\n");
+}
+
+/* Times written the wrong way round make a night of nearly a day; a night is none. */
+static void what_may_be_a_slip(void **state)
+{
+    static const char TEXT[] =
+        "upstreams: [192.0.2.53]\n"
+        "calendar:\n"
+        "  periods:\n"
+        "    lessons: {times: [15:20-13:10]}\n"
+        "    night: {times: [18:00-08:00]}\n"
+        "    closed: {times: [15:00-09:00]}\n"
+        "    day: {times: [00:00-24:00]}\n"
+        "  exceptions: [{date: 2026-12-18, period: night, times: [12:00-08:50]}]\n"
+        "groups: {all: {subnets: [10.0.0.0/8]}}\n";
+    struct config *config = load(TEXT);
+    char told[1000] = "";
+
+    (void)state;
+    config_doubts(config, doubt_count, told);
+    assert_string_equal(
+        told, "period \"lessons\": 15:20-13:10 ends before it begins, and so lasts until the next "
+              "day. If that is meant, please write 15:20-24:00 and 00:00-13:10\n"
+              "period \"night\": 12:00-08:50 ends before it begins, and so lasts until the next "
+              "day. If that is meant, please write 12:00-24:00 and 00:00-08:50\n");
+    config_free(config);
+}
+
 /* A service's name that is a suffix under which anybody registers would deny what nobody meant. */
 static void shipped_services_are_sound(void **state)
 {
@@ -492,19 +526,13 @@ static void manual_has_every_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shipped_file_works),
-        cmocka_unit_test(inheritance),
-        cmocka_unit_test(every_form),
-        cmocka_unit_test(broken_files),
-        cmocka_unit_test(all_at_once),
-        cmocka_unit_test(unreadable_files),
-        cmocka_unit_test(ten_thousand_groups),
-        cmocka_unit_test(long_chains_of_extends),
-        cmocka_unit_test(circles_of_extends),
-        cmocka_unit_test(manual_has_every_key),
-        cmocka_unit_test(differences_are_told),
-        cmocka_unit_test(families_do_not_overlap),
-        cmocka_unit_test(shipped_services_are_sound),
+        cmocka_unit_test(shipped_file_works),   cmocka_unit_test(inheritance),
+        cmocka_unit_test(every_form),           cmocka_unit_test(broken_files),
+        cmocka_unit_test(all_at_once),          cmocka_unit_test(unreadable_files),
+        cmocka_unit_test(ten_thousand_groups),  cmocka_unit_test(long_chains_of_extends),
+        cmocka_unit_test(circles_of_extends),   cmocka_unit_test(manual_has_every_key),
+        cmocka_unit_test(differences_are_told), cmocka_unit_test(families_do_not_overlap),
+        cmocka_unit_test(what_may_be_a_slip),   cmocka_unit_test(shipped_services_are_sound),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
