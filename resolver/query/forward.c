@@ -13,6 +13,7 @@ enum {
     ADDRESS_WAIT_MS = 50, /* between two looks whether an address has come */
     CROWD_PART = 8,       /* of the places is kept free of those who wait … */
     CROWD_MS = 200,       /* … by giving up what has waited longer than servers usually take */
+    UNSIGNED_TTL_S = 60,  /* how long what was asked without EDNS is kept for those who validate */
 };
 
 static void count_sent(struct pipeline *pipeline, const struct exchange *exchange)
@@ -264,6 +265,10 @@ enum query_next forward_accept(struct pipeline *pipeline, struct exchange *excha
             reply->message[3] |= DNS_AD;
         reply_look_up(pipeline->world->store, reply->message, reply->len, question.type,
                       &reply->facts);
+        /* Without EDNS nothing is signed: whoever validates is not to live with it for long. */
+        if (question.wants_dnssec && exchange->matched->without_edns &&
+            reply->ttl_s > UNSIGNED_TTL_S)
+            reply->ttl_s = UNSIGNED_TTL_S;
         if (exchange_is_current(pipeline->exchanges, exchange))
             recall_store(pipeline, &question, place);
         exchange_close(pipeline->exchanges, exchange, EXCHANGE_ANSWERED);

@@ -17,7 +17,10 @@ enum {
     LATER_PATIENCE_MS = 800,
     PROBE_PATIENCE_MS = 30, /* for a dead server that is tried again, where others live */
     TCP_PATIENCE_MS = 2000,
-    PLAIN_MS = 60000, /* how long a server that answered only without EDNS is asked without it */
+    /* How long a server that answered only without EDNS is asked without it: at first not for long,
+     * since perhaps it was an outage that ended just then. */
+    PLAIN_FIRST_MS = 1000,
+    PLAIN_MS = 60000,
 };
 
 struct failure {

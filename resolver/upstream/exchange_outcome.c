@@ -14,6 +14,16 @@ static void others_are_blamed(struct exchanges *exchanges, struct exchange *exch
     }
 }
 
+/* What an answer says of whether the server knows EDNS. One to a try that went out without it
+ * because that was known already says nothing new: a minute would never end. */
+static void edns_note(struct upstream *upstream, const struct exchange_try *try, int64_t now_ms)
+{
+    if (!try->without_edns)
+        upstream->plain_until_ms = 0;
+    else if (upstream->plain_until_ms <= try->sent_ms)
+        upstream->plain_until_ms = now_ms + (upstream->plain_until_ms ? PLAIN_MS : PLAIN_FIRST_MS);
+}
+
 void exchange_served(struct exchanges *exchanges, struct exchange *exchange, bool well,
                      int64_t now_ms)
 {
@@ -25,9 +35,8 @@ void exchange_served(struct exchanges *exchanges, struct exchange *exchange, boo
     else if (exchange->refused)
         others_are_blamed(exchanges, exchange, now_ms);
     if (upstream) {
-        /* Not where it went out so because that was known already: a minute would never end. */
-        if (well && try->without_edns && upstream->plain_until_ms <= try->sent_ms)
-            upstream->plain_until_ms = now_ms + PLAIN_MS;
+        if (well)
+            edns_note(upstream, try, now_ms);
         if (well && upstream->failed_in_row)
             exchanges->recovered_ms = now_ms;
         if (well && upstream_is_dead(upstream))
