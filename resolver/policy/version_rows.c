@@ -25,18 +25,20 @@ static void row_add(struct rows *rows, const char *subnet, const char *target, c
     items[rows->count++] = (struct row){.key = key,
                                         .key_len = subnet_len + target_len,
                                         .value = arena_text(&rows->arena, value, strlen(value))};
+    if (!items[rows->count - 1].value)
+        rows->failed = true;
 }
 
-/* The rules of one target in a group, while its lines are gathered. */
-struct said {
-    const char *target;
-    char *lines;
+/* The lines of a group, in the order in which they are said; those of one target make its row. */
+struct line {
+    const char *target, *text;
+    size_t number;
 };
 
 struct group_said {
     struct rows *rows;
     const char *group;
-    struct said *items;
+    struct line *items;
     size_t count;
 };
 
@@ -46,37 +48,71 @@ static void line_add(struct group_said *said, const char *target, const char *fo
 static void line_add(struct group_said *said, const char *target, const char *format, ...)
 {
     struct arena *arena = &said->rows->arena;
-    struct said *item = NULL;
-    char line[2048], *joined;
+    struct line *items = arena_grow(arena, said->items, said->count, sizeof *items);
+    char text[2048];
     va_list arguments;
-    size_t len;
 
-    va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    for (size_t i = 0; i < said->count && !item; i++) {
-        if (strcmp(said->items[i].target, target) == 0)
-            item = &said->items[i];
-    }
-    if (!item) {
-        struct said *items = arena_grow(arena, said->items, said->count, sizeof *items);
-        if (!items) {
-            said->rows->failed = true;
-            return;
-        }
-        said->items = items;
-        item = &items[said->count++];
-        item->target = arena_text(arena, target, strlen(target));
-        item->lines = arena_text(arena, said->group, strlen(said->group));
-    }
-    len = item->lines ? strlen(item->lines) : 0;
-    joined = arena_take(arena, len + strlen(line) + 2, 1);
-    if (!joined || !item->target || !item->lines) {
+    if (!items) {
         said->rows->failed = true;
         return;
     }
-    sprintf(joined, "%s\n%s", item->lines, line);
-    item->lines = joined;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    said->items = items;
+    items[said->count] = (struct line){.target = arena_text(arena, target, strlen(target)),
+                                       .text = arena_text(arena, text, strlen(text)),
+                                       .number = said->count};
+    if (!items[said->count].target || !items[said->count].text)
+        said->rows->failed = true;
+    else
+        said->count++;
+}
+
+static int line_compare(const void *left, const void *right)
+{
+    const struct line *a = left, *b = right;
+    int order = strcmp(a->target, b->target);
+
+    return order ? order : a->number < b->number ? -1 : a->number > b->number;
+}
+
+/* The group's name and the lines of one target, as the row's value. */
+static const char *lines_join(struct group_said *said, const struct line *lines, size_t count)
+{
+    size_t size = strlen(said->group) + 1;
+    char *value, *at;
+
+    for (size_t i = 0; i < count; i++)
+        size += 1 + strlen(lines[i].text);
+    at = value = arena_take(&said->rows->arena, size, 1);
+    if (!value) {
+        said->rows->failed = true;
+        return "";
+    }
+    at = stpcpy(at, said->group);
+    for (size_t i = 0; i < count; i++)
+        at = stpcpy(stpcpy(at, "\n"), lines[i].text);
+    return value;
+}
+
+/* Rows of these subnets, a target each. */
+static void said_add(struct group_said *said, const char *const *subnets, size_t subnet_count)
+{
+    size_t alike;
+
+    if (said->count)
+        qsort(said->items, said->count, sizeof *said->items, line_compare);
+    for (size_t i = 0; i < said->count; i += alike) {
+        const char *target = said->items[i].target, *value;
+        for (alike = 1; i + alike < said->count; alike++) {
+            if (strcmp(said->items[i + alike].target, target) != 0)
+                break;
+        }
+        value = lines_join(said, &said->items[i], alike);
+        for (size_t j = 0; j < subnet_count; j++)
+            row_add(said->rows, subnets[j], target, value);
+    }
 }
 
 static void targets_say(struct group_said *said, const struct config_targets *targets,
@@ -191,7 +227,9 @@ static void group_rows(struct rows *rows, const struct policy_rules *rules,
                        const struct config_group *group)
 {
     struct group_said said = {.rows = rows, .group = group->name};
-    char text[ADDRESS_TEXT_MAX], name[128];
+    char text[ADDRESS_TEXT_MAX + 128];
+    const char **subnets;
+    size_t count = 0;
 
     for (size_t i = 0; i < rows->config->category_count; i++) {
         char target[128];
@@ -209,16 +247,17 @@ static void group_rows(struct rows *rows, const struct policy_rules *rules,
             strcmp(grant->group, group->name) == 0)
             grant_say(&said, grant);
     }
-    for (size_t i = 0; i < group->subnet_count || i == 0; i++) {
-        const char *subnet = name;
+    subnets = arena_take(&rows->arena, group->subnet_count + 1, sizeof *subnets);
+    for (size_t i = 0; subnets && (i < group->subnet_count || i == 0); i++) {
         if (i < group->subnet_count)
-            subnet = address_prefix_text(&group->subnets[i], text);
+            address_prefix_text(&group->subnets[i], text);
         else
-            snprintf(name, sizeof name, "group:%s", group->name);
-        group_row(rows, subnet, group);
-        for (size_t j = 0; j < said.count; j++)
-            row_add(rows, subnet, said.items[j].target, said.items[j].lines);
+            snprintf(text, sizeof text, "group:%s", group->name);
+        subnets[i] = arena_text(&rows->arena, text, strlen(text));
+        if (subnets[i])
+            group_row(rows, subnets[count++], group);
     }
+    said_add(&said, subnets, count);
 }
 
 static void device_rows(struct rows *rows, const struct policy_rules *rules)
@@ -237,9 +276,9 @@ static void device_rows(struct rows *rows, const struct policy_rules *rules)
                 strcmp(other->device_text, grant->device_text) == 0)
                 grant_say(&said, other);
         }
-        for (size_t j = 0; j < said.count; j++) {
+        if (said.count) {
             snprintf(subnet, sizeof subnet, "device:%s", grant->device_text);
-            row_add(rows, subnet, said.items[j].target, said.items[j].lines);
+            said_add(&said, (const char *const[]){subnet}, 1);
         }
     }
 }
