@@ -11,7 +11,7 @@
 
 #include "resolver/base/text.h"
 
-enum { LINE_WIDTH = 80, GAP = 2, SHORTEST = 8 };
+enum { LINE_WIDTH = 80, GAP = 2, SHORTEST = 8, EVEN = 20 };
 
 struct column {
     char *heading;
@@ -142,7 +142,8 @@ static size_t line_width(FILE *out)
     return LINE_WIDTH;
 }
 
-/* Takes what is too much from the widest text column, again and again until the line fits. */
+/* Takes what is too much from the widest text columns: from long ones alike, then from one alone, so
+ * that times and addresses stay whole. */
 static void columns_fit(struct table *table, size_t room)
 {
     for (;;) {
@@ -158,7 +159,10 @@ static void columns_fit(struct table *table, size_t room)
         if (total <= room || !widest)
             return;
         size_t excess = total - room;
-        widest->width = widest->width - SHORTEST > excess ? widest->width - excess : SHORTEST;
+        if (widest->width > EVEN)
+            widest->width--;
+        else
+            widest->width = widest->width - SHORTEST > excess ? widest->width - excess : SHORTEST;
     }
 }
 

@@ -60,6 +60,27 @@ static void test_line_fits(void **state)
     free(text);
 }
 
+/* Two long texts are cut alike, and what is short is not. */
+static void test_long_columns_share(void **state)
+{
+    (void)state;
+    char wide[60];
+    memset(wide, 'x', sizeof(wide) - 1);
+    wide[sizeof(wide) - 1] = '\0';
+    struct table *table = table_create();
+    for (int i = 0; i < 3; i++)
+        table_column(table, "", TABLE_LEFT);
+    table_cell(table, "2026-11-23T11:15");
+    table_cell(table, "%s", wide);
+    table_cell(table, "%s", wide + 3);
+    char *text = printed(table);
+    char *line = strchr(text, '\n') + 1;
+    assert_int_equal(strspn(strstr(line, "  x") + 2, "x"), 29);
+    assert_int_equal(strspn(strstr(line, "…  x") + strlen("…  "), "x"), 29);
+    assert_non_null(strstr(line, "2026-11-23T11:15  x"));
+    free(text);
+}
+
 static void test_wide_characters_line_up(void **state)
 {
     (void)state;
@@ -120,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_columns),
         cmocka_unit_test(test_line_fits),
+        cmocka_unit_test(test_long_columns_share),
         cmocka_unit_test(test_wide_characters_line_up),
         cmocka_unit_test(test_text_is_safe),
     };
