@@ -258,6 +258,10 @@ static void call_answer(struct call *call)
 
     if (code == -EMSGSIZE) {
         bl_error_set(&error, code, "the request is longer than %d octets", CONTROL_REQUEST_MAX);
+    } else if (code == -ETIMEDOUT) {
+        bl_error_set(&error, code,
+                     "the request did not end within %d s: it is one line of JSON, with a newline",
+                     REQUEST_MS / 1000);
     } else if (code == 0) {
         struct world *world = daemon_world(call->control->daemon);
         code = caller_read(call->fd, world->config, &caller, &error);

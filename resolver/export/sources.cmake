@@ -1,4 +1,4 @@
-# Forms without sockets are a library, for the tests; the rest is the daemon's.
+# Libraries, for the tests: forms without sockets, and what brings them to collectors.
 find_program(PROTOC_C protoc-c REQUIRED)
 set(dnstap_out ${CMAKE_CURRENT_BINARY_DIR}/export)
 file(MAKE_DIRECTORY ${dnstap_out})
@@ -19,8 +19,10 @@ add_library(chalkgate-events STATIC
 target_include_directories(chalkgate-events SYSTEM PUBLIC ${dnstap_out})
 target_link_libraries(chalkgate-events PUBLIC chalkgate-core PkgConfig::JANSSON PkgConfig::PROTOBUFC)
 
-target_sources(chalkgated PRIVATE
+add_library(chalkgate-carriers STATIC
   ${CMAKE_CURRENT_LIST_DIR}/carrier.c
   ${CMAKE_CURRENT_LIST_DIR}/connection.c
   ${CMAKE_CURRENT_LIST_DIR}/sink.c)
-target_link_libraries(chalkgated PRIVATE chalkgate-events PkgConfig::FSTRM)
+target_link_libraries(chalkgate-carriers PUBLIC chalkgate-events chalkgate-tls PkgConfig::FSTRM)
+
+target_link_libraries(chalkgated PRIVATE chalkgate-carriers)

@@ -1,3 +1,7 @@
+# TLS without sockets is a library: exports use it too.
+add_library(chalkgate-tls STATIC ${CMAKE_CURRENT_LIST_DIR}/tls.c)
+target_link_libraries(chalkgate-tls PUBLIC chalkgate-core PkgConfig::SSL PkgConfig::CRYPTO)
+
 target_sources(chalkgated PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/channel.c
   ${CMAKE_CURRENT_LIST_DIR}/datagram.c
@@ -6,5 +10,5 @@ target_sources(chalkgated PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/port.c
   ${CMAKE_CURRENT_LIST_DIR}/server.c
   ${CMAKE_CURRENT_LIST_DIR}/stream.c
-  ${CMAKE_CURRENT_LIST_DIR}/tls.c
   ${CMAKE_CURRENT_LIST_DIR}/worker.c)
+target_link_libraries(chalkgated PRIVATE chalkgate-tls)

@@ -104,6 +104,45 @@ def test_ends_with_callers_waiting(place):
     holds(time.monotonic() - begun < 8, "whoever stalls does not hold up the end")
 
 
+def test_half_a_request(place):
+    """Whoever stops in the middle, says too much or no JSON is told; nobody else waits, and nothing of it is done."""
+    opened(place)
+    resolver = place.resolver()
+    path = str(place.state / "control.sock")
+    whole = json.dumps({"verb": "allow", "target": "half.example", "group": "everyone", "for_s": 3600, "reason": "x"}).encode()
+
+    def sent(*parts, end=False):
+        sock = place.enter(socket.socket(socket.AF_UNIX))
+        sock.settimeout(20)
+        sock.connect(path)
+        for part in parts:
+            sock.sendall(part)
+        if end:
+            sock.shutdown(socket.SHUT_WR)
+        return sock
+
+    def told(sock):
+        return json.loads(b"".join(iter(lambda: sock.recv(65536), b"")))
+    stalled = sent(whole)  # all of it but the newline
+    for at in (1, len(whole) // 2, len(whole)):
+        same(sent(whole[:at], end=True).recv(1), b"", "who leaves in the middle gets no answer")
+    same(told(sent(whole[:20] + b"\n"))["code"], 2, "half of it, as if it were whole")
+    long = sent()
+    try:
+        for _ in range(300):
+            long.sendall(b" " * 1024)
+    except BrokenPipeError:
+        pass
+    try:
+        holds("longer than" in told(long)["error"], "too long")
+    except ConnectionResetError:
+        pass  # it had not taken all that was sent
+    same(told(sent(b'{"verb":', b'"pi', b'ng"}\n'))["ok"], True, "in pieces")
+    holds("did not end within 10 s" in told(stalled)["error"], "who stalls is told")
+    same(place.json("grants"), [], "nothing of it was done")
+    same(resolver.stop(), 0, "its end")
+
+
 def test_a_daemon_that_hangs(place):
     opened(place)
     resolver = place.resolver()
