@@ -11,6 +11,7 @@
 
 #include "tools/ask.h"
 #include "tools/denial_show.h"
+#include "tools/report_words.h"
 #include "tools/verb.h"
 
 struct report_arguments {
@@ -150,12 +151,18 @@ static const struct argp options_argp = {
            "hour.",
 };
 
-static enum exit_code nothing(const struct report_arguments *arguments, const struct report *report)
+/* Whether there is anything to tell of the span: refused look-ups, what people did, what was made
+ * safe, or counts of what was asked. */
+static enum exit_code content_check(const struct report_arguments *arguments,
+                                    const struct report *report)
 {
     if (report->since_ms > arguments->now_s * 1000)
         return command_fail(EXIT_NOTHING, "%s is still to come", report->title);
-    return command_fail(EXIT_NOTHING, "nothing was refused on %s, or its records are kept no more",
-                        report->title);
+    if (report_is_quiet(report) && report->asked.count == 0 && !report_has_followed(report))
+        return command_fail(EXIT_NOTHING,
+                            "nothing was refused on %s, or its records are kept no more",
+                            report->title);
+    return EXIT_DONE;
 }
 
 /* A term of the calendar; false after saying what terms there are. */
@@ -205,9 +212,7 @@ static enum exit_code run(struct command *command, int argc, char **argv)
     for (size_t i = 0; i < report->warning_count; i++)
         command_fail(EXIT_DONE, "%s", report->warnings[i]);
     report_follow(command, report);
-    enum exit_code result = EXIT_DONE;
-    if (report->denied + report->observed + report->counted == 0)
-        result = nothing(&arguments, report);
+    enum exit_code result = content_check(&arguments, report);
     code = result != EXIT_DONE ? 0
            : arguments.output != NULL
                ? report_write_file(report, arguments.format, arguments.output)

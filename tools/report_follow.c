@@ -79,6 +79,21 @@ static json_t *exports_read(struct command *command)
     return list;
 }
 
+/* The change log from the span's begin on, without what came after its end. */
+static json_t *changes_of_span(const struct report *report, json_t *all)
+{
+    json_t *list = json_array(), *change;
+    size_t index;
+
+    json_array_foreach(all, index, change)
+    {
+        if (report_change_ms(change) < report->until_ms)
+            json_array_append(list, change);
+    }
+    json_decref(all);
+    return list;
+}
+
 void report_follow(struct command *command, struct report *report)
 {
     struct report_following *following = &report->following;
@@ -91,9 +106,10 @@ void report_follow(struct command *command, struct report *report)
     json_t *incidents =
         ask(command, "incidents", act_incidents, json_pack("{sb}", "all", 1), "incidents");
     json_t *faults = ask(command, "faults", act_faults, json_pack("{sb}", "all", 1), "faults");
-    following->changes =
+    json_t *changes =
         ask(command, "changes", act_changes,
             json_pack("{sI}", "since", (json_int_t)(report->since_ms / 1000)), "changes");
+    following->changes = changes != NULL ? changes_of_span(report, changes) : NULL;
     json_t *grants = ask(command, "grants", act_grants, json_pack("{sb}", "all", 1), "grants");
     if (grants != NULL)
         following->grants = report_in_force(grants);
@@ -214,7 +230,7 @@ static json_t *changes_of_people(const struct report *report)
 
     json_array_foreach(report->following.changes, index, change)
     {
-        bool skip = report_change_ms(change) >= report->until_ms;
+        bool skip = false;
         for (size_t i = 0; i < sizeof(quiet) / sizeof(quiet[0]); i++)
             skip = skip || strcmp(text_of(change, "action"), quiet[i]) == 0;
         if (!skip)
@@ -301,12 +317,24 @@ static json_t *selftests(const struct report *report)
 
     json_array_foreach(report->following.changes, index, change)
     {
-        if (strcmp(text_of(change, "action"), "selftest") == 0 &&
-            report_change_ms(change) >= report->since_ms &&
-            report_change_ms(change) < report->until_ms)
+        if (strcmp(text_of(change, "action"), "selftest") == 0)
             json_array_append(list, change);
     }
     return list;
+}
+
+bool report_has_followed(const struct report *report)
+{
+    const struct report_following *following = &report->following;
+    json_t *changes = changes_of_people(report), *tests = selftests(report);
+    bool any = json_array_size(following->incidents) + json_array_size(following->faults) +
+                   json_array_size(following->granted) + json_array_size(following->made_safe) +
+                   json_array_size(changes) + json_array_size(tests) >
+               0;
+
+    json_decref(changes);
+    json_decref(tests);
+    return any;
 }
 
 enum { SECTIONS = 8 };

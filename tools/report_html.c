@@ -130,6 +130,8 @@ static void summary_write(const struct report *report, FILE *out)
     fputs("<h2>In short</h2>\n", out);
     paragraph(out, report_summary(report, words));
     paragraph(out, report_compared(report, words));
+    if (report_is_quiet(report))
+        return;
     fputs("<ul class=\"figures\">", out);
     figure(out, report->denied + report->counted, "look-up refused", "look-ups refused");
     figure(out, report->devices.count, "device", "devices");
@@ -361,6 +363,21 @@ static void trend_chart(const struct report *report, FILE *out)
     fputs("</figure>\n", out);
 }
 
+static void charts_write(const struct report *report, FILE *out)
+{
+    if (report_is_quiet(report) && report->trend_count < 2)
+        return;
+    fputs("<h2>Charts</h2>\n<div class=\"charts\">\n", out);
+    if (report->denied > 0)
+        hours_chart(report, out);
+    trend_chart(report, out);
+    sums_chart(&report->categories, "categories", "By category", "Category", out);
+    if (report_has_details(report))
+        sums_chart(&report->names, "names", "Sites refused most", "Site", out);
+    sums_chart(&report->groups, "groups", "By group", "Group", out);
+    fputs("</div>\n", out);
+}
+
 static void devices_table(const struct report *report, FILE *out)
 {
     char number[32], sites[32];
@@ -443,21 +460,15 @@ void report_html(const struct report *report, FILE *out)
 
     head_write(report, out);
     summary_write(report, out);
-    if (details) {
+    if (details && !report_is_quiet(report)) {
         findings_write(report, out);
         isolated_write(report, out);
         background_write(report, out);
     }
-    fputs("<h2>Charts</h2>\n<div class=\"charts\">\n", out);
-    hours_chart(report, out);
-    trend_chart(report, out);
-    sums_chart(&report->categories, "categories", "By category", "Category", out);
-    if (details)
-        sums_chart(&report->names, "names", "Sites refused most", "Site", out);
-    sums_chart(&report->groups, "groups", "By group", "Group", out);
-    fputs("</div>\n", out);
-    groups_table(report, out);
-    if (details)
+    charts_write(report, out);
+    if (report->groups.count > 0)
+        groups_table(report, out);
+    if (details && report->devices.count > 0)
         devices_table(report, out);
     report_asked_html(report, out);
     report_following_html(report, out);

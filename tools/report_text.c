@@ -221,6 +221,22 @@ static void hours_write(const struct report *report, FILE *out)
     }
 }
 
+static void figures_write(const struct report *report, FILE *out)
+{
+    bool details = report_has_details(report);
+
+    if (details)
+        findings_write(report, out);
+    groups_write(report, out);
+    categories_write(report, out);
+    if (details && report->names.count > 0) {
+        names_write(report, out);
+        devices_write(report, out);
+    }
+    if (report->denied > 0)
+        hours_write(report, out);
+}
+
 static void lists_write(const struct report *report, FILE *out)
 {
     int64_t oldest = report->made_ms / 1000;
@@ -273,9 +289,7 @@ void report_text(const struct report *report, FILE *out)
 {
     static const char *const audiences[] = {"for the safeguarding lead", "for the headteacher",
                                             "for the governors", "for the yearly review"};
-    bool details = report_has_details(report);
     char made[SHOW_TIME_MAX];
-
     char words[REPORT_WORDS_MAX];
 
     snprintf(words, sizeof(words), "Refused look-ups: %s", report->title);
@@ -283,15 +297,8 @@ void report_text(const struct report *report, FILE *out)
     fprintf(out, "Made by Chalkgate %s on %.10s at %.5s.\n\n", audiences[report->audience],
             show_time(report->made_ms, made), made + 11);
     summary(report, out);
-    if (details)
-        findings_write(report, out);
-    groups_write(report, out);
-    categories_write(report, out);
-    if (details) {
-        names_write(report, out);
-        devices_write(report, out);
-    }
-    hours_write(report, out);
+    if (!report_is_quiet(report))
+        figures_write(report, out);
     report_asked_text(report, out);
     report_following_text(report, out);
     if (report->audience == REPORT_REVIEW)

@@ -212,26 +212,47 @@ static void serious_say(const struct report *report, char *out, size_t size)
                  show_count(background, number), plural(background), background == 1 ? "s" : "");
 }
 
+bool report_is_quiet(const struct report *report)
+{
+    return report->denied + report->observed + report->counted == 0;
+}
+
 char *report_summary(const struct report *report, char out[REPORT_WORDS_MAX])
 {
     char denied[32], other[32];
-    size_t used = (size_t)snprintf(
-        out, REPORT_WORDS_MAX, "%s look-up%s refused, for %zu device%s and %zu site%s.",
-        show_count(report->denied, denied), report->denied == 1 ? " was" : "s were",
-        report->devices.count, plural(report->devices.count), report->names.count,
-        plural(report->names.count));
+    size_t used;
 
+    if (report_is_quiet(report)) {
+        bool asked = report->asked.count > 0 || json_array_size(report->following.made_safe) > 0;
+        snprintf(out, REPORT_WORDS_MAX, "Nothing was refused.%s",
+                 asked ? ""
+                       : " Where devices were in use, that is unusual: please have the technician "
+                         "look whether they ask this filter.");
+        return out;
+    }
+    if (report->denied > 0)
+        used = (size_t)snprintf(
+            out, REPORT_WORDS_MAX, "%s look-up%s refused, for %zu device%s and %zu site%s.",
+            show_count(report->denied, denied), report->denied == 1 ? " was" : "s were",
+            report->devices.count, plural(report->devices.count), report->names.count,
+            plural(report->names.count));
+    else
+        used = (size_t)snprintf(out, REPORT_WORDS_MAX,
+                                report->counted > 0 ? "No look-up was itemised."
+                                                    : "No look-up was refused.");
     if (report->observed > 0)
         used += (size_t)snprintf(
             out + used, REPORT_WORDS_MAX - used,
-            " %s more %s only observed: answered, though a rule would have refused them.",
-            show_count(report->observed, other), report->observed == 1 ? "was" : "were");
+            " %s%s %s only observed: answered, though a rule would have refused them.",
+            show_count(report->observed, other), report->denied > 0 ? " more" : "",
+            report->observed == 1 ? "was" : "were");
     if (report->counted > 0)
         used += (size_t)snprintf(
             out + used, REPORT_WORDS_MAX - used,
-            " %s more %s refused and counted, but not itemised: the record could not be "
+            " %s%s %s refused and counted, but not itemised: the record could not be "
             "written at that time (a full disk, for example).",
-            show_count(report->counted, other), report->counted == 1 ? "was" : "were");
+            show_count(report->counted, other), report->denied > 0 ? " more" : "",
+            report->counted == 1 ? "was" : "were");
     if (report->totals_only > 0)
         used +=
             (size_t)snprintf(out + used, REPORT_WORDS_MAX - used,

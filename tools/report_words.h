@@ -21,6 +21,9 @@ char *report_what(const struct finding *finding, char out[REPORT_WORDS_MAX]);
 char *report_why(const struct report *report, const struct finding *finding,
                  char out[REPORT_WORDS_MAX]);
 
+/* Nothing was refused, and nothing observed. */
+bool report_is_quiet(const struct report *report);
+
 /* The opening sentences, by audience. */
 char *report_summary(const struct report *report, char out[REPORT_WORDS_MAX]);
 

@@ -112,6 +112,34 @@ def test_days_without_data(place):
     holds("still to come" in place.command("report", "--day", "2099-01-01", expect=4).stderr, "a future day")
 
 
+def test_days_without_denials(place):
+    """What people did, or what was made safe, is a report too; without tables of noughts, and of that day only."""
+    place.configure(groups={"pupils": (["10.1.0.0/16"], [])}, more=CALENDAR)
+    place.command("lists", "import", "--category", "ads", "--reason", "the first list", place.list_of("ads", ["ads.example"]))
+    (place.state / "denials").mkdir(exist_ok=True)
+    safe = place.state / "denials" / "2026-02-03.json"
+    safe.write_text('[{"group": "pupils", "what": "www.google.com", "count": 3}]')
+    for audience in ("dsl", "head", "governors", "review"):
+        def report(form, *day, who=audience):
+            return place.command("report", "--audience", who, "--format", form, *day).stdout
+        for form in ("text", "html"):
+            told = " ".join(report(form).split())
+            holds("Nothing was refused. Where devices were in use, that is unusual" in told, f"{audience}, {form}: {told}")
+            holds("the first list" in told or audience == "governors" and "lists and rules: 1." in told, f"{audience}, {form}: {told}")
+            for words in ("0 look-ups", "By hour", "By group", "By category", "Charts", "Devices", "deserves attention", "<svg"):
+                holds(words not in told, f"{audience}, {form}: {words} of a day without")
+            told = " ".join(report(form, "--day", "2026-02-03").split())
+            holds("Nothing was refused." in told and "unusual" not in told, f"{audience}, {form}: devices asked: {told}")
+            holds(audience == "governors" or "www.google.com: the search was made safe" in told, f"{audience}, {form}: {told}")
+            holds("the first list" not in told and "rules: 1." not in told, f"{audience}, {form}: a change of another day")
+        holds("made-safe,pupils,www.google.com" in report("csv", "--day", "2026-02-03"), audience)
+        told = json.loads(report("json", "--day", "2026-02-03"))
+        same((told["refused"], told.get("changes", []), told["made-safe"][0]["count"]), (0, [], 3), audience)
+    path = place.folder / "none.html"
+    place.command("report", "--day", "2026-02-04", "--format", "html", "--output", path, expect=4)
+    holds(not path.exists(), "a file for a day without anything")
+
+
 def test_totals_outlive_the_records(place):
     month(place, more="retention: {totals: 7000d}\n")
     place.command("report", "--nightly")
