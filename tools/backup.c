@@ -1,10 +1,14 @@
 /* `chalkgate backup FILE`: the state of a school in one file, taken while the resolver runs.
  *
- * It holds the configuration, the list generation in force, the policy's state, incidents and the
- * day segments of denials: LMDB files as copies of one committed state each (mdb_env_copy),
- * whatever is written meanwhile. Denials of the last second, which stand in a journal only, are in
- * the next backup. Without a passphrase it is a tar file compressed with zstd; with one a zip file
- * whose entries are encrypted with AES-256, which other programs can open too.
+ * It holds the configuration, the list generation in force, the policy's state, incidents, the day
+ * segments of denials (and of allowed questions, where those are recorded), counts and the totals
+ * of days, which outlive the segments: LMDB files as copies of one committed state each
+ * (mdb_env_copy), whatever is written meanwhile. Denials of the last second, which stand in a
+ * journal only, are in the next backup. Keys of pseudonyms are left out: whoever has a backup shall
+ * not be able to tell whose its records are, and a key that was destroyed shall not come back.
+ * Records come before the change log: when retention runs meanwhile, nothing is gone of which the
+ * log does not tell. Without a passphrase it is a tar file compressed with zstd; with one a zip
+ * file whose entries are encrypted with AES-256, which other programs can open too.
  */
 #include <archive.h>
 #include <archive_entry.h>
@@ -25,8 +29,22 @@
 
 enum { PASSPHRASE_LEAST = 12 };
 
-const char *const backup_parts[BACKUP_PARTS] = {"state.mdb", "evidence.mdb", "selftest.json",
-                                                "denials", "lists"};
+const char *const backup_parts[BACKUP_PARTS] = {
+    "denials", "counts", "allowed", "state.mdb", "evidence.mdb", "selftest.json", "lists"};
+
+const struct backup_folder backup_folders[BACKUP_FOLDERS] = {
+    {"lists", "00000000.mdb", false},      {"denials", "0000-00-00.mdb", true},
+    {"denials", "0000-00-00.json", false}, {"denials/totals", "0000-00-00.json", false},
+    {"counts", "0000-00-00.mdb", false},   {"allowed/denials", "0000-00-00.mdb", true},
+};
+
+bool backup_is_named(const char *name, const char *form)
+{
+    for (; *form; form++, name++)
+        if (*form == '0' ? *name < '0' || *name > '9' : *name != *form)
+            return false;
+    return *name == '\0';
+}
 
 error_t backup_options_parse(int key, char *value, struct argp_state *state)
 {
@@ -153,25 +171,39 @@ static int database_add(struct backup *backup, const char *path, const char *nam
     return code;
 }
 
-static int segments_add(struct backup *backup)
+static int folder_add(struct backup *backup, const struct backup_folder *folder)
 {
-    char folder[BACKUP_PATH], path[BACKUP_PATH], name[BACKUP_PATH];
+    char place[BACKUP_PATH], path[BACKUP_PATH], name[BACKUP_PATH];
     struct dirent *item;
-    int code = backup_path(folder, backup->state, "denials", backup->error);
-    DIR *open_folder = code < 0 ? NULL : opendir(folder);
+    int code = backup_path(place, backup->state, folder->name, backup->error);
+    DIR *open_folder = code < 0 ? NULL : opendir(place);
 
     if (!open_folder)
         return code;
     while (code == 0 && (item = readdir(open_folder))) {
-        if (!backup_is_database(item->d_name))
+        if (!backup_is_named(item->d_name, folder->form))
             continue;
-        code = backup_path(path, folder, item->d_name, backup->error);
+        code = backup_path(path, place, item->d_name, backup->error);
         if (code == 0)
-            code = backup_path(name, "denials", item->d_name, backup->error);
+            code = backup_path(name, folder->name, item->d_name, backup->error);
         if (code == 0)
-            code = database_add(backup, path, name);
+            code = folder->copied ? database_add(backup, path, name) : file_add(backup, path, name);
     }
     closedir(open_folder);
+    return code;
+}
+
+/* The folders of a part that is one. */
+static int folders_add(struct backup *backup, const char *part)
+{
+    size_t len = strlen(part);
+    int code = 0;
+
+    for (size_t i = 0; code == 0 && i < (size_t)BACKUP_FOLDERS; i++) {
+        const char *name = backup_folders[i].name;
+        if (strncmp(name, part, len) == 0 && (name[len] == '/' || name[len] == '\0'))
+            code = folder_add(backup, &backup_folders[i]);
+    }
     return code;
 }
 
@@ -196,10 +228,10 @@ static int part_add(struct backup *backup, const char *part)
 
     if (code < 0)
         return code;
-    if (strcmp(part, "denials") == 0)
-        return segments_add(backup);
     if (strcmp(part, "lists") == 0)
         return generation_add(backup);
+    if (!strchr(part, '.'))
+        return folders_add(backup, part);
     if (access(path, F_OK) < 0)
         return 0;
     return backup_is_database(part) ? database_add(backup, path, part)
@@ -246,10 +278,12 @@ static const struct argp backup_argp = {
     .options = backup_option_table,
     .parser = backup_options_parse,
     .args_doc = "FILE",
-    .doc = "Writes the configuration, the lists in force, the policy with its history, incidents "
-           "and the "
-           "records of denials to FILE, while the resolver runs. Please keep it encrypted (with "
-           "--passphrase-file), off site, and try a restore now and then.",
+    .doc =
+        "Writes the configuration, the lists in force, the policy with its history, incidents "
+        "and all records and totals to FILE, while the resolver runs. The keys of pseudonyms are "
+        "left out, so that nobody can tell by it whose the records are: they need a copy of "
+        "their own. Please keep it encrypted (with --passphrase-file), off site, and try a "
+        "restore now and then.",
 };
 
 static enum exit_code run_backup(struct command *command, int argc, char **argv)

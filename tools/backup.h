@@ -8,7 +8,7 @@
 
 #include "blocklists/error.h"
 
-enum { BACKUP_PATH = 4096, BACKUP_CHUNK = 256 * 1024, BACKUP_PARTS = 5 };
+enum { BACKUP_PATH = 4096, BACKUP_CHUNK = 256 * 1024, BACKUP_PARTS = 7, BACKUP_FOLDERS = 6 };
 
 struct backup_options {
     const char *file, *passphrase_file;
@@ -18,6 +18,16 @@ struct backup_options {
 /* What a backup has at its top, in the order in which a restore puts it in place: lists last, since
  * with them the resolver starts. */
 extern const char *const backup_parts[BACKUP_PARTS];
+
+/* A folder of a backup, below a part of the same name, and what its files are called. */
+struct backup_folder {
+    const char *name, *form; /* a digit for each nought */
+    bool copied; /* a database that may be written to meanwhile: one committed state of it */
+};
+
+extern const struct backup_folder backup_folders[BACKUP_FOLDERS];
+
+bool backup_is_named(const char *name, const char *form);
 
 /* --passphrase-file and FILE, for a struct backup_options. */
 extern const struct argp_option backup_option_table[];

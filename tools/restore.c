@@ -39,21 +39,19 @@ struct restore {
     struct bl_error *error;
 };
 
-static bool digits_match(const char *text, const char *form)
-{
-    for (; *form; form++, text++)
-        if (*form == '0' ? *text < '0' || *text > '9' : *text != *form)
-            return false;
-    return *text == '\0';
-}
-
 /* Exactly the names that a backup writes: nothing else in the file can have an effect. */
 static bool name_is_known(const char *name)
 {
     if (strcmp(name, "config.yaml") == 0 || strcmp(name, "selftest.json") == 0 ||
         strcmp(name, "state.mdb") == 0 || strcmp(name, "evidence.mdb") == 0)
         return true;
-    return digits_match(name, "lists/00000000.mdb") || digits_match(name, "denials/0000-00-00.mdb");
+    for (size_t i = 0; i < (size_t)BACKUP_FOLDERS; i++) {
+        size_t len = strlen(backup_folders[i].name);
+        if (strncmp(name, backup_folders[i].name, len) == 0 && name[len] == '/' &&
+            backup_is_named(name + len + 1, backup_folders[i].form))
+            return true;
+    }
+    return false;
 }
 
 static int entry_unpack(struct restore *restore, struct archive *archive,
@@ -185,12 +183,29 @@ static int lists_check(struct restore *restore)
     return code;
 }
 
+static int folder_check(struct restore *restore, const char *name)
+{
+    char path[BACKUP_PATH], folder[BACKUP_PATH];
+    struct dirent *item;
+    int code = backup_path(folder, restore->fresh, name, restore->error);
+    DIR *open_folder = code < 0 ? NULL : opendir(folder);
+
+    while (open_folder && code == 0 && (item = readdir(open_folder))) {
+        if (!backup_is_database(item->d_name))
+            continue;
+        code = backup_path(path, folder, item->d_name, restore->error);
+        if (code == 0)
+            code = database_check(restore, path);
+    }
+    if (open_folder)
+        closedir(open_folder);
+    return code;
+}
+
 static int databases_check(struct restore *restore)
 {
     static const char *const names[] = {"state.mdb", "evidence.mdb"};
-    char path[BACKUP_PATH], folder[BACKUP_PATH];
-    struct dirent *item;
-    DIR *segments;
+    char path[BACKUP_PATH];
     int code = 0;
 
     for (size_t i = 0; code == 0 && i < sizeof names / sizeof *names; i++) {
@@ -198,24 +213,21 @@ static int databases_check(struct restore *restore)
         if (code == 0 && access(path, F_OK) == 0)
             code = database_check(restore, path);
     }
-    if (code == 0)
-        code = backup_path(folder, restore->fresh, "denials", restore->error);
-    segments = code == 0 ? opendir(folder) : NULL;
-    while (segments && code == 0 && (item = readdir(segments))) {
-        if (!backup_is_database(item->d_name))
-            continue;
-        code = backup_path(path, folder, item->d_name, restore->error);
-        if (code == 0)
-            code = database_check(restore, path);
-    }
-    if (segments)
-        closedir(segments);
+    for (size_t i = 0; code == 0 && i < (size_t)BACKUP_FOLDERS; i++)
+        if (backup_is_database(backup_folders[i].form) &&
+            strcmp(backup_folders[i].name, "lists") != 0) /* lists_check() does more */
+            code = folder_check(restore, backup_folders[i].name);
     return code;
 }
 
 static int folders_make(struct restore *restore)
 {
-    static const char *const names[] = {"", "lists", "denials"};
+    static const struct {
+        const char *name;
+        mode_t mode;
+    } folders[] = {
+        {"", 0750},       {"lists", 0755},   {"denials", 0750},        {"denials/totals", 0750},
+        {"counts", 0750}, {"allowed", 0700}, {"allowed/denials", 0750}};
     char path[BACKUP_PATH];
     struct tm local;
     time_t now = time(NULL);
@@ -231,16 +243,42 @@ static int folders_make(struct restore *restore)
         (size_t)snprintf(restore->old, BACKUP_PATH, "%s/before-restore-%s", restore->state,
                          stamp) >= BACKUP_PATH)
         return bl_error_set(restore->error, -ENAMETOOLONG, "%s is too long a path", restore->state);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        int code = backup_path(path, restore->fresh, names[i], restore->error);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        int code = backup_path(path, restore->fresh, folders[i].name, restore->error);
         if (code < 0)
             return code;
-        if (mkdir(path, i == 1 ? 0755 : 0750) < 0 ||
+        if (mkdir(path, folders[i].mode) < 0 ||
             chown(path, restore->owner.st_uid, restore->owner.st_gid) < 0)
             return bl_error_set(restore->error, -errno, "cannot make %s: %s", path,
                                 strerror(errno));
     }
     return 0;
+}
+
+/* Where allowed questions are not recorded one by one, nothing looks as if they were. */
+static void empty_remove(const struct restore *restore)
+{
+    static const char *const names[] = {"allowed/denials", "allowed"};
+    char path[BACKUP_PATH];
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (backup_path(path, restore->fresh, names[i], NULL) == 0)
+            (void)rmdir(path);
+}
+
+/* What was destroyed of the records that were there, and not told yet (receipt.h): told in the
+ * change log of the backup, it would be of records that are there. */
+static int receipt_put_aside(struct restore *restore)
+{
+    char now[BACKUP_PATH], before[BACKUP_PATH];
+    int code = backup_path(now, restore->state, ".receipt", restore->error);
+
+    if (code == 0)
+        code = backup_path(before, restore->old, ".receipt", restore->error);
+    if (code == 0 && rename(now, before) < 0 && errno != ENOENT)
+        code =
+            bl_error_set(restore->error, -errno, "cannot put %s aside: %s", now, strerror(errno));
+    return code;
 }
 
 /* Each part changes places by two renames. Should the machine stop in between, the rest is still in
@@ -263,6 +301,8 @@ static int parts_exchange(struct restore *restore)
             (size_t)snprintf(lock, sizeof lock, "%s-lock", now) < sizeof lock)
             unlink(lock);
     }
+    if (receipt_put_aside(restore) < 0)
+        return -EIO;
     for (size_t i = 0; i < (size_t)BACKUP_PARTS; i++) {
         if (backup_path(now, restore->state, backup_parts[i], restore->error) < 0 ||
             backup_path(fresh, restore->fresh, backup_parts[i], restore->error) < 0)
@@ -303,6 +343,7 @@ static int restore_all(struct restore *restore, const struct backup_options *opt
             nftw(restore->fresh, remove_one, 8, FTW_DEPTH | FTW_PHYS);
         return code;
     }
+    empty_remove(restore);
     return parts_exchange(restore);
 }
 

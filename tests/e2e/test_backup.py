@@ -4,6 +4,7 @@ import tarfile
 
 import lab
 from lab import holds, same, wait_for
+from upstream import Upstream
 
 
 def opened(place):
@@ -46,6 +47,47 @@ def test_there_and_back(place):
     restored(place, file)
     same([one["case"] for one in place.denials()][:1], [before[0]["case"]], "the record is back")
     holds(list(place.state.glob("before-restore-*/lists")), "what was there before is kept")
+
+
+def test_every_record_comes_back(place):
+    """Totals that outlive their records, what was made safe, counts and allowed questions; keys of pseudonyms do not."""
+    upstream = place.enter(Upstream())
+    place.configure([f"127.0.0.1:{upstream.port}"], more="recording: {allowed: all, pseudonyms: true}\n")
+    place.command("lists", "import", "--category", "ads", "--reason", "x", place.list_of("ads", ["tracker.example"]))
+    resolver = place.resolver()
+    denied(place, resolver)
+    wait_for("the day's segment", lambda: list((place.state / "denials").glob("*.mdb")))
+    same(resolver.ask("lesson.example").rcode, "NOERROR", "an allowed question")
+    wait_for("allowed questions", lambda: list((place.state / "allowed" / "denials").glob("*.mdb")))
+    resolver.stop()
+    (place.state / "denials" / "totals").mkdir(exist_ok=True)
+    made = {"denials/totals/2025-11-03.json": b'{"format": 1, "day": "2025-11-03", "refused": 7}', "denials/2026-01-05.json": b"[]"}
+    for name, text in made.items():
+        (place.state / name).write_bytes(text)
+    (place.state / ".receipt").write_bytes(b"of records that are not in the backup")
+    (place.state / "counts" / ".receipt").write_bytes(b"the same")
+    def records():
+        return {str(path.relative_to(place.state)) for folder in ("denials", "counts", "allowed") for path in
+                (place.state / folder).rglob("*") if path.suffix in (".mdb", ".json") and "journal" not in path.parts}
+    before = records()
+    holds(any(name.startswith("counts/") for name in before) and any(name.startswith("allowed/") for name in before), before)
+    file = place.folder / "school.tar"
+    place.command("backup", file)
+    for name in before:
+        (place.state / name).unlink()
+    place.command("restore", file)
+    same(records(), before, "what is back")
+    for name, text in made.items():
+        same((place.state / name).read_bytes(), text, name)
+    same((place.state / "allowed").stat().st_mode & 0o777, 0o700, "allowed questions are for nobody but the daemon")
+    same(len(list(place.state.glob("before-restore-*/**/.receipt"))), 2, "receipts of what was there before stay with it")
+    same([path for path in (place.state, place.state / "counts") if (path / ".receipt").exists()], [], "and with nothing else")
+    holds(list((place.state / "keys").iterdir()), "the keys are where they were")
+    names = place.run("tar", "--zstd", "-tf", file, expect=0).stdout.split()
+    same([name for name in names if "key" in name or "receipt" in name], [], "what stays out")
+    place.resolver()
+    same(len(place.denials()), 1, "the denial")
+    place.command("changes", "verify")
 
 
 def test_encrypted(place):
