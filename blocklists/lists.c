@@ -129,6 +129,17 @@ int bl_lists_open(const char *path, uint64_t generation, struct bl_store **out_s
                         path, found);
 }
 
+int bl_lists_open_kept(const char *state, uint64_t generation, struct bl_store **out_store,
+                       struct bl_error *error)
+{
+    char path[BL_PATH_MAX], name[FILE_NAME_MAX];
+
+    lists_name_of(generation, name);
+    if ((size_t)snprintf(path, sizeof path, "%s/lists/%s", state, name) >= sizeof path)
+        return bl_error_set(error, -ENAMETOOLONG, "the path of the state folder is too long");
+    return bl_lists_open(path, generation, out_store, error);
+}
+
 static int number_order(const void *a, const void *b)
 {
     uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;

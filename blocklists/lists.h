@@ -39,6 +39,10 @@ struct bl_store;
 int bl_lists_open(const char *path, uint64_t generation, struct bl_store **out_store,
                   struct bl_error *error);
 
+/* The same of a state folder; -ENOENT where the generation is not kept any more. */
+int bl_lists_open_kept(const char *state, uint64_t generation, struct bl_store **out_store,
+                       struct bl_error *error);
+
 /* The generation that was in force before the current, and is kept: -ENOENT where there is none. */
 int bl_lists_before(const char *state, uint64_t *out_generation, struct bl_error *error);
 

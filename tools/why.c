@@ -8,15 +8,11 @@
 #include <time.h>
 
 #include "blocklists/types.h"
-#include "resolver/policy/grants.h"
-#include "resolver/query/local.h"
-#include "resolver/query/safe_search.h"
-#include "resolver/query/way.h"
-#include "tools/act_here.h"
 #include "tools/ask.h"
 #include "tools/resolve.h"
 #include "tools/table.h"
 #include "tools/verb.h"
+#include "tools/why_here.h"
 
 struct why_options {
     const char *name, *client, *group, *type, *at, *batch;
@@ -72,7 +68,8 @@ static const struct argp_option why_table[] = {
     {"client", 'c', "ADDRESS", 0, "for the device at this address", 0},
     {"group", 'g', "NAME", 0, "for a group", 0},
     {"type", 't', "TYPE", 0, "the type asked for, as AAAA or HTTPS (default A)", 0},
-    {"at", 'a', "TIME", 0, "at this time instead of now", 0},
+    {"at", 'a', "TIME", 0,
+     "at this time instead of now; of a time in the past, by the rules and lists in force then", 0},
     {"resolve", 'r', NULL, 0,
      "ask the upstreams what the answer leads to, which is judged as the name itself is", 0},
     {"batch", 'b', "FILE", 0, "for each name in FILE, one to a line; - is standard input", 0},
@@ -87,6 +84,10 @@ static const struct argp why_argp = {
         "Tells whether NAME is denied, and why: the group and how it was found, the entries of the "
         "lists with source and line, exceptions, the time of day, and the rule that decided. "
         "Without --client and --group, for every group.\v"
+        "--at yesterday, or another time in the past: the configuration, exceptions and lists as "
+        "they stood then. Where a part of that is not kept any more, the answer says so, and by "
+        "what it judges instead. Configurations and lists are on record from the first start of a "
+        "chalkgated that keeps them; devices behind addresses are today's.\n\n"
         "Exit code 0: allowed; 3: denied (for at least one, where several were asked for).",
 };
 
@@ -207,6 +208,38 @@ static void time_print(const json_t *story)
     putchar('\n');
 }
 
+/* By which lists and which policy it was judged; of the past, whether these are what was in force.
+ */
+static void version_print(const json_t *story)
+{
+    const json_t *then = json_object_get(story, "then");
+
+    printf("lists %lld, policy %lld",
+           (long long)json_integer_value(json_object_get(story, "generation")),
+           (long long)json_integer_value(json_object_get(story, "policy_version")));
+    if (!then)
+        putchar('\n');
+    else if (strcmp(text_of(then, "rules"), "then") != 0)
+        puts(" (today's)");
+    else if (strcmp(text_of(then, "lists"), "then") != 0)
+        puts(" (the policy as it stood then; the lists of today)");
+    else
+        puts(" (as they stood then)");
+}
+
+static void notes_print(const json_t *story, const char *label)
+{
+    const json_t *notes = json_object_get(story, "notes");
+    size_t index;
+    json_t *item;
+
+    json_array_foreach(notes, index, item)
+    {
+        label_print(label);
+        puts(json_string_value(item));
+    }
+}
+
 static void story_print(const struct command *command, const json_t *story)
 {
     const char *verdict = text_of(story, "verdict");
@@ -237,9 +270,8 @@ static void story_print(const struct command *command, const json_t *story)
         puts("what its answer leads to is judged when it comes; --resolve asks now");
     }
     label_print("Version");
-    printf("lists %lld, policy %lld\n",
-           (long long)json_integer_value(json_object_get(story, "generation")),
-           (long long)json_integer_value(json_object_get(story, "policy_version")));
+    version_print(story);
+    notes_print(story, "Note");
 }
 
 static bool story_denies(const json_t *story)
@@ -267,6 +299,13 @@ static void stories_table(const json_t *stories, bool by_name)
         table_cell(table, "%s", hour_of(text_of(story, "until"), text_of(story, "at")));
     }
     table_print(table, stdout);
+    story = json_array_get(stories, 0);
+    if (!json_object_get(story, "then"))
+        return;
+    putchar('\n');
+    label_print("Judged by");
+    version_print(story);
+    notes_print(story, "Note");
 }
 
 /* Prints and takes `stories`. */
@@ -338,46 +377,6 @@ static int request_make(const struct why_options *options, json_t *request, stru
     return json_array_append_new(names, json_string(options->name)) ? -EINVAL : 0;
 }
 
-/* Without a daemon: the generation in force with the configuration's rules and the grants on
- * record. */
-static int answer_here(struct command *command, const json_t *request, json_t *reply,
-                       struct bl_error *error)
-{
-    struct act_here here;
-    struct local_names *local = NULL;
-    struct safe_search *safe_search = NULL;
-    struct story_world world = {.config = command->config, .beyond = way_tell};
-    struct policy_rules *rules = NULL;
-    struct policy *policy = NULL;
-    int64_t now_s = time(NULL);
-    int code = act_here_open(command, false, &here, error);
-
-    if (code < 0)
-        return code;
-    code = here.act.store ? 0
-                          : bl_error_set(error, -ENOENT, "no lists have been imported into %s yet",
-                                         command_state(command));
-    if (code == 0 && here.act.change)
-        code = policy_rules_read(here.act.change, &rules, error);
-    if (code == 0)
-        code = policy_build_with(command->config, here.act.store, rules, &policy, error);
-    if (code == 0 && local_create(command->config, &local) < 0)
-        code = bl_error_set(error, -ENOMEM, "no memory for the names that are answered here");
-    if (code == 0)
-        code =
-            safe_search_create(safe_search_shipped, safe_search_shipped_len, &safe_search, error);
-    world.store = here.act.store;
-    world.policy = policy;
-    world.beyond_user = &(struct way){.local = local, .safe_search = safe_search};
-    if (code == 0)
-        code = story_answer(&world, request, now_s, reply, error);
-    safe_search_free(safe_search);
-    local_free(local);
-    policy_free(policy);
-    act_here_close(&here);
-    return code;
-}
-
 static enum exit_code answer(struct command *command, json_t *request, json_t **out_reply)
 {
     struct bl_error error = {0};
@@ -389,7 +388,7 @@ static enum exit_code answer(struct command *command, json_t *request, json_t **
         return exit == EXIT_DONE ? exit : ask_fail(exit, &error);
     }
     *out_reply = json_object();
-    code = answer_here(command, request, *out_reply, &error);
+    code = why_here(command, request, *out_reply, &error);
     if (code == 0)
         return EXIT_DONE;
     json_decref(*out_reply);

@@ -10,6 +10,7 @@
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 #include "resolver/policy/grants.h"
+#include "resolver/policy/moments.h"
 #include "resolver/policy/seals.h"
 #include "resolver/policy/versions.h"
 
@@ -158,6 +159,8 @@ static int world_record(struct daemon *daemon, struct config *config, const stru
         code = configuration_record(act, before, change->action, change->reason, error);
     if (code == 0)
         code = act_config_keep(act, error);
+    if (code == 0)
+        code = moments_note_config(act->change, config, error);
     if (code == 0)
         code = rules_take(daemon, act->change, config, &rules, error);
     calendar_free(calendar);
@@ -405,13 +408,15 @@ void rules_find_lists(struct daemon *daemon, uint64_t generation)
     if (!daemon->rules ||
         change_begin(daemon->rules, NULL, clock_read().wall_ms, &change, NULL) < 0)
         return;
-    is_noted = act_lists_are_noted(change, generation);
+    is_noted = act_lists_are_noted(change, generation) && moments_have_lists(change, generation);
     change_abort(change);
     if (is_noted)
         return;
     code = change_begin(daemon->rules, &actor, clock_read().wall_ms, &change, &error);
     if (code == 0) {
         code = act_lists_find(change, generation, &error);
+        if (code == 0) /* noted in the log before there were moments */
+            code = moments_note_lists(change, generation, &error);
         if (code == 0)
             code = change_commit(change, &error);
         else

@@ -6,8 +6,7 @@
 #include "resolver/control/advice.h"
 #include "resolver/control/rules.h"
 #include "resolver/policy/grants.h"
-#include "resolver/policy/story.h"
-#include "resolver/query/way.h"
+#include "resolver/query/why.h"
 
 #define HANDLE_ACT(name, function, told)                                                           \
     static int name(struct daemon *daemon, const struct caller *caller, json_t *request, int fd,   \
@@ -108,21 +107,42 @@ HANDLE_READ(handle_policy, act_policy_show)
 HANDLE_READ(handle_changes, act_changes)
 HANDLE_READ(handle_verify, verify)
 
+/* What the record has of a moment: without the record, why. */
+static void record_read(struct daemon *daemon, int64_t at_ms, struct then *out_then)
+{
+    struct bl_error error = {0};
+    struct change *change;
+
+    if (!daemon->rules) {
+        then_read_nothing(daemon->rules_fault, at_ms, out_then);
+    } else if (change_begin(daemon->rules, NULL, clock_read().wall_ms, &change, &error) < 0) {
+        then_read_nothing(error.text, at_ms, out_then);
+    } else {
+        then_read(change, at_ms, out_then);
+        change_abort(change);
+    }
+}
+
 static int handle_why(struct daemon *daemon, const struct caller *caller, json_t *request, int fd,
                       json_t *reply, struct bl_error *error)
 {
     struct world *world = daemon_world(daemon);
-    struct way way = {.local = world->local, .safe_search = world->safe_search};
-    struct story_world story = {.config = world->config,
+    struct why why = {.today = {.config = world->config,
                                 .store = world->store,
                                 .policy = world->policy,
-                                .devices = daemon->devices,
-                                .beyond = way_tell,
-                                .beyond_user = &way};
-    int code = story_answer(&story, request, clock_read().wall_ms / 1000, reply, error);
+                                .devices = daemon->devices},
+                      .way = {.local = world->local, .safe_search = world->safe_search},
+                      .state = daemon->state};
+    int64_t now_s = clock_read().wall_ms / 1000, at_ms;
+    struct then then;
+    bool is_past = why_is_past(request, now_s, &at_ms);
+    int code;
 
     (void)caller;
     (void)fd;
+    if (is_past)
+        record_read(daemon, at_ms, &then);
+    code = why_answer(&why, is_past ? &then : NULL, request, now_s, reply, error);
     world_unref(world);
     return code;
 }

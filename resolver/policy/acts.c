@@ -6,6 +6,7 @@
 
 #include "resolver/policy/acts_find.h"
 #include "resolver/policy/grants.h"
+#include "resolver/policy/moments.h"
 #include "resolver/policy/versions.h"
 
 enum { REASON_MOST = 500, APPROVER_MOST = 200 };
@@ -71,6 +72,8 @@ int act_lists(struct change *change, const char *action, uint64_t before, uint64
     code = change_log(change, action, target, older, newer, reason, error);
     if (code == 0)
         code = change_number_set(change, "generation", (uint32_t)now, error);
+    if (code == 0)
+        code = moments_note_lists(change, now, error);
     json_decref(older);
     json_decref(newer);
     return code;

@@ -48,6 +48,8 @@ int grant_get(struct change *change, uint32_t id, json_t **out_grant, struct bl_
 
 int grant_replace(struct change *change, json_t *grant, struct bl_error *error)
 {
+    if (json_object_set_new(grant, "approved_at", json_integer(change_now_ms(change))))
+        return bl_error_set(error, -ENOMEM, "no memory for the grant");
     return grant_write(change, TABLE_GRANTS, grant, error);
 }
 
@@ -56,7 +58,9 @@ int grant_end(struct change *change, json_t *grant, const char *state, struct bl
     uint8_t key[4];
     int code;
 
-    if (json_object_set_new(grant, "state", json_string(state)))
+    if (json_object_set(grant, "was", json_object_get(grant, "state")) ||
+        json_object_set_new(grant, "ended_at", json_integer(change_now_ms(change))) ||
+        json_object_set_new(grant, "state", json_string(state)))
         return bl_error_set(error, -ENOMEM, "no memory for the grant");
     code = grant_write(change, TABLE_PAST, grant, error);
     put_be32(key, (uint32_t)json_integer_value(json_object_get(grant, "id")));
@@ -139,14 +143,34 @@ static void device_take(const json_t *grant, struct policy_device *device)
     device->has_address = address && address_parse(address, 0, &device->address) == 0;
 }
 
-/* False for one that is not (yet) in force, or that a damaged file makes unreadable. */
+static bool state_is(const json_t *grant, const char *key, const char *word)
+{
+    const char *state = json_string_value(json_object_get(grant, key));
+
+    return state && strcmp(state, word) == 0;
+}
+
+/* Whether it stood on record as active at a moment of the past. */
+static bool stood_at(const json_t *grant, bool is_past, int64_t at_ms)
+{
+    const json_t *approved = json_object_get(grant, "approved_at");
+    const json_t *made = approved ? approved : json_object_get(grant, "at");
+
+    if (json_integer_value(made) > at_ms)
+        return false;
+    if (!is_past)
+        return state_is(grant, "state", "active");
+    return state_is(grant, "was", "active") &&
+           json_integer_value(json_object_get(grant, "ended_at")) > at_ms;
+}
+
+/* False for one whose end has come, or that a damaged file makes unreadable. */
 static bool grant_take(struct arena *arena, const json_t *source, int64_t now_ms,
                        struct policy_grant *grant)
 {
     static const char *const KINDS[] = {"allow", "deny", "block", "session", NULL};
     static const char *const TARGETS[] = {"", "name", "category", "service", NULL};
     const json_t *start = json_object_get(source, "start");
-    const char *state = json_string_value(json_object_get(source, "state"));
     struct bl_name name;
 
     *grant = (struct policy_grant){
@@ -167,8 +191,7 @@ static bool grant_take(struct arena *arena, const json_t *source, int64_t now_ms
     grant->by = grant->by ? grant->by : "";
     grant->reason = grant->reason ? grant->reason : "";
     grant->approved_by = grant->approved_by ? grant->approved_by : "";
-    if (grant->kind == UINT8_MAX || !state || strcmp(state, "active") != 0 ||
-        grant->end_ms <= now_ms)
+    if (grant->kind == UINT8_MAX || grant->end_ms <= now_ms)
         return false;
     if (grant->kind == GRANT_SESSION)
         return grant->group != NULL;
@@ -203,8 +226,9 @@ int policy_rules_read(struct change *change, struct policy_rules **out_rules,
     rules->grants = arena_take(&rules->arena, json_array_size(grants), sizeof *rules->grants);
     json_array_foreach(grants, index, grant)
     {
-        if (rules->grants && grant_take(&rules->arena, grant, change_now_ms(change),
-                                        &rules->grants[rules->grant_count]))
+        if (rules->grants && state_is(grant, "state", "active") &&
+            grant_take(&rules->arena, grant, change_now_ms(change),
+                       &rules->grants[rules->grant_count]))
             rules->grant_count++;
     }
     json_decref(grants);
@@ -212,6 +236,63 @@ int policy_rules_read(struct change *change, struct policy_rules **out_rules,
         policy_rules_free(rules);
         return bl_error_set(error, -ENOMEM, "no memory for the grants");
     }
+    *out_rules = rules;
+    return 0;
+}
+
+/* By id, as rules have them: a user's latest session is the last one. */
+static int grant_order(const void *left, const void *right)
+{
+    const struct policy_grant *a = left, *b = right;
+
+    return (a->id > b->id) - (a->id < b->id);
+}
+
+/* One at a time: the past of years may be long. */
+static int table_take(struct change *change, enum state_table table, int64_t at_ms,
+                      struct policy_rules *rules, struct bl_error *error)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    int code = change_cursor(change, table, &cursor, error);
+
+    if (code < 0)
+        return code;
+    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+        json_t *grant = json_loadb(value.mv_data, value.mv_size, 0, NULL);
+        struct policy_grant *grants;
+        if (grant && stood_at(grant, table == TABLE_PAST, at_ms)) {
+            grants = arena_grow(&rules->arena, rules->grants, rules->grant_count, sizeof *grants);
+            rules->grants = grants ? grants : rules->grants;
+            if (grants && grant_take(&rules->arena, grant, at_ms, &grants[rules->grant_count]))
+                rules->grant_count++;
+        }
+        json_decref(grant);
+    }
+    mdb_cursor_close(cursor);
+    return 0;
+}
+
+int policy_rules_read_at(struct change *change, int64_t at_ms, uint32_t version,
+                         struct policy_rules **out_rules, struct bl_error *error)
+{
+    struct policy_rules *rules = calloc(1, sizeof *rules);
+    int code;
+
+    if (!rules)
+        return bl_error_set(error, -ENOMEM, "no memory for the grants");
+    rules->version = version;
+    code = table_take(change, TABLE_GRANTS, at_ms, rules, error);
+    if (code == 0)
+        code = table_take(change, TABLE_PAST, at_ms, rules, error);
+    if (code == 0 && rules->arena.failed)
+        code = bl_error_set(error, -ENOMEM, "no memory for the grants");
+    if (code < 0) {
+        policy_rules_free(rules);
+        return code;
+    }
+    if (rules->grant_count)
+        qsort(rules->grants, rules->grant_count, sizeof *rules->grants, grant_order);
     *out_rules = rules;
     return 0;
 }

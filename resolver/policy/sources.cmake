@@ -19,6 +19,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/judge.c
   ${CMAKE_CURRENT_LIST_DIR}/loosened.c
   ${CMAKE_CURRENT_LIST_DIR}/loosened_who.c
+  ${CMAKE_CURRENT_LIST_DIR}/moments.c
   ${CMAKE_CURRENT_LIST_DIR}/names.c
   ${CMAKE_CURRENT_LIST_DIR}/neighbours.c
   ${CMAKE_CURRENT_LIST_DIR}/now.c
@@ -31,5 +32,6 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/story.c
   ${CMAKE_CURRENT_LIST_DIR}/subnets.c
   ${CMAKE_CURRENT_LIST_DIR}/version_rows.c
+  ${CMAKE_CURRENT_LIST_DIR}/then.c
   ${CMAKE_CURRENT_LIST_DIR}/versions.c
   ${CMAKE_CURRENT_LIST_DIR}/zone.c)

@@ -18,11 +18,13 @@ enum { PATH_ROOM = 4096, KEY_MOST = 511 };
 
 static const size_t MAP_FIRST = (size_t)64 << 20, MAP_MOST = (size_t)64 << 30;
 static const char *const TABLES[TABLE_COUNT] = {"meta",     "grants", "past",      "changes",
-                                                "versions", "policy", "incidents", "faults"};
+                                                "versions", "policy", "incidents", "faults",
+                                                "moments",  "configs"};
 
 struct state {
     MDB_env *env;
     MDB_dbi tables[TABLE_COUNT];
+    bool is_missing[TABLE_COUNT]; /* in a file of an older program, while it is only read */
     bool writable;
     bool was_full; /* a change did not fit: the next one is to find more room */
     pthread_mutex_t lock;
@@ -102,8 +104,12 @@ static int tables_open(struct state *state, struct bl_error *error)
 
     if (code)
         return fault(state, code, error);
-    for (int i = 0; i < TABLE_COUNT && !code; i++)
+    for (int i = 0; i < TABLE_COUNT && !code; i++) {
         code = mdb_dbi_open(txn, TABLES[i], state->writable ? MDB_CREATE : 0, &state->tables[i]);
+        state->is_missing[i] = code == MDB_NOTFOUND && i >= TABLE_MOMENTS;
+        if (state->is_missing[i])
+            code = 0;
+    }
     if (code)
         mdb_txn_abort(txn);
     else
@@ -283,7 +289,7 @@ int change_get(struct change *change, enum state_table table, const void *key, s
 {
     MDB_val wanted = value_of(key, key_len);
 
-    if (key_len == 0 || key_len > KEY_MOST ||
+    if (key_len == 0 || key_len > KEY_MOST || change->state->is_missing[table] ||
         mdb_get(change->txn, change->state->tables[table], &wanted, out_value))
         return -ENOENT;
     return 0;
@@ -311,8 +317,12 @@ int change_delete(struct change *change, enum state_table table, const void *key
 int change_cursor(struct change *change, enum state_table table, MDB_cursor **out_cursor,
                   struct bl_error *error)
 {
-    int code = mdb_cursor_open(change->txn, change->state->tables[table], out_cursor);
+    int code;
 
+    if (change->state->is_missing[table])
+        return bl_error_set(error, -ENOENT, "nothing of that kind was ever recorded in %s",
+                            change->state->path);
+    code = mdb_cursor_open(change->txn, change->state->tables[table], out_cursor);
     return code ? fault(change->state, code, error) : 0;
 }
 

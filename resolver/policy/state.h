@@ -4,7 +4,7 @@
  *
  *   meta      "format", "head" (the change log's last number and hash), "id", "version",
  *             "generation" (of the lists, noted last), "sealed:NAME" (seals.h), "config" (SHA-256
- *             of the configuration in force)
+ *             of the configuration in force), "moment", "configs" (octets of all; moments.h)
  *   grants    id (4 octets, big endian) → grant as JSON: active, to come or waiting for approval
  *   past      the same, of grants that ended or were revoked
  *   changes   number (8 octets, big endian, from 1) → SHA-256 (32 octets) and the entry as JSON
@@ -12,6 +12,8 @@
  *   incidents id (4 octets, big endian) → incident as JSON (incidents.h)
  *   faults    id (4 octets, big endian) → fault as JSON (incidents.h)
  *   policy    subnet NUL target NUL version (4 octets, big endian) → rules as text (versions.h)
+ *   moments   number (4 octets, big endian) → what was in force from when on, as JSON (moments.h)
+ *   configs   SHA-256 in hexadecimal → a configuration that is or was in force, as YAML
  *
  * A change is one transaction: the grant, the policy version that comes of it and the entry of the
  * change log are there together or not at all. Happy path: change_begin(), the acts,
@@ -84,6 +86,8 @@ enum state_table {
     TABLE_POLICY,
     TABLE_INCIDENTS,
     TABLE_FAULTS,
+    TABLE_MOMENTS, /* this and those below are not in files of older programs */
+    TABLE_CONFIGS,
     TABLE_COUNT
 };
 
@@ -94,7 +98,7 @@ int change_put(struct change *change, enum state_table table, const void *key, s
 int change_delete(struct change *change, enum state_table table, const void *key, size_t key_len,
                   struct bl_error *error);
 int change_cursor(struct change *change, enum state_table table, MDB_cursor **out_cursor,
-                  struct bl_error *error);
+                  struct bl_error *error); /* -ENOENT: the file does not have this table yet */
 
 /* A counter of `meta`: 0 where it was never set. */
 uint32_t change_number(struct change *change, const char *name);

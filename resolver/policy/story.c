@@ -365,8 +365,23 @@ void story_answer_by_type(const struct story_world *world, const struct ruling *
     json_object_set_new(story, "answer", json_string(text));
 }
 
-/* Entries for other types of question than this one do not count: said, for who reads the list
- * expects them to. */
+/* Why what is listed counts for nothing: said, for who reads the list expects it to. Entries may be
+ * for other types of question than this one, allow only, or be of a category of the store alone. */
+static void unused_tell(const struct story_question *question,
+                        const struct policy_explanation *told, json_t *story)
+{
+    bool blocks = false;
+
+    for (size_t i = 0; i < told->claim_count; i++)
+        blocks |= told->claims[i].rule.action == BL_BLOCK;
+    json_object_set_new(
+        story, "because",
+        told->found.fact == BL_FACT_NONE
+            ? json_sprintf("listed, but not for questions of type %s", question->type)
+            : json_string(blocks ? "listed, but in no category that the configuration has"
+                                 : "listed, but only to be allowed"));
+}
+
 static void types_tell(const struct story_world *world, const struct story_question *question,
                        const struct bl_name *name, const struct policy_explanation *told,
                        json_t *story)
@@ -374,11 +389,8 @@ static void types_tell(const struct story_world *world, const struct story_quest
     struct bl_found any = bl_store_find(world->store, name->wire, name->len, BL_ALL_TYPES);
     enum rule_kind rule = (enum rule_kind)told->ruling.rule;
 
-    /* Not of what is found and denied to nobody, as an entry that allows is. */
-    if (rule == RULE_NONE && told->found.fact == BL_FACT_NONE && any.fact != BL_FACT_NONE)
-        json_object_set_new(
-            story, "because",
-            json_sprintf("listed, but not for questions of type %s", question->type));
+    if (rule == RULE_NONE && any.fact != BL_FACT_NONE)
+        unused_tell(question, told, story);
     if (rule == RULE_CATEGORY || rule == RULE_SEALED)
         story_answer_by_type(world, &told->ruling, name->wire, story);
 }

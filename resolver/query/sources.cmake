@@ -28,5 +28,6 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/tally.c
   ${CMAKE_CURRENT_LIST_DIR}/verdicts.c
   ${CMAKE_CURRENT_LIST_DIR}/way.c
+  ${CMAKE_CURRENT_LIST_DIR}/why.c
   ${CMAKE_CURRENT_LIST_DIR}/world.c
   ${SAFE_SEARCH_C})
