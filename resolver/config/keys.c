@@ -243,7 +243,7 @@ static const struct key answers_keys[] = {
 
 static const struct key lists_keys[] = {
     {"keep", KEY_COUNT, AT(config, keep_generations), .least = 1, .most = 1000, .fallback = "5",
-     .meaning = "how many generations stay for `lists rollback`"},
+     .meaning = "how many generations stay for `lists rollback`, and for `why --at` of the past"},
     {"stale-after", KEY_SECONDS, AT(config, lists_stale_s), .most = INT64_C(20) * 366 * 86400,
      .fallback = "30d",
      .meaning = "a list that was read longer ago is a warning in status and reports; 0s: never"},

@@ -1,9 +1,10 @@
 """`why` beside what the resolver answers: for each kind of verdict the same one, with the reason in words."""
 import json
+import time
 
 import lab
-from lab import holds, same
-from upstream import Upstream
+from lab import holds, same, wait_for
+from upstream import Upstream, address_of
 
 PUPIL, STAFF, KIOSK, CLOSED, STRANGER = "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.9"
 
@@ -157,6 +158,94 @@ def test_grants_and_sessions(place):
     batch = place.write("lesson.txt", "games.example\nbad.example # no\nprinter.school.example\n")
     rows = place.json("why", "--batch", batch, "--client", PUPIL, expect=3)
     same([row["verdict"] for row in rows], ["allowed", "denied", "allowed"], "a lesson's list")
+
+
+def test_a_listed_address_in_an_answer(place):
+    """What an address of an RPZ list denies is told with the address, for whom it denies; and the resolver does the same."""
+    opened(place)
+    first, second = address_of("moved.example"), address_of("moved.example", 28)
+    zone = ("$TTL 2h\n@ IN SOA localhost. root.localhost. 1 2h 1h 1w 1h\n NS localhost.\n"
+            f"32.{'.'.join(reversed(first.split('.')))}.rpz-ip CNAME .\n"
+            f"128.{'.'.join(reversed(second.replace('::', ':zz:').split(':')))}.rpz-ip CNAME .\n")
+    place.command("lists", "import", "--category", "games", "--reason", "the test's ground", place.write("addresses.rpz", zone))
+    resolver = place.resolver()
+    for kind, address in (("A", first), ("AAAA", second)):
+        for client, verdict in ((PUPIL, "denied"), (STAFF, "allowed"), (KIOSK, "denied")):
+            story = told(place, client, "moved.example", kind)
+            same(story["verdict"], verdict, f"why says for {client}: {story}")
+            same(answered(resolver, client, "moved.example", kind), "denied" if verdict == "denied" else "let through", client)
+        story = told(place, PUPIL, "moved.example", kind)
+        same(story["because"][:len(f"its answer leads to {address}: Games, denied by")],
+             f"its answer leads to {address}: Games, denied by", f"the reason: {story}")
+        same((story["category"], story["rule"]), ("games", "category"), "what decided")
+    later = place.json("why", "moved.example", "--client", PUPIL)
+    same((later["verdict"], later["judged_later"]), ("allowed", True), f"without asking: {later}")
+
+
+def reworked(place):
+    """Another day: one list has lost a name, the group has another name, and a category is gone."""
+    place.command("lists", "import", "--category", "games", "--allow-shrink", "--reason", "another day",
+                  place.list_of("games", ["chess.example"]))
+    text = place.config_path.read_text(encoding="utf-8").replace("  pupils: {", "  learners: {")
+    text = text.replace("  ads: {title: Ads}\n", "").replace(', "observe": ["ads"]', "")
+    place.config_path.write_text(text, encoding="utf-8")
+    place.command("reload", "--reason", "another day")
+
+
+def second_after(moment):
+    """A whole second that has passed, after everything until now."""
+    wait_for("the clock goes on", lambda: time.time() >= moment + 1.01)
+    return int(moment) + 1
+
+
+def test_the_past(place):
+    """Judged by the group, category, grant and list of that time, none of which is there any more."""
+    opened(place)
+    resolver = place.resolver()
+    place.command("allow", "chess.example", "-g", "pupils", "--for", "1h", "-r", "chess club")
+    then = f"@{second_after(time.time())}"
+    cases = {"chess.example": ("allowed", "grant 1 of"), "games.example": ("denied", "Games, denied by the configuration, group \"pupils\""),
+             "ads.example": ("observed", "Ads, observed by"), "bad.example": ("denied", "sealed: denied to everyone")}
+    place.command("revoke", "1", "-r", "over")
+    reworked(place)
+    for name, verdict in (("chess.example", "denied"), ("games.example", "allowed"), ("ads.example", "allowed"), ("bad.example", "denied")):
+        story = told(place, PUPIL, name, "A")
+        same((story["verdict"], story["group"], "then" in story), (verdict, "learners", False), f"{name} today: {story}")
+
+    def of_then(part, used="then"):
+        for name, (verdict, words) in cases.items():
+            story = place.json("why", name, "--client", PUPIL, "--at", then, expect=3 if verdict == "denied" else 0)
+            same((story["verdict"], story["group"]), (verdict, "pupils"), f"{name} then, {part}: {story}")
+            holds(words in story["because"], f"{name} then, {part}: {words!r} in {story}")
+            same((story["then"]["rules"], story["then"]["lists"]), ("then", used), f"{name}, {part}: {story}")
+        return story
+    first = of_then("by the daemon")
+    now = told(place, PUPIL, "bad.example", "A")
+    holds(first["policy_version"] < now["policy_version"] and first["generation"] < now["generation"], f"{first} and {now}")
+    shown = place.command("why", "games.example", "--client", PUPIL, "--at", then, expect=3).stdout
+    holds(f"lists {first['generation']}, policy {first['policy_version']} (as they stood then)\n" in shown, shown)
+    rows = place.json("why", "--batch", place.write("then.txt", "\n".join(cases)), "--group", "pupils", "--at", then, expect=3)
+    same([row["verdict"] for row in rows], [verdict for verdict, _ in cases.values()], "a list of names then")
+    failed = place.command("why", "games.example", "--group", "learners", "--at", then, expect=2).stderr
+    holds("as the rules stood at" in failed and 'no group "learners"' in failed, failed)
+    same(resolver.stop(), 0, "the end")
+    of_then("without a daemon")
+    resolver = place.resolver()
+    of_then("after a restart")
+    (place.state / "lists" / f"{first['generation']:08}.mdb").unlink()
+    story = place.json("why", "chess.example", "--client", PUPIL, "--at", then)
+    same((story["verdict"], story["then"]["lists"], story["then"]["generation"], story["generation"]),
+         ("allowed", "today", first["generation"], now["generation"]), f"without that generation: {story}")
+    holds("no longer kept; judged by generation" in story["notes"][0], f"the notes: {story['notes']}")
+    place.command("backup", place.folder / "school.backup")
+    same(resolver.stop(), 0, "the end")
+    for path in place.state.glob("state.mdb*"):
+        path.unlink()
+    lost = place.json("why", "chess.example", "--client", PUPIL, "--at", then, expect=3)
+    holds("judged by today's rules" in lost["notes"][0], f"without a record: {lost}")
+    place.command("restore", place.folder / "school.backup")
+    story = place.json("why", "chess.example", "--client", PUPIL, "--at", then)
+    same((story["verdict"], story["then"]["rules"]), ("allowed", "then"), f"restored: {story}")
 
 
 if __name__ == "__main__":

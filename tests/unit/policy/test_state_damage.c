@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "resolver/policy/grants.h"
+#include "resolver/policy/moments.h"
 #include "resolver/policy/state.h"
 #include "resolver/policy/state_check.h"
 
@@ -58,6 +59,7 @@ static void file_make(void)
         change = change_of(state);
         for (int j = i; j < i + 30; j++)
             grant_put(change, j);
+        assert_int_equal(moments_note_lists(change, (uint64_t)i + 1, NULL), 0);
         memset(text, 'x', sizeof text);
         assert_int_equal(change_put(change, TABLE_FAULTS, &i, sizeof i, text, sizeof text, NULL),
                          0);
@@ -120,6 +122,7 @@ static void file_use(struct state *state)
     static const enum state_table LISTS[] = {TABLE_GRANTS, TABLE_PAST, TABLE_VERSIONS};
     struct change *change = NULL;
     struct policy_rules *rules = NULL;
+    struct moment_found found;
     uint64_t count, broken;
     json_t *list;
     char head[65];
@@ -132,6 +135,10 @@ static void file_use(struct state *state)
         json_decref(list);
     }
     (void)changes_verify(change, &count, &broken, head, NULL);
+    (void)moments_find(change, INT64_MAX, &found, NULL);
+    if (policy_rules_read_at(change, 1, 1, &rules, NULL) == 0)
+        policy_rules_free(rules);
+    (void)moments_note_lists(change, 7, NULL);
     if (policy_rules_read(change, &rules, NULL) == 0)
         policy_rules_free(rules);
     grant_put(change, 9999);
