@@ -240,19 +240,9 @@ static void notes_print(const json_t *story, const char *label)
     }
 }
 
-static void story_print(const struct command *command, const json_t *story)
+/* Each step on the way to the verdict. */
+static void steps_print(const json_t *story)
 {
-    const char *verdict = text_of(story, "verdict");
-    char name[BL_NAME_TEXT_MAX];
-    bool denied = strcmp(verdict, "denied") == 0 || strcmp(verdict, "refused") == 0;
-
-    text_safe(text_of(story, "name"), name, sizeof name);
-    printf("%s is %s%s%s%s%s\n", name,
-           command->colour ? (denied ? "\033[1;31m" : "\033[1;32m") : "", verdict,
-           command->colour ? "\033[0m" : "", *text_of(story, "because") ? ": " : "",
-           text_of(story, "because"));
-    if (!*text_of(story, "group"))
-        return;
     groups_print(story);
     lists_print(story);
     exceptions_print(story);
@@ -269,6 +259,21 @@ static void story_print(const struct command *command, const json_t *story)
         label_print("");
         puts("what its answer leads to is judged when it comes; --resolve asks now");
     }
+}
+
+static void story_print(const struct command *command, const json_t *story)
+{
+    const char *verdict = text_of(story, "verdict");
+    char name[BL_NAME_TEXT_MAX];
+    bool denied = strcmp(verdict, "denied") == 0 || strcmp(verdict, "refused") == 0;
+
+    text_safe(text_of(story, "name"), name, sizeof name);
+    printf("%s is %s%s%s%s%s\n", name,
+           command->colour ? (denied ? "\033[1;31m" : "\033[1;32m") : "", verdict,
+           command->colour ? "\033[0m" : "", *text_of(story, "because") ? ": " : "",
+           text_of(story, "because"));
+    if (*text_of(story, "group"))
+        steps_print(story);
     label_print("Version");
     version_print(story);
     notes_print(story, "Note");

@@ -243,15 +243,18 @@ static json_t *story_make(const struct story_world *world, const struct story_qu
     return story;
 }
 
-static json_t *refused_tell(const struct story_question *question, const struct bl_name *name)
+static json_t *refused_tell(const struct story_world *world, const struct story_question *question,
+                            const struct bl_name *name)
 {
     char text[BL_NAME_TEXT_MAX], address[ADDRESS_TEXT_MAX];
 
     bl_name_text(name->wire, text);
     address_text(&question->client, address);
-    return json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", text, "type", question->type, "client",
-                     address, "verdict", "refused", "because",
-                     json_sprintf("%s is in no group's subnets, so it may not ask", address));
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:I}", "name", text, "type", question->type,
+                     "client", address, "verdict", "refused", "because",
+                     json_sprintf("%s is in no group's subnets, so it may not ask", address),
+                     "generation", (json_int_t)bl_store_generation(world->store), "policy_version",
+                     (json_int_t)policy_version(world->policy));
 }
 
 static int client_group(const struct story_world *world, const struct story_question *question,
@@ -285,7 +288,7 @@ int story_tell(const struct story_world *world, const struct story_question *que
     if (group == POLICY_NO_GROUP && client_group(world, question, &group) < 0)
         return bl_error_set(error, -ENOMEM, "no memory to work it out");
     if (group == POLICY_NO_GROUP)
-        return json_array_append_new(stories, refused_tell(question, &name)) ? -ENOMEM : 0;
+        return json_array_append_new(stories, refused_tell(world, question, &name)) ? -ENOMEM : 0;
     found = bl_store_find(world->store, name.wire, name.len, type);
     if (policy_explain(world->policy, group, name.wire, found, question->wall_s * 1000, &told) < 0)
         return bl_error_set(error, -ENOMEM, "no memory to work it out");

@@ -31,6 +31,9 @@ static int past_tell(const struct why *why, struct then *then, const json_t *req
     then->world.beyond_user = &way;
     code = story_answer(&then->world, request, now_s, reply, error);
     local_free(local);
+    if (code == 0 && json_object_size(json_object_get(request, "resolved")))
+        json_array_append_new(
+            then->notes, json_string("what the name's answer leads to was asked now, not then"));
     if (code == 0)
         then_tell(then, json_object_get(reply, "stories"));
     else if (then->is_of_then) /* a group of today may have been none then */

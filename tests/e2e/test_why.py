@@ -226,6 +226,8 @@ def test_the_past(place):
     holds(f"lists {first['generation']}, policy {first['policy_version']} (as they stood then)\n" in shown, shown)
     rows = place.json("why", "--batch", place.write("then.txt", "\n".join(cases)), "--group", "pupils", "--at", then, expect=3)
     same([row["verdict"] for row in rows], [verdict for verdict, _ in cases.values()], "a list of names then")
+    story = place.json("why", "chess-_-example.cloaked.example", "--client", PUPIL, "--at", then, "--resolve")
+    holds("asked now, not then" in story["notes"][0], f"its target: {story}")
     failed = place.command("why", "games.example", "--group", "learners", "--at", then, expect=2).stderr
     holds("as the rules stood at" in failed and 'no group "learners"' in failed, failed)
     same(resolver.stop(), 0, "the end")

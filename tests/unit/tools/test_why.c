@@ -15,6 +15,7 @@
 
 #include "blocklists/compile.h"
 #include "blocklists/lists.h"
+#include "tests/support/verb_run.h"
 #include "tools/verb.h"
 #include <jansson.h>
 
@@ -107,37 +108,17 @@ static int school_close(void **state)
     return system(line);
 }
 
-/* Runs the verb with its output in a file; gives the exit code. */
+/* Runs the verb with its output in `out`; gives the exit code. */
 static enum exit_code run(bool json, char *out, size_t size, const char *first, ...)
 {
-    const char *argv[16] = {"why", first};
-    struct command command;
+    const struct verb_run why = {
+        .verb = &verb_why, .config = config_path, .folder = folder, .json = json};
     enum exit_code code;
     va_list arguments;
-    int argc = 2, kept, fd;
-    char path[64];
-    ssize_t len;
 
     va_start(arguments, first);
-    while ((argv[argc] = va_arg(arguments, const char *)))
-        argc++;
+    code = verb_run(&why, out, size, first, arguments);
     va_end(arguments);
-    snprintf(path, sizeof path, "%s/out", folder);
-    command_init(&command);
-    command.config_path = config_path;
-    command.json = json;
-    fflush(stdout);
-    kept = dup(STDOUT_FILENO);
-    fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-    assert_true(dup2(fd, STDOUT_FILENO) >= 0);
-    code = verb_why.run(&command, argc, (char **)(uintptr_t)argv);
-    fflush(stdout);
-    dup2(kept, STDOUT_FILENO);
-    close(kept);
-    len = pread(fd, out, size - 1, 0);
-    out[len > 0 ? len : 0] = '\0';
-    close(fd);
-    command_fini(&command);
     return code;
 }
 

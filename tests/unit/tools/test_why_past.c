@@ -20,7 +20,9 @@
 #include "resolver/policy/acts.h"
 #include "resolver/policy/grants.h"
 #include "resolver/policy/moments.h"
+#include "resolver/policy/then.h"
 #include "tests/support/store_fixture.h"
+#include "tests/support/verb_run.h"
 #include "tools/verb.h"
 
 enum { OUT_ROOM = 16384 };
@@ -174,39 +176,17 @@ static int school_close(void **state)
 /* Runs the verb with what it prints, and its complaints, in `out`; gives the exit code. */
 static enum exit_code run(bool json, char out[OUT_ROOM], const char *first, ...)
 {
-    const char *argv[16] = {"why", first};
-    struct command command;
+    const struct verb_run why = {.verb = &verb_why,
+                                 .config = config_path,
+                                 .folder = folder,
+                                 .json = json,
+                                 .complaints = true};
     enum exit_code code;
     va_list arguments;
-    int argc = 2, kept[2], fd;
-    char path[80];
-    ssize_t len;
 
     va_start(arguments, first);
-    while ((argv[argc] = va_arg(arguments, const char *)))
-        argc++;
+    code = verb_run(&why, out, OUT_ROOM, first, arguments);
     va_end(arguments);
-    snprintf(path, sizeof path, "%s/out", folder);
-    command_init(&command);
-    command.config_path = config_path;
-    command.json = json;
-    fflush(stdout);
-    fflush(stderr);
-    kept[0] = dup(STDOUT_FILENO);
-    kept[1] = dup(STDERR_FILENO);
-    fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0600);
-    assert_true(dup2(fd, STDOUT_FILENO) >= 0 && dup2(fd, STDERR_FILENO) >= 0);
-    code = verb_why.run(&command, argc, (char **)(uintptr_t)argv);
-    fflush(stdout);
-    fflush(stderr);
-    dup2(kept[0], STDOUT_FILENO);
-    dup2(kept[1], STDERR_FILENO);
-    close(kept[0]);
-    close(kept[1]);
-    len = pread(fd, out, OUT_ROOM - 1, 0);
-    out[len > 0 ? len : 0] = '\0';
-    close(fd);
-    command_fini(&command);
     return code;
 }
 
@@ -299,6 +279,7 @@ static void a_session_that_ended(void **state)
         run(false, out, "play.test", "--client", "192.168.7.7", "--at", "2024-03-04T14:15", NULL),
         EXIT_NOT_ALLOWED);
     assert_says(out, "is in no group's subnets");
+    assert_says(out, "Version     lists 1, policy 3 (as they stood then)\n");
 }
 
 /* One that waited was no grant until it was approved, and one that was never approved none. */
@@ -499,6 +480,24 @@ static void without_a_record(void **state)
                 "nothing was ever recorded; judged by today's rules and lists");
 }
 
+/* Which device has an address is known of today only. */
+static void a_device_of_today(void **state)
+{
+    json_t *stories = json_pack("[{s:s}, {s:s}]", "mac", "02:00:00:00:00:07", "name", "play.test");
+    struct then then;
+
+    (void)state;
+    then_read_nothing("nothing was ever recorded", DAY_1, &then);
+    then.notes = json_array();
+    then_tell(&then, stories);
+    assert_says(
+        json_string_value(json_array_get(json_object_get(json_array_get(stories, 0), "notes"), 0)),
+        "which device had this address then is not on record");
+    assert_int_equal(json_array_size(json_object_get(json_array_get(stories, 1), "notes")), 0);
+    then_fini(&then);
+    json_decref(stories);
+}
+
 #define IN_A_SCHOOL(test) cmocka_unit_test_setup_teardown(test, school_open, school_close)
 
 int main(void)
@@ -518,6 +517,7 @@ int main(void)
         IN_A_SCHOOL(a_configuration_of_another_program),
         IN_A_SCHOOL(sealed_then_without_lists_now),
         IN_A_SCHOOL(without_a_record),
+        cmocka_unit_test(a_device_of_today),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
