@@ -32,7 +32,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/story.c
   ${CMAKE_CURRENT_LIST_DIR}/story_parts.c
   ${CMAKE_CURRENT_LIST_DIR}/subnets.c
-  ${CMAKE_CURRENT_LIST_DIR}/version_rows.c
   ${CMAKE_CURRENT_LIST_DIR}/then.c
+  ${CMAKE_CURRENT_LIST_DIR}/version_rows.c
   ${CMAKE_CURRENT_LIST_DIR}/versions.c
   ${CMAKE_CURRENT_LIST_DIR}/zone.c)

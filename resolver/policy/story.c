@@ -181,7 +181,8 @@ void story_answer_by_type(const struct story_world *world, const struct ruling *
 }
 
 /* Why what is listed counts for nothing: said, for who reads the list expects it to. Entries may be
- * for other types of question than this one, allow only, or be of a category of the store alone. */
+ * for other types of question than this one, or of a category of the store alone; one that allows
+ * is as none. */
 static void unused_tell(const struct story_question *question,
                         const struct policy_explanation *told, json_t *story)
 {
@@ -189,12 +190,13 @@ static void unused_tell(const struct story_question *question,
 
     for (size_t i = 0; i < told->claim_count; i++)
         blocks |= told->claims[i].rule.action == BL_BLOCK;
-    json_object_set_new(
-        story, "because",
-        told->found.fact == BL_FACT_NONE
-            ? json_sprintf("listed, but not for questions of type %s", question->type)
-            : json_string(blocks ? "listed, but in no category that the configuration has"
-                                 : "listed, but only to be allowed"));
+    if (told->found.fact == BL_FACT_NONE)
+        json_object_set_new(
+            story, "because",
+            json_sprintf("listed, but not for questions of type %s", question->type));
+    else if (blocks)
+        json_object_set_new(story, "because",
+                            json_string("listed, but in no category that the configuration has"));
 }
 
 static void types_tell(const struct story_world *world, const struct story_question *question,
