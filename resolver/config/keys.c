@@ -227,7 +227,7 @@ static const struct key roles_keys[] = {
     {"requires-approval", KEY_BOOL, AT(config_roles, requires_approval), .fallback = "false",
      .meaning =
          "what loosens the policy, by a grant, a reload or a restart, waits until a second manager "
-         "confirms it"},
+         "confirms it; sessions, which end by themselves, and lists are on record and do not wait"},
     {0},
 };
 

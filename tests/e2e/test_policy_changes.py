@@ -215,6 +215,34 @@ def ask_all(resolver, names):
     return {names[one.ident]: one.rcode for one in answers}
 
 
+def test_a_document_for_each_version(place):
+    """Fits 80 columns, says who made each version, and is as the policy was then: its lessons, too."""
+    upstream = place.enter(Upstream())
+    calendar = "calendar: {{time-zone: Europe/London, periods: {{lessons: {{times: ['08:50-{}']}}}}}}\n"
+    place.configure(upstreams=[f"127.0.0.1:{upstream.port}"], more=calendar.format("15:20"))
+    place.command("lists", "import", "--category", "ads", "--reason", "x", place.list_of("ads", ["listed.example"]))
+    resolver = place.resolver()
+    first = place.json("policy", "show")["version"]
+    place.command("allow", "listed.example", "--group", "pupils", "--for", "45m", "--reason", "Year 5 literacy", "--approved-by",
+                  "Mrs Smith")
+    place.config_path.write_text(place.config_path.read_text().replace("15:20", "12:00"))
+    place.command("reload", "--reason", "the half day")
+    same(place.json("policy", "show")["version"], first + 2, "an exception, and a bell that moved")
+    shown = {version: place.command("policy", "show", "--document", "--version", str(version)).stdout
+             for version in (first, first + 1, first + 2)}
+    for text in shown.values():
+        same([one for one in text.split("\n") if len(one) > 80], [], "wider than 80 columns")
+        holds("| Version | Date             | Description                  | Revision Author |" in text, text)
+    same(["Year 5 literacy. By root, approved by Mrs Smith." in " ".join(text.split()) for text in shown.values()],
+         [False, True, True], "the exception")
+    same(["08:50-15:20" in text for text in shown.values()], [True, True, False], "lessons")
+    holds("the half day" in shown[first + 2] and "the half day" not in shown[first], shown[first + 2])
+    same(place.command("policy", "show", "--version", str(first + 3), expect=4).stdout, "", "one that never was")
+    resolver.stop()
+    same(place.command("policy", "show", "--document").stdout.split("## School")[0], shown[first + 2].split("## School")[0],
+         "while nothing runs")
+
+
 def test_ten_thousand_grants(place):
     """All are there after a restart, and each is found: in the answers and on record."""
     count = 10000
