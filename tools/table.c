@@ -142,8 +142,8 @@ static size_t line_width(FILE *out)
     return LINE_WIDTH;
 }
 
-/* Takes what is too much from the widest text columns: from long ones alike, then from one alone, so
- * that times and addresses stay whole. */
+/* Takes what is too much from the widest text columns: from long ones alike, then from one alone,
+ * so that times and addresses stay whole. */
 static void columns_fit(struct table *table, size_t room)
 {
     for (;;) {
