@@ -417,6 +417,8 @@ int upkeep_start(struct daemon *daemon, struct alerts *alerts, struct upkeep **o
     upkeep->alerts = alerts;
     upkeep->retention_due_ms = clock_read().mono_ms + FIRST_RETENTION_MS;
     upkeep->totals_due_ms = clock_read().mono_ms + FIRST_TOTALS_MS;
+    /* From here on, so that a leap before the first look is seen as well. */
+    (void)clock_leapt(&upkeep->clocks_apart_ms, clock_read(), LEAP_MS);
     pthread_mutex_init(&upkeep->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
