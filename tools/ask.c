@@ -206,7 +206,9 @@ enum exit_code ask_daemon(struct command *command, const char *verb, json_t *arg
     text = json_dumps(request, JSON_COMPACT);
     json_decref(request);
     if (!state) {
-        bl_error_set(error, -EINVAL, "there is no state folder to look in");
+        bl_error_set(error, -EINVAL,
+                     "chalkgated was not asked, and what is in force stays: the state folder is "
+                     "not known. Please correct the configuration, or give --state FOLDER");
         free(text);
         return code;
     }

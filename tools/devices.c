@@ -226,6 +226,7 @@ static enum exit_code session_do(struct command *command, const struct session_o
     json_t *request = json_object(), *reply;
     char sentence[300];
     enum exit_code exit;
+    json_int_t ended;
 
     text_set(request, "address", options->address);
     text_set(request, "user", options->user);
@@ -239,14 +240,15 @@ static enum exit_code session_do(struct command *command, const struct session_o
                    start ? act_session_start : act_session_end, true, request, &reply);
     if (exit != EXIT_DONE)
         return exit;
+    ended = json_integer_value(json_object_get(reply, "ended"));
     if (start)
         snprintf(sentence, sizeof sentence, "%s is signed on at %s, in group %s.",
                  text_of(json_object_get(reply, "session"), "session_user"),
                  text_of(json_object_get(reply, "session"), "address"),
                  text_of(json_object_get(reply, "session"), "group"));
     else
-        snprintf(sentence, sizeof sentence, "%lld session(s) ended.",
-                 (long long)json_integer_value(json_object_get(reply, "ended")));
+        snprintf(sentence, sizeof sentence, "%lld session%s ended.", (long long)ended,
+                 ended == 1 ? "" : "s");
     return reply_print(command, reply, start ? "session" : NULL, sentence);
 }
 

@@ -326,6 +326,16 @@ static int approval_check(const struct act *act, const json_t *grant, struct bl_
     return 0;
 }
 
+/* Beside whoever approved it in words of whoever asked. */
+static void approver_add(const struct act *act, json_t *grant)
+{
+    const char *said = text_of(grant, "approved_by"), *login = change_actor(act->change)->login;
+
+    json_object_set_new(grant, "approved_by",
+                        said ? json_sprintf("%s, confirmed by %s", said, login)
+                             : json_string(login));
+}
+
 int act_approve(struct act *act, const json_t *request, json_t *reply, struct bl_error *error)
 {
     json_t *grant, *before, *seconds;
@@ -348,7 +358,7 @@ int act_approve(struct act *act, const json_t *request, json_t *reply, struct bl
                                 json_integer(start_ms + json_integer_value(seconds) * 1000));
         json_object_del(grant, "seconds");
         json_object_set_new(grant, "state", json_string("active"));
-        json_object_set_new(grant, "approved_by", json_string(change_actor(act->change)->login));
+        approver_add(act, grant);
         code = grant_replace(act->change, grant, error);
     }
     grant_title(grant, title, sizeof title);

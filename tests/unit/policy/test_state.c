@@ -324,13 +324,15 @@ static void a_second_manager(void **state)
     struct school *school = *state;
     char text[CONFIG_ROOM];
     struct policy_rules *rules;
+    json_t *asked = grant_request("allow", "chess.test", 600);
 
+    json_object_set_new(asked, "approved_by", json_string("the head"));
     calendar_free(school->calendar);
     config_free(school->config);
     snprintf(text, sizeof text, CONFIG, "true");
     school->config = config_of(text);
     assert_int_equal(calendar_create(&school->config->calendar, &school->calendar, NULL), 0);
-    assert_done(school, act_grant, grant_request("allow", "chess.test", 600));
+    assert_done(school, act_grant, asked);
     assert_done(school, act_grant, grant_request("deny", "bad.test", 600));
     rules = rules_now(school);
     assert_int_equal(rules->grant_count, 1); /* the denial needs nobody else */
@@ -348,7 +350,7 @@ static void a_second_manager(void **state)
     rules = rules_now(school);
     assert_int_equal(rules->grant_count, 1);
     assert_int_equal(rules->grants[0].end_ms, school->now_ms + 600000); /* counted from now on */
-    assert_string_equal(rules->grants[0].approved_by, "john");
+    assert_string_equal(rules->grants[0].approved_by, "the head, confirmed by john");
     policy_rules_free(rules);
 }
 
