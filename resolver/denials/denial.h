@@ -34,6 +34,8 @@ struct denial {
     uint8_t via;       /* enum denial_via */
     uint8_t transport; /* enum denial_transport */
     uint8_t observed;  /* 1: let through and counted as "would have been denied" */
+    uint8_t answer;    /* enum answer_kind of config.h, and 1: the form that the answer had; 0: not
+                          known, as of what was observed */
     uint32_t policy_version;
     uint64_t generation;
     const uint8_t *qname; /* lower-cased wire name, borrowed for the call */

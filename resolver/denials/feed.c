@@ -72,6 +72,7 @@ static int record_tell(struct feed *feed, const struct segment_record *record)
     out.via = rule.via;
     out.transport = rule.transport;
     out.observed = rule.observed;
+    out.answer = rule.answer;
     out.policy_version = rule.policy_version;
     out.generation = rule.generation;
     memcpy(out.client.bytes, client.address, sizeof(client.address));

@@ -191,6 +191,7 @@ static void record_fill(struct journal_denial *record, const struct denial *deni
 {
     uint8_t *at = record->names;
 
+    record->head.flags = (uint8_t)((denial->answer & JOURNAL_ANSWER_MASK) << JOURNAL_ANSWER_SHIFT);
     record->wall_ms = denial->wall_ms;
     memcpy(record->client, denial->client.bytes, 16);
     record->scope = denial->client.scope;
@@ -207,10 +208,10 @@ static void record_fill(struct journal_denial *record, const struct denial *deni
     memcpy(at, denial->qname, qname_len);
     at += qname_len;
     if (is_suffix) {
-        record->head.flags = JOURNAL_MATCH_SUFFIX;
+        record->head.flags |= JOURNAL_MATCH_SUFFIX;
         record->matched = (uint8_t)(denial->matched - denial->qname);
     } else if (matched_len > 0) {
-        record->head.flags = JOURNAL_MATCH_NAME;
+        record->head.flags |= JOURNAL_MATCH_NAME;
         record->matched = (uint8_t)matched_len;
         memcpy(at, denial->matched, matched_len);
         at += matched_len;

@@ -71,7 +71,9 @@ enum {
     JOURNAL_MATCH_SUFFIX = 1,
     JOURNAL_MATCH_NAME = 2,
     JOURNAL_MATCH_ADDRESS = 4,
-    JOURNAL_MAC = 8
+    JOURNAL_MAC = 8,
+    JOURNAL_ANSWER_SHIFT = 4, /* three bits: `answer` of the denial */
+    JOURNAL_ANSWER_MASK = 7
 };
 
 struct journal_record_head {

@@ -150,6 +150,7 @@ static void item_read(const struct journal_scan *scan, const struct journal_deni
                                   .via = record->via,
                                   .transport = record->transport,
                                   .observed = record->observed,
+                                  .answer = flags >> JOURNAL_ANSWER_SHIFT & JOURNAL_ANSWER_MASK,
                                   .policy_version = record->policy_version,
                                   .generation = record->generation,
                                   .qname = names};

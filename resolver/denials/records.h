@@ -34,7 +34,7 @@ struct denial_record {
     const char *title;
     uint8_t severity; /* enum config_severity */
     uint16_t qtype;
-    uint8_t rule, via, transport, observed;
+    uint8_t rule, via, transport, observed, answer;
     uint32_t policy_version;
     uint64_t generation;
     const uint8_t *qname;   /* whole wire names */

@@ -114,6 +114,7 @@ static int record_put(struct rewriting *rewriting, const struct segment_record *
                                   .via = rule->via,
                                   .transport = rule->transport,
                                   .observed = rule->observed,
+                                  .answer = rule->answer,
                                   .policy_version = rule->policy_version,
                                   .generation = rule->generation};
     item.denial.qname = segment_reader_name(reader, record->name, &other);

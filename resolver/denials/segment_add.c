@@ -157,7 +157,8 @@ static int record_make(struct segment *segment, const struct segment_item *added
                                 .rule = denial->rule,
                                 .via = denial->via,
                                 .transport = denial->transport,
-                                .observed = denial->observed != 0};
+                                .observed = denial->observed != 0,
+                                .answer = denial->answer};
     uint32_t domain;
     int64_t at_ms = denial->wall_ms - segment->day.start_ms;
     int rc = segment_word(segment, added->sequence, legend, SEGMENT_WORD_GROUP, denial->group,

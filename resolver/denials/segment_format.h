@@ -75,8 +75,8 @@ struct segment_rule {
     uint32_t policy_version;
     uint16_t group;    /* a word's id */
     uint16_t category; /* a word's id, UINT16_MAX: none */
-    uint8_t rule, via, transport, observed;
-    uint8_t reserved[4];
+    uint8_t rule, via, transport, observed, answer;
+    uint8_t reserved[3];
 };
 
 /* One denial, or several that were the same within a second. */

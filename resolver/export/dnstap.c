@@ -23,9 +23,12 @@ static ProtobufCBinaryData address_data(const uint8_t *bytes)
                                  (uint8_t *)(uintptr_t)(bytes + (is_v4 ? sizeof(V4_PREFIX) : 0))};
 }
 
-/* How the category, the group or else the school has denied questions answered (config.h). */
+/* How it was answered; of records that do not tell, how the category, the group or else the school
+ * has denied questions answered (config.h). */
 static enum answer_kind answer_of(const struct config *config, const struct denial_record *record)
 {
+    if (record->answer > 0 && record->answer <= ANSWER_REFUSED + 1)
+        return (enum answer_kind)(record->answer - 1);
     int category = config_category_find(config, record->category);
     int group = config_group_find(config, record->group);
 

@@ -5,8 +5,9 @@
 #include "resolver/query/tally.h"
 #include "resolver/query/verdicts.h"
 
+/* `answer`: as in struct denial. */
 static uint64_t record(struct pipeline *pipeline, const struct query *query, struct ruling ruling,
-                       const struct denial_match *match, bool observed)
+                       const struct denial_match *match, bool observed, uint8_t answer)
 {
     struct denial denial;
 
@@ -22,6 +23,7 @@ static uint64_t record(struct pipeline *pipeline, const struct query *query, str
         .via = match->via,
         .transport = query->transport,
         .observed = observed,
+        .answer = answer,
         .policy_version = policy_version(pipeline->world->policy),
         .generation = bl_store_generation(pipeline->world->store),
         .qname = query->question.name,
@@ -40,7 +42,7 @@ void answer_observed(struct pipeline *pipeline, struct query *query, struct ruli
 {
     COUNT(pipeline->counters, observed);
     verdict_note(pipeline, query->group, ruling.category, VERDICT_COUNT_OBSERVED);
-    record(pipeline, query, ruling, match, true);
+    record(pipeline, query, ruling, match, true, 0);
 }
 
 /* Text that never leaves its room. */
@@ -175,6 +177,19 @@ static bool write_denied_addresses(struct dns_writer *writer, const struct query
     return any;
 }
 
+/* The kind that the answer is of, for the record: a block page has no address for every type. */
+static uint8_t denied_answer(const struct config_answer *form, unsigned type)
+{
+    bool any = form->kind == ANSWER_NULL;
+
+    if (form->kind != ANSWER_NULL && form->kind != ANSWER_ADDRESSES)
+        return (uint8_t)(form->kind + 1);
+    for (size_t i = 0; form->kind == ANSWER_ADDRESSES && i < form->address_count; i++)
+        any = any || address_is_v4(&form->addresses[i]) == (type == DNS_A);
+    any = any && (type == DNS_A || type == DNS_AAAA);
+    return (uint8_t)((any ? form->kind : ANSWER_NODATA) + 1);
+}
+
 static unsigned denied_rcode(enum answer_kind kind)
 {
     if (kind == ANSWER_NXDOMAIN)
@@ -230,7 +245,8 @@ enum query_next answer_denied(struct pipeline *pipeline, struct query *query, st
         tally_add(pipeline->tallies, policy_group_name(pipeline->world->policy, query->group),
                   TALLY_REBINDING);
     radar_denied(pipeline, query, ruling);
-    number = record(pipeline, query, ruling, match, false);
+    number =
+        record(pipeline, query, ruling, match, false, denied_answer(form, query->question.type));
     if (query->question.has_edns)
         options_len = denial_option(pipeline, query, ruling, number, options);
     answer_start(query, &writer, rcode);

@@ -239,17 +239,21 @@ def test_dnstap_is_read_by_the_fields_own_reader(place):
     path, out = place.folder / "dnstap.sock", place.folder / "captured"
     capture = place.start("fstrm_capture", "-t", "protobuf:dnstap.Dnstap", "-u", path, "-w", out)
     wait_for("fstrm_capture listens", path.exists)
-    resolver = opened(place, {"tap": {"form": "dnstap", "socket": str(path)}})
+    types = place.write("lists/types.txt", "||tv.example^$dnstype=AAAA\n")
+    resolver = opened(place, {"tap": {"form": "dnstap", "socket": str(path)}}, first=lambda: place.command(
+        "lists", "import", "--category", "self-harm", "--reason", "x", place.list_of("self-harm", ["harm.example"]), types))
     wait_for("the carrier has begun", lambda: "sent" in exports(place)["tap"], pause=0.3)
     for name in (*HOSTILE, "www.harm.example"):
-        resolver.ask(name, "AAAA")
-    settled(place, len(HOSTILE) + 1)
+        same(resolver.ask(name, "AAAA").rcode, "NXDOMAIN")
+    same(resolver.ask("tv.example", "AAAA").rcode, "NOERROR", "other types are let through")
+    settled(place, len(HOSTILE) + 2)
     resolver.stop()  # ends the stream in order
     time.sleep(1)
     capture.send_signal(signal.SIGTERM)
     capture.wait(10)
     told = place.run("dnstap-read", "-y", out, expect=0).stdout
-    same(len(re.findall(r"type: CLIENT_RESPONSE$", told, re.M)), len(HOSTILE) + 1, told[:3000])
+    same(len(re.findall(r"type: CLIENT_RESPONSE$", told, re.M)), len(HOSTILE) + 2, told[:3000])
+    same((told.count("status: NXDOMAIN"), told.count("status: NOERROR")), (len(HOSTILE) + 1, 1), told[-3000:])
     holds('query_address: "127.0.0.1"' in told and "socket_protocol: UDP" in told, told[:3000])
     holds("www.harm.example. IN AAAA" in told and "NXDOMAIN" in told, told[-3000:])
     payload = pathlib.Path(out).read_bytes()

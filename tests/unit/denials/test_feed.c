@@ -8,6 +8,8 @@
 static char folder[PATH_MAX];
 static const int64_t noon_ms = 1763985600000; /* 24 November 2025, UTC */
 
+enum { ANSWERS = 6 };
+
 struct heard {
     unsigned count, stop_at;
     uint64_t last_case;
@@ -25,6 +27,7 @@ static int hear(void *user, const struct denial_record *record)
     wire(name, wanted);
     assert_memory_equal(record->qname, wanted, strlen((char *)wanted) + 1);
     assert_string_equal(record->category, "gambling");
+    assert_int_equal(record->answer, heard->count % ANSWERS);
     assert_true(record->case_number > heard->last_case);
     heard->last_case = record->case_number;
     heard->count++;
@@ -49,6 +52,7 @@ static void records_write(unsigned from, unsigned to)
         uint8_t qname[256];
         snprintf(name, sizeof(name), "n%u.site.test", i);
         struct denial denial = fixture_denial(wire(name, qname), noon_ms + i, i);
+        denial.answer = (uint8_t)(i % ANSWERS);
         journal_append(journal, &denial);
         /* The same within a second is one record with a count, and takes a fold's place. */
         if (i % 7 == 0)

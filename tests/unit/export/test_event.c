@@ -8,8 +8,10 @@
 #include <cmocka.h>
 
 #include "resolver/denials/denial.h"
+#include "resolver/dns/message.h"
 #include "resolver/export/event.h"
 #include "resolver/policy/policy.h"
+#include <dnstap.pb-c.h>
 
 static const struct event_syslog school = {.facility = 10, .host = "school", .pid = 7};
 
@@ -176,6 +178,42 @@ static void test_counted_denials_have_their_own_event(void **state)
     event_fini(&event);
 }
 
+/* What was answered, as the record tells: "no data" where others types of the name are let through,
+ * whatever the configuration has for the category now. */
+static void test_dnstap_tells_what_was_answered(void **state)
+{
+    static const struct {
+        uint8_t answer;
+        unsigned rcode;
+        Dnstap__Policy__Action action;
+    } cases[] = {{0, DNS_NXDOMAIN, DNSTAP__POLICY__ACTION__NXDOMAIN}, /* an older record */
+                 {ANSWER_NXDOMAIN + 1, DNS_NXDOMAIN, DNSTAP__POLICY__ACTION__NXDOMAIN},
+                 {ANSWER_NODATA + 1, DNS_NOERROR, DNSTAP__POLICY__ACTION__NODATA},
+                 {ANSWER_NULL + 1, DNS_NOERROR, DNSTAP__POLICY__ACTION__LOCAL_DATA},
+                 {ANSWER_REFUSED + 1, DNS_REFUSED, DNSTAP__POLICY__ACTION__NODATA}};
+    static const struct config config = {.path = ""};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct denial_record record = record_make();
+        struct event event;
+        char *bytes = NULL;
+        size_t len;
+        record.answer = cases[i].answer;
+        assert_int_equal(event_of_denial(&record, &event), 0);
+        FILE *out = open_memstream(&bytes, &len);
+        assert_int_equal(event_dnstap(&event, &config, "school", out), 1);
+        fclose(out);
+        Dnstap__Dnstap *told = dnstap__dnstap__unpack(NULL, len, (const uint8_t *)bytes);
+        assert_non_null(told);
+        assert_int_equal(told->message->response_message.data[3] & 15, cases[i].rcode);
+        assert_int_equal(told->message->policy->action, cases[i].action);
+        dnstap__dnstap__free_unpacked(told, NULL);
+        free(bytes);
+        event_fini(&event);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -183,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_control_characters_are_taken_out),
         cmocka_unit_test(test_changes_are_flat),
         cmocka_unit_test(test_counted_denials_have_their_own_event),
+        cmocka_unit_test(test_dnstap_tells_what_was_answered),
     };
 
     setenv("TZ", "UTC", 1);
