@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+from html import escape
 
 import lab
 from lab import holds, same
@@ -219,20 +220,54 @@ def axe_core(place):
     return kept
 
 
-def axe_run(place, axe, html, name):
-    """What axe-core finds in the page, as a browser shows it."""
-    page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)
-    run = ("<script>%s</script><script>axe.run().then(r => {const p = document.createElement('pre'); p.id = 'axe-result';"
-           "p.textContent = btoa(unescape(encodeURIComponent(JSON.stringify(r.violations.map(v => [v.impact, v.id,"
-           "v.nodes.slice(0, 3).map(n => n.html)])))));document.body.append(p);});</script></body>")
-    path = pathlib.Path(place.write(name, page.replace("</body>", run % axe.read_text())))
+def browse(place, page, name):
+    """What a script of the page put into `document.body` as base64 of JSON, after a browser showed it."""
+    path = pathlib.Path(place.write(name, page))
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     done = subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={place.folder}/browser",
                            "--virtual-time-budget=30000", "--dump-dom", f"file://{path.resolve()}"],
                           capture_output=True, text=True, timeout=120, env={**os.environ, "HOME": str(place.folder)})
-    found = re.search(r'<pre id="axe-result">([^<]*)</pre>', done.stdout)
-    holds(found, f"axe-core did not run: {done.stderr[-500:]}")
+    found = re.search(r'<pre id="told">([^<]*)</pre>', done.stdout)
+    holds(found, f"the script did not run: {done.stderr[-500:]}")
     return json.loads(base64.b64decode(found.group(1)))
+
+
+TELL = ("const tell = x => {const p = document.createElement('pre'); p.id = 'told';"
+        "p.textContent = btoa(unescape(encodeURIComponent(JSON.stringify(x))));document.body.append(p);};")
+
+
+def axe_run(place, axe, html, name):
+    """What axe-core finds in the page, as a browser shows it."""
+    page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)
+    run = ("<script>%s</script><script>" + TELL + "axe.run().then(r => tell(r.violations.map(v => [v.impact, v.id,"
+           "v.nodes.slice(0, 3).map(n => n.html)])));</script></body>")
+    return browse(place, page.replace("</body>", run % axe.read_text()), name)
+
+
+def wider(place, html, widths):
+    """At which of the widths, in pixels, the page is wider than that, and by how much."""
+    frames = "".join(f'<iframe style="width:{width}px;height:800px;border:0" srcdoc="{escape(html)}"></iframe>' for width in widths)
+    script = TELL + ("addEventListener('load', () => tell([...document.querySelectorAll('iframe')].map(f => {"
+                     "const e = f.contentDocument.documentElement; return [f.clientWidth, e.scrollWidth - e.clientWidth];})));")
+    told = browse(place, f"<body>{frames}<script>{script}</script></body>", "frames.html")
+    same([width for width, _ in told], list(widths), "the frames")
+    return [one for one in told if one[1] > 0]
+
+
+def test_it_fits_telephones_and_paper(place):
+    """From a small telephone (320 pixels, and 15 for a desktop's scroll bar) to A4, nothing must be moved sideways to be read."""
+    lab.need("chromium")
+    month(place)
+    place.command("lists", "import", "--category", "ads", "--reason", "a list of names that the technician brought along",
+                  place.list_of("ads", ["ads.example"]))
+    place.command("allow", "a-long-name-of-a-lesson.and-its-site.example", "--group", "pupils", "--for", "45m", "--reason", "the chess club")
+    case = place.json("report", "--day", SCHOOL_DAY)["findings"][0]["case"]
+    place.command("incident", "open", case, "--reason", "the alert of eleven")
+    place.command("fault", "report", "museum.example", "--should-be", "allowed", "--reason", "year 5 needs it for a lesson on Rome")
+    for span in (["--day", "today"], ["--since", "2026-10-19", "--until", "2027-12-31"], ["--day", SCHOOL_DAY]):
+        for audience in ("dsl", "governors"):
+            html = place.command("report", *span, "--audience", audience, "--format", "html").stdout
+            same(wider(place, html, (335, 360, 390, 430, 500, 560, 600, 680, 794, 1000)), [], f"{span}, {audience}: wider than the screen")
 
 
 def test_axe_core_finds_nothing(place):
