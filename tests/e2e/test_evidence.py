@@ -12,6 +12,7 @@ import time
 import dns
 import lab
 from lab import holds, same, wait_for
+from test_wrong_clock import Clock
 
 SELF_HARM = ("self-harm", {"title": "Self-harm and suicide", "severity": "urgent"})
 GAMBLING = ("gambling", {"title": "Gambling"})
@@ -65,6 +66,37 @@ def test_kills_lose_no_denial(place):
     same(sorted(set(denied) - set(recorded))[:5], [], "denied answers without a record")
     same(len(recorded), len(set(recorded)), "records that are there twice")
     holds(len(recorded) <= len(denied) + 20 * 4, "records of questions that nobody asked")
+
+
+def test_a_kill_while_records_are_destroyed_loses_no_receipt(place):
+    """Killed in the midst of it: the change log tells of every record that went, of none twice, and none stays."""
+    days = 60
+    clock = Clock(place, 0, fakes_monotonic=True)
+    place.configure(categories=(SELF_HARM, GAMBLING), groups={"pupils": (["127.0.0.0/8"], ["gambling"])})
+    place.command("lists", "import", "--category", "gambling", "--reason", "x", place.list_of("gambling", ["bets.example"]))
+    place.run(lab.BUILD / "tests" / "make-month", place.state, 3, "", days, "2025-06-30", expect=0)
+    span = ("--since", "2025-04-25", "--until", "2025-07-03")
+    total = sum(one["count"] for one in place.denials(*span))
+    segments, receipt = place.state / "denials", place.state / ".receipt"
+    same(len(list(segments.glob("*.mdb"))), days, "days on record")
+
+    def told():
+        return [one["after"] for one in place.json("changes") if (one["action"], one["target"]) == ("retention", "denials")]
+    resolver = place.resolver(env=clock.environment())
+    clock.set(120)  # past the first minute, when what is due goes
+    until = time.monotonic() + 60
+    while not receipt.exists() and time.monotonic() < until:
+        pass
+    resolver.kill()
+    left = len(list(segments.glob("*.mdb")))
+    holds(receipt.exists() and 0 < left <= days, f"killed in the midst of it: {left} days are left")
+    same(told(), [], "the change log does not know of it yet")
+    resolver = place.resolver(env=clock.environment())
+    clock.set(240)
+    wait_for("the receipt", told, patience=60)
+    same((sum(one["records_destroyed"] for one in told()), sum(one["days_wholly"] for one in told())), (total, days), "what it tells")
+    same((list(segments.glob("*.mdb")), receipt.exists()), ([], False), "what is left")
+    place.command("changes", "verify")
 
 
 def hook(place, script):
