@@ -34,6 +34,7 @@ void findings_free(struct findings *findings)
     tally_ids_free(&findings->met.domains);
     tally_ids_free(&findings->met.names);
     tally_ids_free(&findings->met.groups);
+    tally_ids_free(&findings->met.categories);
     free(findings->near);
     free(findings->minutes);
     free(findings->asked);
@@ -165,6 +166,7 @@ static void day_turn(struct met *met, const struct day *day)
     tally_ids_clear(&met->domains);
     tally_ids_clear(&met->names);
     tally_ids_clear(&met->groups);
+    tally_ids_clear(&met->categories);
 }
 
 static uint32_t group_of(struct findings *findings, const struct denial_record *record)
@@ -372,28 +374,47 @@ void findings_meet(struct findings *findings, const struct denial_record *record
         pair->severity = record->severity;
 }
 
+enum { NEVER = UINT32_MAX - 1 }; /* not in the span at all */
+
+static uint32_t device_before(const struct findings *findings, const struct denial_met *met)
+{
+    char key[DENIAL_DEVICE_MAX];
+
+    denial_device_key(met->device, met->client, key);
+    return tally_word_find(&findings->devices, key, strlen(key));
+}
+
+static uint32_t category_before(const struct findings *findings, const struct denial_met *met)
+{
+    return tally_word_find(&findings->categories, met->category, strlen(met->category));
+}
+
+/* What was found for a number of the day stays known for the day. */
+static uint32_t found_before(const struct findings *findings, const struct denial_met *met,
+                             struct tally_ids *ids, uint32_t id,
+                             uint32_t (*find)(const struct findings *, const struct denial_met *))
+{
+    uint32_t *known = id != TALLY_NO_ID ? tally_id_at(ids, id) : NULL;
+
+    if (known != NULL && *known != TALLY_NO_ID)
+        return *known;
+    uint32_t found = find(findings, met);
+    found = found == TALLY_NO_ID ? NEVER : found;
+    if (known != NULL)
+        *known = found;
+    return found;
+}
+
 void findings_seen_before(struct findings *findings, const struct denial_met *met)
 {
-    enum { NEVER = UINT32_MAX - 1 }; /* not in the span at all */
-    uint32_t device, number, *known = NULL;
-
     findings->any_before = true;
     day_turn(&findings->met, met->day);
-    if (met->client_id != TALLY_NO_ID)
-        known = tally_id_at(&findings->met.devices, met->client_id);
-    if (known != NULL && *known != TALLY_NO_ID) {
-        device = *known;
-    } else {
-        char key[DENIAL_DEVICE_MAX];
-        denial_device_key(met->device, met->client, key);
-        device = tally_word_find(&findings->devices, key, strlen(key));
-        device = device == TALLY_NO_ID ? NEVER : device;
-        if (known != NULL)
-            *known = device;
-    }
+    uint32_t device =
+        found_before(findings, met, &findings->met.devices, met->client_id, device_before);
     if (device == NEVER)
         return;
-    number = tally_word_find(&findings->categories, met->category, strlen(met->category));
-    if (number != TALLY_NO_ID)
-        *tally_at(&findings->seen, tally_key(device, number)) = 1;
+    uint32_t category =
+        found_before(findings, met, &findings->met.categories, met->word_category, category_before);
+    if (category != NEVER)
+        *tally_at(&findings->seen, tally_key(device, category)) = 1;
 }

@@ -66,7 +66,7 @@ struct minute {
 /* What the numbers of a day's strings stand for here. */
 struct met {
     int64_t day_ms;
-    struct tally_ids devices, domains, names, groups;
+    struct tally_ids devices, domains, names, groups, categories;
 };
 
 enum { NAME_PAGE = 1, NAME_APP = 2 };

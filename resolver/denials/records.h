@@ -101,7 +101,7 @@ struct denial_met {
     const struct address *client;
     const struct denial_device *device;
     const char *category;
-    uint32_t client_id; /* as in a record */
+    uint32_t client_id, word_category; /* as in a record */
 };
 
 int denials_met(const char *state, const struct denials_filter *filter,

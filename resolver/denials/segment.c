@@ -61,11 +61,13 @@ int segment_tables_open(MDB_txn *txn, unsigned flags, struct segment_tables *out
         {"rollups", MDB_INTEGERKEY, &tables.rollups},
         {"counted", 0, &tables.counted},
         {"journals", 0, &tables.journals},
+        {"met", MDB_INTEGERKEY, &tables.met},
     };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         int rc = mdb_dbi_open(txn, all[i].name, all[i].flags | flags, all[i].dbi);
-        if (rc != 0)
+        tables.has_met = rc == 0; /* the last of them */
+        if (rc != 0 && !(rc == MDB_NOTFOUND && all[i].dbi == &tables.met))
             return rc;
     }
     *out_tables = tables;

@@ -7,6 +7,7 @@
  * dictionaries names     id → names (asked, matched, registrable) clients   id → addresses rules id
  * → struct segment_rule blocks    number → struct segment_block and up to 511 records of 32 octets
  *   rollups   number → struct segment_run and up to 818 roll-ups of 20 octets
+ *   met       number → struct segment_met and up to 2044 pairs of 8 octets
  *   counted   struct segment_counted_key → struct segment_counted
  *   journals  file sequence → octets of that journal file whose records of this day are here
  */
@@ -31,7 +32,10 @@ enum {
 #define SEGMENT_FOLD_MARK     UINT32_MAX
 #define SEGMENT_MATCH_ADDRESS 0x80000000u
 
-enum { SEGMENT_RUN_ROLLUPS = 818 }; /* four pages of LMDB, as with blocks */
+enum {
+    SEGMENT_RUN_ROLLUPS = 818,
+    SEGMENT_MET_PAIRS = 2044
+}; /* four pages of LMDB, as with blocks */
 
 enum segment_dictionary {
     SEGMENT_WORDS,
@@ -122,6 +126,21 @@ struct segment_run {
     uint32_t check;
 };
 
+/* A client that was refused something of a category. */
+struct segment_pair {
+    uint32_t client;
+    uint16_t category; /* a word's id */
+    uint16_t reserved;
+};
+
+/* A block of pairs: with the blocks before it, those of all runs whose number is below `runs`. */
+struct segment_met {
+    uint32_t count;
+    uint32_t runs;
+    uint32_t check;
+    uint32_t reserved;
+};
+
 /* Big-endian, so that LMDB's order is ours. */
 struct segment_counted_key {
     uint8_t sequence[8];
@@ -143,12 +162,15 @@ static_assert(sizeof(struct segment_rule) == 24, "segment-format.md");
 static_assert(sizeof(struct segment_client) == 20, "segment-format.md");
 static_assert(sizeof(struct segment_rollup) == 20, "segment-format.md");
 static_assert(sizeof(struct segment_run) == 8, "segment-format.md");
+static_assert(sizeof(struct segment_pair) == 8, "segment-format.md");
+static_assert(sizeof(struct segment_met) == 16, "segment-format.md");
 static_assert(sizeof(struct segment_counted_key) == 12, "segment-format.md");
 static_assert(sizeof(struct segment_meta) == 104, "segment-format.md");
 
-/* The check of a block: of its head but for the check, and of its records; and of a run of
- * roll-ups. */
+/* The check of a block: of its head but for the check, and of its records; likewise of a run of
+ * roll-ups, and of a block of pairs. */
 uint32_t segment_block_check(const struct segment_block *block);
 uint32_t segment_run_check(const struct segment_run *run);
+uint32_t segment_met_check(const struct segment_met *met);
 
 #endif

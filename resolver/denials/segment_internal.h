@@ -19,7 +19,8 @@ enum { SEGMENT_TABLES_MAX = 16 };
 #define SEGMENT_MAP_READ  (sizeof(void *) >= 8 ? (size_t)16 << 30 : (size_t)256 << 20)
 
 struct segment_tables {
-    MDB_dbi meta, values[SEGMENT_DICTIONARIES], blocks, rollups, counted, journals;
+    MDB_dbi meta, values[SEGMENT_DICTIONARIES], blocks, rollups, met, counted, journals;
+    bool has_met; /* segments of before have none */
 };
 
 /* A record that waits for the commit; `fold` is the first of the repeats, −1 for none. */
@@ -98,6 +99,44 @@ void segment_rollup_add(struct segment *segment, const struct segment_rollup *ad
 int segment_rollups_write(struct segment *segment, uint32_t last_block_count);
 int segment_rollups_load(struct segment *segment);
 bool segment_rollups_due(const struct segment *segment);
+
+/* A run in place: LMDB aligns its values to two octets only. */
+struct segment_run_room {
+    struct segment_run head;
+    struct segment_rollup rollups[SEGMENT_RUN_ROLLUPS];
+};
+
+/* False: the value is no whole run. */
+bool segment_run_take(const MDB_val *value, struct segment_run_room *out_run);
+
+/* A bit for each client and word of a day: words that are categories. */
+struct segment_bits {
+    uint64_t *rows; /* of each client, `stride` of them */
+    uint32_t clients, words, stride;
+};
+
+/* 0, -ENOMEM, or -EFBIG: more than `most` octets. Free `rows`. */
+int segment_bits_make(struct segment_bits *bits, uint32_t clients, uint32_t words, size_t most);
+
+/* Sets a bit; false where it was set, or there is no such client or word. */
+static inline bool segment_bits_set(const struct segment_bits *bits, uint32_t client, uint32_t word)
+{
+    if (client >= bits->clients || word >= bits->words)
+        return false;
+    uint64_t *row = &bits->rows[(size_t)client * bits->stride + word / 64];
+    uint64_t bit = UINT64_C(1) << word % 64;
+    bool fresh = !(*row & bit);
+    *row |= bit;
+    return fresh;
+}
+
+/* Who met what, as the table `met` has it: into the bits, and *out_runs: all of the runs before
+ * this one. LMDB's error (MDB_CORRUPTED: the table is of no use) or 0. */
+int segment_met_read(MDB_txn *txn, MDB_dbi table, const struct segment_bits *bits,
+                     uint32_t *out_runs, uint32_t *out_blocks);
+
+/* Adds to the table `met` what the runs have that it does not say yet. LMDB's error or 0. */
+int segment_met_write(struct segment *segment);
 
 /* The number of a group (or category) of a legend in this segment. */
 int segment_word(struct segment *segment, uint64_t sequence, const struct legend_names *legend,

@@ -73,9 +73,14 @@ int segment_reader_walk(struct segment_reader *reader, MDB_dbi table, const MDB_
                         int (*each)(void *user, const MDB_val *key, const MDB_val *value),
                         void *user);
 
-/* Calls each(user, rollup) for all roll-ups: those written, and those summed from the records that
- * none holds yet, until non-zero. *out_damaged counts blocks that were left out. */
-int segment_reader_rollups(struct segment_reader *reader,
+/* Who met what, into the bits, as far as the segment says so by itself; the rest is in the runs of
+ * roll-ups from the number on that it returns, and in the records that no run holds. */
+uint32_t segment_reader_met(struct segment_reader *reader, const struct segment_bits *bits);
+
+/* Calls each(user, rollup) for all roll-ups: those written, from run `first` on, and those summed
+ * from the records that none holds yet, until non-zero. *out_damaged counts blocks that were left
+ * out. */
+int segment_reader_rollups(struct segment_reader *reader, uint32_t first,
                            int (*each)(void *user, const struct segment_rollup *rollup), void *user,
                            unsigned *out_damaged);
 

@@ -57,14 +57,19 @@ bool segment_rollups_due(const struct segment *segment)
            (segment->rollup_count > 0 && segment->rollup_hours > 1);
 }
 
-struct run {
-    struct segment_run head;
-    struct segment_rollup rollups[SEGMENT_RUN_ROLLUPS];
-};
+static_assert(sizeof(struct segment_run_room) == 16368, "segment-format.md");
 
-static_assert(sizeof(struct run) == 16368, "segment-format.md");
+bool segment_run_take(const MDB_val *value, struct segment_run_room *out_run)
+{
+    if (value->mv_size < sizeof(out_run->head) || value->mv_size > sizeof(*out_run))
+        return false;
+    memcpy(out_run, value->mv_data, value->mv_size);
+    return value->mv_size ==
+               sizeof(out_run->head) + out_run->head.count * sizeof(out_run->rollups[0]) &&
+           segment_run_check(&out_run->head) == out_run->head.check;
+}
 
-static int run_put(struct segment *segment, struct run *run)
+static int run_put(struct segment *segment, struct segment_run_room *run)
 {
     uint32_t number = segment->meta.runs;
     MDB_val key = {sizeof(number), &number};
@@ -88,7 +93,7 @@ static void rollups_clear(struct segment *segment)
 
 int segment_rollups_write(struct segment *segment, uint32_t last_block_count)
 {
-    struct run *run = calloc(1, sizeof(*run));
+    struct segment_run_room *run = calloc(1, sizeof(*run));
     int rc = 0;
 
     if (run == NULL)
@@ -103,6 +108,8 @@ int segment_rollups_write(struct segment *segment, uint32_t last_block_count)
     if (rc == 0)
         rc = run_put(segment, run);
     free(run);
+    if (rc == 0)
+        rc = segment_met_write(segment);
     if (rc != 0)
         return rc; /* the batch fails, and what is here is summed again */
     segment->meta.rolled_block = segment->meta.blocks - 1;

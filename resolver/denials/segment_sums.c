@@ -10,10 +10,7 @@ struct summing {
     void *user;
     unsigned damaged;
     union {
-        struct {
-            struct segment_run head;
-            struct segment_rollup rollups[SEGMENT_RUN_ROLLUPS];
-        } run;
+        struct segment_run_room run;
         struct {
             struct segment_block head;
             struct segment_record records[SEGMENT_BLOCK_RECORDS];
@@ -27,18 +24,11 @@ static int run_tell(void *user, const MDB_val *key, const MDB_val *value)
     int result = 0;
     (void)key;
 
-    if (value->mv_size < sizeof(summing->run.head) || value->mv_size > sizeof(summing->run)) {
+    if (!segment_run_take(value, &summing->run)) {
         summing->damaged++;
         return 0;
     }
-    memcpy(&summing->run, value->mv_data, value->mv_size);
-    uint32_t count = summing->run.head.count;
-    if (value->mv_size != sizeof(summing->run.head) + count * sizeof(summing->run.rollups[0]) ||
-        segment_run_check(&summing->run.head) != summing->run.head.check) {
-        summing->damaged++;
-        return 0;
-    }
-    for (uint32_t i = 0; i < count && result == 0; i++)
+    for (uint32_t i = 0; i < summing->run.head.count && result == 0; i++)
         result = summing->each(summing->user, &summing->run.rollups[i]);
     return result;
 }
@@ -86,18 +76,18 @@ static int block_tell(void *user, const MDB_val *key, const MDB_val *value)
     return result;
 }
 
-int segment_reader_rollups(struct segment_reader *reader,
+int segment_reader_rollups(struct segment_reader *reader, uint32_t first,
                            int (*each)(void *user, const struct segment_rollup *rollup), void *user,
                            unsigned *out_damaged)
 {
     struct summing summing = {.reader = reader, .each = each, .user = user};
-    uint32_t first = reader->meta.rolled_block;
-    MDB_val key = {sizeof(first), &first};
-    int runs = segment_reader_walk(reader, reader->tables.rollups, NULL, run_tell, &summing);
+    uint32_t block = reader->meta.rolled_block;
+    MDB_val run_key = {sizeof(first), &first}, block_key = {sizeof(block), &block};
+    int runs = segment_reader_walk(reader, reader->tables.rollups, &run_key, run_tell, &summing);
     int code = runs;
 
     if (runs == 0 || runs == -EBADMSG)
-        code = segment_reader_walk(reader, reader->tables.blocks, &key, block_tell, &summing);
+        code = segment_reader_walk(reader, reader->tables.blocks, &block_key, block_tell, &summing);
     *out_damaged = summing.damaged;
     return code == 0 ? runs : code;
 }

@@ -27,6 +27,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/search.c
   ${CMAKE_CURRENT_LIST_DIR}/segment.c
   ${CMAKE_CURRENT_LIST_DIR}/segment_add.c
+  ${CMAKE_CURRENT_LIST_DIR}/segment_met.c
   ${CMAKE_CURRENT_LIST_DIR}/segment_read.c
   ${CMAKE_CURRENT_LIST_DIR}/segment_same.c
   ${CMAKE_CURRENT_LIST_DIR}/segment_rollup.c

@@ -252,7 +252,7 @@ static int day_sums(void *user, const struct days_now *now)
     if (now->reader != NULL) {
         unsigned blocks = 0;
         numbers_start(sums, now->reader->meta.next);
-        code = segment_reader_rollups(now->reader, rollup_tell, sums, &blocks);
+        code = segment_reader_rollups(now->reader, 0, rollup_tell, sums, &blocks);
         damaged = code == -EBADMSG || blocks > 0;
         if (code == 0 || damaged)
             code = segment_reader_walk(now->reader, now->reader->tables.counted, NULL, counted_tell,

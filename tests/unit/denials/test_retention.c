@@ -77,6 +77,22 @@ static int sum_add(void *user, const struct denial_sum *sum)
     return 0;
 }
 
+static int met_add(void *user, const struct denial_met *met)
+{
+    *(unsigned *)user += strcmp(met->category, "ads") == 0;
+    return 0;
+}
+
+/* On how many of the days each of the two clients met it. */
+static unsigned met_ads(void)
+{
+    const struct denials_filter all = {.until_ms = INT64_MAX};
+    unsigned count = 0;
+
+    assert_int_equal(denials_met(folder, &all, met_add, &count, NULL), 0);
+    return count;
+}
+
 static uint64_t left(const char *category, int days_ago)
 {
     struct denials_filter filter = {.until_ms = INT64_MAX, .category = category};
@@ -121,10 +137,12 @@ static void categories_have_their_own_time(void **state)
     (void)state;
 
     assert_int_equal(left("ads", 0), 40 * 26);
+    assert_int_equal(met_ads(), 40 * 2);
     assert_int_equal(retention_run(folder, &retention, now_ms, &receipt, NULL), 0);
     assert_int_equal(receipt.dropped, 0); /* self-harm is kept in each */
     assert_int_equal(receipt.rewritten, 33);
     assert_int_equal(left("ads", 0), 7 * 26);
+    assert_int_equal(met_ads(), 7 * 2);
     assert_int_equal(left("gambling", 0), 30 * 26);
     assert_int_equal(left("self-harm", 0), 40 * 24);
     struct denials_filter all = {.until_ms = INT64_MAX};
