@@ -33,15 +33,17 @@ struct days {
 static int day_see(void *user, const struct denials_day *day)
 {
     struct days *days = user;
+    uint64_t denials = day->denied + day->observed;
 
     if (days->count++ == 0)
         days->first = *day->day;
     days->last = *day->day;
-    days->denials += day->denied + day->observed;
-    if (day->denied + day->observed > days->most_denials) {
-        days->most_denials = day->denied + day->observed;
+    days->denials += denials;
+    /* The last of those that are as busy as any, near enough: it has most to look back at. */
+    if (denials * 20 > days->most_denials * 19)
         days->most = *day->day;
-    }
+    if (denials > days->most_denials)
+        days->most_denials = denials;
     return 0;
 }
 
@@ -137,8 +139,9 @@ int main(int argc, char **argv)
         return fprintf(stderr, "usage: bench-report STATE [CLIENT [NAME]]\n"), 2;
     if (denials_days(argv[1], &filter, day_see, &days, &error) < 0 || days.count == 0)
         return fprintf(stderr, "%s\n", days.count == 0 ? "no denials" : error.text), 1;
-    printf("%llu days, %llu denials, %llu on %s\n", (unsigned long long)days.count,
-           (unsigned long long)days.denials, (unsigned long long)days.most_denials, days.most.text);
+    printf("%llu days, %llu denials, %llu at most, the report of %s\n",
+           (unsigned long long)days.count, (unsigned long long)days.denials,
+           (unsigned long long)days.most_denials, days.most.text);
     report_measure(argv[1], "a day's report", days.most.start_ms, days.most.end_ms);
     snprintf(what, sizeof(what), "a report over %llu days", (unsigned long long)days.count);
     report_measure(argv[1], what, days.first.start_ms, days.last.end_ms);
