@@ -19,6 +19,7 @@ struct making {
      */
     struct tally_ids names_met, devices_met, groups_met, categories_met;
     char day[DAY_TEXT_MAX];
+    unsigned shown[DAY_HOURS_MAX]; /* what the clock shows in the day's hours */
     size_t sums_room[4];
 };
 
@@ -139,6 +140,8 @@ static struct report_day *day_at(struct making *making, const struct day *day)
 
     if (strcmp(making->day, day->text) != 0) {
         strcpy(making->day, day->text);
+        for (unsigned hour = 0; hour < DAY_HOURS_MAX; hour++)
+            making->shown[hour] = day_hour_shown(day, hour) % 24;
         tally_ids_clear(&making->names_met);
         tally_ids_clear(&making->devices_met);
         tally_ids_clear(&making->groups_met);
@@ -167,7 +170,7 @@ static int sum_take(void *user, const struct denial_sum *sum)
     *(sum->observed ? &report->observed : &report->denied) += sum->count;
     *(sum->observed ? &day->observed : &day->denied) += sum->count;
     if (!sum->observed)
-        report->hours[day_hour_shown(sum->day, sum->hour) % 24] += sum->count;
+        report->hours[making->shown[sum->hour % DAY_HOURS_MAX]] += sum->count;
     uint32_t name = name_number(making, sum), device = device_number(making, sum);
     sum_add(&report->names.items[name], sum);
     sum_add(&report->devices.items[device], sum);

@@ -172,12 +172,26 @@ int address_parse(const char *text, uint16_t port, struct address *out_address)
     return 0;
 }
 
+/* As inet_ntop() writes it, which goes through printf(): reports write each device of each day. */
+static char *v4_text(const uint8_t octets[4], char text[ADDRESS_TEXT_MAX])
+{
+    char *at = text;
+
+    for (int i = 0; i < 4; i++) {
+        if (octets[i] >= 100)
+            *at++ = (char)('0' + octets[i] / 100);
+        if (octets[i] >= 10)
+            *at++ = (char)('0' + octets[i] / 10 % 10);
+        *at++ = (char)('0' + octets[i] % 10);
+        *at++ = i < 3 ? '.' : '\0';
+    }
+    return text;
+}
+
 char *address_text(const struct address *address, char text[ADDRESS_TEXT_MAX])
 {
-    if (address_is_v4(address)) {
-        inet_ntop(AF_INET, address->bytes + 12, text, ADDRESS_TEXT_MAX);
-        return text;
-    }
+    if (address_is_v4(address))
+        return v4_text(address->bytes + 12, text);
     if (address_is_pseudonym(address))
         return pseudonym_text(address, text);
     inet_ntop(AF_INET6, address->bytes, text, ADDRESS_TEXT_MAX);

@@ -1,7 +1,6 @@
 #include "resolver/base/mac.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 static int digit(char c)
@@ -31,7 +30,12 @@ bool mac_parse(const char *text, uint8_t mac[MAC_LEN])
 
 char *mac_text(const uint8_t mac[MAC_LEN], char text[MAC_TEXT_MAX])
 {
-    snprintf(text, MAC_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
-             mac[4], mac[5]);
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < MAC_LEN; i++) { /* without printf(), as with addresses */
+        text[i * 3] = digits[mac[i] >> 4];
+        text[i * 3 + 1] = digits[mac[i] & 15];
+        text[i * 3 + 2] = i + 1 < MAC_LEN ? ':' : '\0';
+    }
     return text;
 }

@@ -2,10 +2,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <arpa/inet.h>
 
 #include <cmocka.h>
 
 #include "resolver/base/address.h"
+#include "resolver/base/mac.h"
 
 static void test_parse(void **state)
 {
@@ -114,9 +119,28 @@ static void test_sockaddr(void **state)
         }
 }
 
+/* Written by hand, as the library writes them. */
+static void test_text(void **state)
+{
+    char text[ADDRESS_TEXT_MAX], wanted[ADDRESS_TEXT_MAX], mac_is[MAC_TEXT_MAX];
+    (void)state;
+    for (unsigned i = 0; i < 256; i++) {
+        const uint8_t octets[6] = {(uint8_t)i, (uint8_t)(255 - i), (uint8_t)(i * 7), (uint8_t)i, 0,
+                                   9};
+        struct address address = {.bytes = {[10] = 0xff, [11] = 0xff}};
+        memcpy(address.bytes + 12, octets, 4);
+        assert_non_null(inet_ntop(AF_INET, octets, wanted, sizeof wanted));
+        assert_string_equal(address_text(&address, text), wanted);
+        snprintf(wanted, sizeof wanted, "%02x:%02x:%02x:%02x:00:09", octets[0], octets[1],
+                 octets[2], octets[3]);
+        assert_string_equal(mac_text(octets, mac_is), wanted);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_parse), cmocka_unit_test(test_prefix),
-                                       cmocka_unit_test(test_sockaddr)};
+                                       cmocka_unit_test(test_sockaddr),
+                                       cmocka_unit_test(test_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
