@@ -169,18 +169,23 @@ static void day_turn(struct met *met, const struct day *day)
     tally_ids_clear(&met->categories);
 }
 
-static uint32_t group_of(struct findings *findings, const struct denial_record *record)
+/* The number of a word that has the number `id` on the day. */
+static uint32_t word_of(struct tally_ids *ids, uint32_t id, struct tally_words *words,
+                        const char *text)
 {
-    uint32_t *met = record->word_group != TALLY_NO_ID
-                        ? tally_id_at(&findings->met.groups, record->word_group)
-                        : NULL;
+    uint32_t *met = id != TALLY_NO_ID ? tally_id_at(ids, id) : NULL;
 
     if (met != NULL && *met != TALLY_NO_ID)
         return *met;
-    uint32_t number = tally_word(&findings->groups, record->group, strlen(record->group));
+    uint32_t number = tally_word(words, text, strlen(text));
     if (met != NULL)
         *met = number;
     return number;
+}
+
+static uint32_t group_of(struct findings *findings, const struct denial_record *record)
+{
+    return word_of(&findings->met.groups, record->word_group, &findings->groups, record->group);
 }
 
 /* The pair + 1 at a domain or a category of the device that asks now; 0 where there is none. */
@@ -246,8 +251,8 @@ static struct pair *pair_of(struct findings *findings, const struct denial_recor
     }
     struct pair *pair = &findings->pairs[findings->pair_count++];
     *near = (uint32_t)findings->pair_count;
-    uint32_t category =
-        tally_word(&findings->categories, record->category, strlen(record->category));
+    uint32_t category = word_of(&findings->met.categories, record->word_category,
+                                &findings->categories, record->category);
     *pair = (struct pair){.device = device,
                           .domain = domain,
                           .category = category,
