@@ -1,5 +1,6 @@
 chalkgate_unit_test(blocklists-name blocklists/test_name.c)
 chalkgate_unit_test(blocklists-store blocklists/test_store.c)
+chalkgate_unit_test(blocklists-types blocklists/test_types.c)
 chalkgate_unit_test(blocklists-lists blocklists/test_lists.c)
 chalkgate_unit_test(blocklists-protect blocklists/test_protect.c)
 chalkgate_unit_test(blocklists-store-format blocklists/test_store_format.c PkgConfig::LMDB)
