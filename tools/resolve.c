@@ -66,6 +66,20 @@ static void address_add(json_t *addresses, const uint8_t *octets, size_t len)
     json_array_append_new(addresses, json_string(address_text(&address, text)));
 }
 
+static void hints_add(const uint8_t *message, const struct dns_record *record, json_t *addresses)
+{
+    struct dns_parameter parameter;
+    struct dns_service service;
+
+    dns_service_start(&service, message, record);
+    while (dns_service_next(&service, &parameter)) {
+        size_t step = parameter.hint_size;
+
+        for (size_t hint = 0; step && hint + step <= parameter.len; hint += step)
+            address_add(addresses, message + parameter.at + hint, step);
+    }
+}
+
 static void record_add(const uint8_t *message, size_t len, const struct dns_record *record,
                        json_t *answer)
 {
@@ -76,6 +90,8 @@ static void record_add(const uint8_t *message, size_t len, const struct dns_reco
     if ((record->type == DNS_A && record->data_len == 4) ||
         (record->type == DNS_AAAA && record->data_len == 16))
         address_add(json_object_get(answer, "addresses"), message + record->data, record->data_len);
+    if (is_service)
+        hints_add(message, record, json_object_get(answer, "addresses"));
     if ((record->type != DNS_CNAME && !is_service) ||
         dns_name_read(message, len, record->data + (is_service ? 2u : 0u), &name) < 0 ||
         name.len < 2)

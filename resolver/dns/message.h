@@ -162,6 +162,26 @@ int dns_walk_start(struct dns_walk *walk, const uint8_t *message, size_t len);
 /* The next record: 1, 0 at the end (trailing octets are no error, they are not used), -EBADMSG. */
 int dns_walk_next(struct dns_walk *walk, struct dns_record *out_record);
 
+/* The parameters of an HTTPS or SVCB record, RFC 9460 section 2.2, in place. */
+enum { DNS_SERVICE_IPV4HINT = 4, DNS_SERVICE_ECH = 5, DNS_SERVICE_IPV6HINT = 6 };
+
+struct dns_parameter {
+    unsigned key;
+    size_t at, len;   /* its value in the message */
+    size_t hint_size; /* 4 or 16: the value is a row of addresses of so many octets; 0: it is not */
+};
+
+struct dns_service {
+    const uint8_t *message;
+    size_t at, end;
+};
+
+void dns_service_start(struct dns_service *service, const uint8_t *message,
+                       const struct dns_record *record);
+
+/* The next one; false at the end, and where the rest is broken. */
+bool dns_service_next(struct dns_service *service, struct dns_parameter *out_parameter);
+
 /* Expands the name at `at` into wire form; returns the offset after it in the message, or -EBADMSG.
  * Pointers must point backwards, before the run of labels they continue, and are DNS_POINTERS_MAX
  * at most: 16 KB of them would lead on 8,000 times, in each of a reply's records. dns_name_read()

@@ -112,3 +112,31 @@ int dns_walk_next(struct dns_walk *walk, struct dns_record *out_record)
     walk->left[walk->section]--;
     return 1;
 }
+
+void dns_service_start(struct dns_service *service, const uint8_t *message,
+                       const struct dns_record *record)
+{
+    size_t end = record->data + (size_t)record->data_len;
+    int after = record->data_len < 3 ? -EBADMSG : dns_name_skip(message, end, record->data + 2u);
+
+    *service = (struct dns_service){message, after < 0 ? end : (size_t)after, end};
+}
+
+bool dns_service_next(struct dns_service *service, struct dns_parameter *out_parameter)
+{
+    struct dns_parameter parameter;
+
+    if (service->end - service->at < 4)
+        return false;
+    parameter.key = dns_read_16(service->message + service->at);
+    parameter.len = dns_read_16(service->message + service->at + 2);
+    parameter.at = service->at + 4;
+    if (service->end - parameter.at < parameter.len)
+        return false;
+    parameter.hint_size = parameter.key == DNS_SERVICE_IPV4HINT   ? 4
+                          : parameter.key == DNS_SERVICE_IPV6HINT ? 16
+                                                                  : 0;
+    service->at = parameter.at + parameter.len;
+    *out_parameter = parameter;
+    return true;
+}

@@ -4,8 +4,6 @@
 #include "resolver/query/rebinding.h"
 #include "resolver/query/reply.h"
 
-enum { SVCB_IPV4HINT = 4, SVCB_ECH = 5, SVCB_IPV6HINT = 6 };
-
 static void fact_add(struct reply_facts *facts, bl_fact fact, size_t at, unsigned via,
                      unsigned matched)
 {
@@ -49,30 +47,26 @@ static void look_up_address(const struct bl_store *store, const uint8_t *message
              size == 16);
 }
 
-/* RFC 9460 section 2.2: priority, target, then parameters (key, length, value). */
+/* RFC 9460 section 2.2: priority, target, then parameters. */
 static void look_up_service(const struct bl_store *store, const uint8_t *message,
                             const struct dns_record *record, unsigned type,
                             struct reply_facts *facts)
 {
-    size_t at = record->data + 2u, end = record->data + (size_t)record->data_len;
-    int after;
+    struct dns_parameter parameter;
+    struct dns_service service;
 
     if (record->data_len < 3)
         return;
-    look_up_name(store, message, end, at, type, VIA_SERVICE, facts);
-    after = dns_name_skip(message, end, at);
-    for (at = after < 0 ? end : (size_t)after; end - at >= 4;) {
-        unsigned key = dns_read_16(message + at), size = dns_read_16(message + at + 2);
-        size_t step = key == SVCB_IPV4HINT ? 4 : 16;
-        at += 4;
-        if (end - at < size)
-            return;
-        if (key == SVCB_ECH)
+    look_up_name(store, message, record->data + (size_t)record->data_len, record->data + 2u, type,
+                 VIA_SERVICE, facts);
+    dns_service_start(&service, message, record);
+    while (dns_service_next(&service, &parameter)) {
+        size_t step = parameter.hint_size;
+
+        if (parameter.key == DNS_SERVICE_ECH)
             facts->has_ech = true;
-        if (key == SVCB_IPV4HINT || key == SVCB_IPV6HINT)
-            for (size_t hint = 0; hint + step <= size; hint += step)
-                look_up_address(store, message, at + hint, step, facts);
-        at += size;
+        for (size_t hint = 0; step && hint + step <= parameter.len; hint += step)
+            look_up_address(store, message, parameter.at + hint, step, facts);
     }
 }
 

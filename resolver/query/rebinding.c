@@ -4,8 +4,6 @@
 
 #include "resolver/query/query.h"
 
-enum { SVCB_IPV4HINT = 4, SVCB_IPV6HINT = 6 };
-
 static const struct {
     uint8_t octets[4];
     uint8_t bits;
@@ -77,20 +75,16 @@ static bool take(const uint8_t *bytes, size_t size, uint8_t out_address[16])
 static bool take_hint(const uint8_t *message, const struct dns_record *record,
                       uint8_t out_address[16])
 {
-    size_t end = record->data + (size_t)record->data_len;
-    int after = record->data_len < 3 ? -1 : dns_name_skip(message, end, record->data + 2u);
+    struct dns_parameter parameter;
+    struct dns_service service;
 
-    for (size_t at = after < 0 ? end : (size_t)after; end - at >= 4;) {
-        unsigned key = dns_read_16(message + at), size = dns_read_16(message + at + 2);
-        size_t step = key == SVCB_IPV4HINT ? 4 : 16;
-        at += 4;
-        if (end - at < size)
-            return false;
-        for (size_t hint = 0; (key == SVCB_IPV4HINT || key == SVCB_IPV6HINT) && hint + step <= size;
-             hint += step)
-            if (take(message + at + hint, step, out_address))
+    dns_service_start(&service, message, record);
+    while (dns_service_next(&service, &parameter)) {
+        size_t step = parameter.hint_size;
+
+        for (size_t hint = 0; step && hint + step <= parameter.len; hint += step)
+            if (take(message + parameter.at + hint, step, out_address))
                 return true;
-        at += size;
     }
     return false;
 }

@@ -54,6 +54,8 @@ KINDS = [
     (STAFF, "chess-_-example.cloaked.example", "A", "allowed", "on no list"),
     (STAFF, "bad-_-example.cloaked.example", "A", "denied", "its answer leads to bad.example"),
     (PUPIL, "chess-_-example.svctarget.example", "HTTPS", "denied", "its answer leads to chess.example"),
+    (PUPIL, "x.svchint-5.example", "HTTPS", "denied", "its answer leads to 11.66.0.5: Games"),
+    (STAFF, "x.svchint-5.example", "HTTPS", "allowed", "on no list"),
     (PUPIL, "own-_-example.cloaked.example", "A", "denied", "its answer leads to own.example: an exception"),
     (KIOSK, "library.example", "A", "allowed", "an exception by the configuration"),
     (KIOSK, "plain.example", "A", "denied", "may use only what the configuration lists"),
@@ -76,6 +78,8 @@ def opened(place):
     place.config_path.write_text(text + MORE % {"port": upstream.port}, encoding="utf-8")
     for category, names in (("games", ["chess.example", "games.example"]), ("ads", ["ads.example"]), ("bad", ["bad.example"])):
         place.command("lists", "import", "--category", category, "--reason", "the test's ground", place.list_of(category, names))
+    place.command("lists", "import", "--category", "games", "--reason", "the test's ground",
+                  "--format", "addresses", place.write("ranges.txt", "11.66.0.0/28\n"))
     place.command("lists", "import", "--category", "games", "--reason", "the test's ground",
                   place.write("types.txt", "||v6.example^$dnstype=AAAA\n||most.example^$dnstype=~A|~AAAA\n"))
 
