@@ -5,12 +5,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_sealed(const struct bl_guard *guard, const char *category)
+/* Its place in guard->sealed, or -1. */
+static ptrdiff_t sealed_find(const struct bl_guard *guard, const char *category)
 {
     for (size_t i = 0; i < guard->sealed_count; i++)
         if (strcmp(guard->sealed[i], category) == 0)
-            return true;
-    return false;
+            return (ptrdiff_t)i;
+    return -1;
+}
+
+static int sealed_judge(const struct bl_guard *guard, size_t sealed,
+                        const struct bl_diff_count *count, struct bl_error *error)
+{
+    const uint64_t percent = BL_SHRINK_SEALED_PERCENT;
+    uint64_t most = guard->most ? guard->most[sealed] : 0;
+
+    if (count->lost * 100 > count->before * percent)
+        return bl_error_set(error, -EPERM,
+                            "category %s is sealed and would lose %" PRIu64 " of its %" PRIu64
+                            " entries; at most %" PRIu64
+                            " %% may go at a time, and nobody can allow more",
+                            count->category, count->lost, count->before, percent);
+    if (count->lost > 0 && count->after < count->before &&
+        count->after * 100 < most * (100 - percent))
+        return bl_error_set(error, -EPERM,
+                            "category %s is sealed and would have %" PRIu64
+                            " entries left of the %" PRIu64 " that it once had; at most %" PRIu64
+                            " %% may go in all, and nobody can allow more",
+                            count->category, count->after, most, percent);
+    return 0;
 }
 
 /* Below this, an ordinary category may lose what it likes: a test list, a school's own few names.
@@ -21,24 +44,20 @@ int bl_guard_judge(const struct bl_guard *guard, const struct bl_diff_count *cou
                    struct bl_error *error)
 {
     for (size_t i = 0; i < count; i++) {
-        bool sealed = is_sealed(guard, counts[i].category);
-        unsigned percent = sealed ? BL_SHRINK_SEALED_PERCENT : BL_SHRINK_PERCENT;
+        const struct bl_diff_count *one = &counts[i];
+        ptrdiff_t sealed = sealed_find(guard, one->category);
+        int rc = sealed < 0 ? 0 : sealed_judge(guard, (size_t)sealed, one, error);
 
-        if (counts[i].lost * 100 <= counts[i].before * percent)
-            continue;
-        if (sealed)
-            return bl_error_set(
-                error, -EPERM,
-                "category %s is sealed and would lose %" PRIu64 " of its %" PRIu64
-                " entries; at most %u %% may go at a time, and nobody can allow more",
-                counts[i].category, counts[i].lost, counts[i].before, percent);
-        if (guard->allow_shrink || counts[i].lost <= FREE_LOSSES)
+        if (rc < 0)
+            return rc;
+        if (sealed >= 0 || one->lost * 100 <= one->before * BL_SHRINK_PERCENT ||
+            guard->allow_shrink || one->lost <= FREE_LOSSES)
             continue;
         return bl_error_set(
             error, -EPERM,
             "category %s would lose %" PRIu64 " of its %" PRIu64
-            " entries, more than %u %%. If that is right, please say --allow-shrink",
-            counts[i].category, counts[i].lost, counts[i].before, percent);
+            " entries, more than %d %%. If that is right, please say --allow-shrink",
+            one->category, one->lost, one->before, BL_SHRINK_PERCENT);
     }
     return 0;
 }
@@ -80,6 +99,7 @@ void bl_guard_fini(struct bl_guard *guard)
 {
     free(guard->sealed);
     free(guard->held);
+    free(guard->most);
 }
 
 int bl_guard_check_held(const struct bl_guard *guard, const struct bl_store *newer,

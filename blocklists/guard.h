@@ -19,13 +19,17 @@ struct bl_guard {
     /* How many entries each of `sealed` had in the lists in force, where those cannot be read any
      * more: then it is these that count. NULL: they can, or nobody knows. */
     uint64_t *held;
+    /* The most entries that each of `sealed` ever had, 0 where nobody knows. Without these (NULL) a
+     * category could lose the small share again and again. */
+    uint64_t *most;
 };
 
 enum { BL_SHRINK_PERCENT = 20, BL_SHRINK_SEALED_PERCENT = 1 };
 
 /* 0 when `newer` may follow `older`; -EPERM with a sentence that names the category and the
  * numbers. A category that is gone has lost all. A handful of names is always free to go from one
- * that is not sealed. */
+ * that is not sealed. One that is sealed may lose its share of what is in force, and may not come
+ * to hold less than that share below `most`; while it does, it may still grow. */
 int bl_guard_judge(const struct bl_guard *guard, const struct bl_diff_count *counts, size_t count,
                    struct bl_error *error);
 int bl_guard_check(const struct bl_guard *guard, const struct bl_store *older,
@@ -33,7 +37,7 @@ int bl_guard_check(const struct bl_guard *guard, const struct bl_store *older,
 
 /* Sets guard->held from a store that was open before its file was damaged: 0 or -ENOMEM. */
 int bl_guard_hold(struct bl_guard *guard, const struct bl_store *store);
-void bl_guard_fini(struct bl_guard *guard); /* frees both arrays */
+void bl_guard_fini(struct bl_guard *guard); /* frees the arrays */
 
 /* The sealed categories alone, by guard->held: each must be in `newer`, and may have lost `percent`
  * of what it held. 0 or -EPERM. */

@@ -14,6 +14,7 @@
 
 #include "blocklists/guard.h"
 #include "blocklists/lists.h"
+#include "resolver/policy/held.h"
 #include "tools/act_here.h"
 #include "tools/ask.h"
 #include "tools/lists_here.h"
@@ -248,6 +249,16 @@ static void refusals_note(struct import_part *part, const struct bl_protect_filt
         bl_reasons_note(&report->unused_reasons, "it would deny a protected name", filter->refused);
 }
 
+/* Says where: an archive as a whole, as it is refused, has said so already. */
+static int fault_place(const char *location, int code, struct bl_error *error)
+{
+    size_t len = strcspn(location, "#");
+
+    return len > 1 && strncmp(error->text, location, len) == 0
+               ? code
+               : bl_error_wrap(error, code, "%s", location);
+}
+
 static int part_read(void *user, const struct bl_part *list, const struct bl_input *input,
                      struct bl_error *error)
 {
@@ -293,7 +304,7 @@ static int part_read(void *user, const struct bl_part *list, const struct bl_inp
     progress_clear();
     refusals_note(part, &filter);
     bl_compile_source_end(import->compile, &part->report);
-    return rc < 0 ? bl_error_wrap(error, rc, "%s", list->location) : 0;
+    return rc < 0 ? fault_place(list->location, rc, error) : 0;
 }
 
 /* A source without one good line is not an empty list but a wrong one: a page that says "not
@@ -369,11 +380,11 @@ int import_judge(const struct import *import, const struct bl_diff_count *change
     struct bl_guard guard;
     int rc = config_guard(import->command->config, import->options.allow_shrink, &guard);
 
-    if (rc < 0)
+    if (rc < 0 || held_most_read(command_state(import->command), &guard) < 0)
         out_of_memory();
     rc = bl_guard_judge(&guard, change ? change : import->changes,
                         change ? 1 : import->change_count, error);
-    free(guard.sealed);
+    bl_guard_fini(&guard);
     return rc;
 }
 

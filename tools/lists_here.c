@@ -68,7 +68,10 @@ static int generation_set(struct act_here *here, const char *state, const struct
     if (code < 0)
         return bl_error_set(error, code, "there is not enough memory");
     held_find(state, before, &guard);
-    if (set->fd >= 0)
+    code = held_most_read(state, &guard);
+    if (code < 0)
+        bl_error_set(error, code, "there is not enough memory");
+    else if (set->fd >= 0)
         code = bl_lists_adopt_guarded(state, set->fd, here->act.config->keep_generations, &guard,
                                       out_generation, error);
     else

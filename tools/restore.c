@@ -21,6 +21,7 @@
 #include "blocklists/guard.h"
 #include "blocklists/lists.h"
 #include "blocklists/store.h"
+#include "resolver/policy/held.h"
 #include "resolver/policy/seals.h"
 #include "tools/ask.h"
 #include "tools/backup.h"
@@ -147,7 +148,12 @@ static int sealed_check(struct restore *restore, const struct bl_store *store)
         bl_store_open(path, &now, NULL) == 0) {
         struct bl_guard guard = {
             .sealed = seals.names, .sealed_count = seals.count, .allow_shrink = true};
-        code = bl_guard_check(&guard, now, store, restore->error);
+        code = held_most_read(restore->state, &guard);
+        if (code < 0)
+            bl_error_set(restore->error, code, "there is not enough memory");
+        else
+            code = bl_guard_check(&guard, now, store, restore->error);
+        free(guard.most);
         if (code < 0)
             bl_error_wrap(restore->error, code,
                           "the backup has older lists, and nothing was changed. Please choose a "
@@ -155,6 +161,20 @@ static int sealed_check(struct restore *restore, const struct bl_store *store)
     }
     bl_store_close(now);
     seals_free(&seals);
+    return code;
+}
+
+/* Nor is it a way to have them begin to shrink anew: what they once held stays on record. */
+static int most_carry(struct restore *restore)
+{
+    char path[BACKUP_PATH];
+    int code = held_carry(restore->state, restore->fresh, restore->error);
+
+    if (code == 0)
+        code = backup_path(path, restore->fresh, "lists/sealed.json", restore->error);
+    if (code == 0 && chown(path, restore->owner.st_uid, restore->owner.st_gid) < 0 &&
+        errno != ENOENT)
+        code = bl_error_set(restore->error, -errno, "cannot make %s: %s", path, strerror(errno));
     return code;
 }
 
@@ -177,6 +197,8 @@ static int lists_check(struct restore *restore)
     code = bl_store_verify(store, restore->error);
     if (code == 0)
         code = sealed_check(restore, store);
+    if (code == 0)
+        code = most_carry(restore);
     bl_store_close(store);
     if (code == 0 && symlink(target, link) < 0)
         code = bl_error_set(restore->error, -errno, "cannot make %s: %s", link, strerror(errno));

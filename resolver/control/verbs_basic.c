@@ -15,6 +15,7 @@
 #include "resolver/control/rules.h"
 #include "resolver/control/status.h"
 #include "resolver/net/server.h"
+#include "resolver/policy/held.h"
 
 static int handle_ping(struct daemon *daemon, const struct caller *caller, json_t *request, int fd,
                        json_t *reply, struct bl_error *error)
@@ -143,9 +144,10 @@ static int guard_now(struct daemon *daemon, bool allow_shrink, struct bl_guard *
     struct world *world = daemon_world(daemon);
     int code = config_guard(world->config, allow_shrink, out_guard);
 
-    if (code == 0 && bl_store_is_damaged(world->store) &&
-        bl_guard_hold(out_guard, world->store) < 0)
-        code = -ENOMEM;
+    if (code == 0)
+        code = held_most_read(daemon->state, out_guard);
+    if (code == 0 && bl_store_is_damaged(world->store))
+        code = bl_guard_hold(out_guard, world->store);
     if (code < 0) {
         world_unref(world);
         return bl_error_set(error, code, "there is not enough memory");

@@ -1,9 +1,13 @@
-/* How many entries each sealed category has in the lists in force, on record in
- * STATE/lists/sealed.json: {"generation": 2, "entries": {"illegal": 100}}. Should those lists be
- * damaged at the next start, what takes their place (blocklists/fallback.h) is measured by it.
+/* How many entries each sealed category has in the lists in force, and the most that it ever had,
+ * on record in STATE/lists/sealed.json:
+ *
+ *     {"generation": 2, "entries": {"illegal": 100}, "most": {"illegal": 104}}
+ *
+ * Should those lists be damaged at the next start, what takes their place (blocklists/fallback.h)
+ * is measured by the entries; other lists that come into force, by the most as well (guard.h).
  * Written once a generation is in force, by the mender or, where no resolver runs, by the command
  * that put it there. One that cannot be written or read is as one that is not there: then whatever
- * has the sealed category at all will do.
+ * has the sealed category at all will do, and the most is counted anew.
  */
 #ifndef RESOLVER_POLICY_HELD_H
 #define RESOLVER_POLICY_HELD_H
@@ -12,13 +16,20 @@
 
 #include "blocklists/guard.h"
 
-/* What `guard` has as held, of `generation`. 0, or a negative errno with a sentence and the file as
- * before. */
+/* What `guard` has as held, of `generation`; the most on record only grows. 0, or a negative errno
+ * with a sentence and the file as before. */
 int held_write(const char *state, uint64_t generation, const struct bl_guard *guard,
                struct bl_error *error);
 
 /* Sets guard->held to what is on record of `generation` (0: of whichever was noted last); leaves it
  * NULL where nothing is. */
 void held_read(const char *state, uint64_t generation, struct bl_guard *guard);
+
+/* Sets guard->most to what is on record, zeros where nothing is: 0 or -ENOMEM. */
+int held_most_read(const char *state, struct bl_guard *guard);
+
+/* The most that is on record goes along to another state folder, which has no record yet. 0, also
+ * where there is none; or a negative errno with a sentence. */
+int held_carry(const char *from_state, const char *to_state, struct bl_error *error);
 
 #endif

@@ -136,6 +136,38 @@ def test_it_grows_and_may_lose_a_little(place):
     place.command("lists", "import", "--category", "illegal", place.folder / "lists" / "illegal.txt", expect=3)
 
 
+def test_a_little_again_and_again_is_no_way(place):
+    """It is measured by the most it ever held, whether a resolver runs or not, and a restore does not forget that."""
+    opened(place)
+    many = [f"bad{i}.test" for i in range(500)]
+    path = place.list_of("illegal", many)
+    place.command("lists", "import", "--category", "illegal", path)
+    fewer = ["lists", "import", "--category", "illegal", "--allow-shrink", "--reason", "a try", path]
+    resolver = place.resolver()
+    place.list_of("illegal", many[:496])
+    place.command(*fewer)
+    place.list_of("illegal", many[:492])
+    for also in ([], ["--preview"]):
+        done = place.command(*fewer, *also, expect=3)
+        holds("492 entries left of the 500 that it once had" in done.stderr, done)
+    # It may change and grow all the same, and other categories are not held up.
+    place.list_of("illegal", many[:492] + ["w.test", "x.test", "y.test", "z.test"])
+    place.command(*fewer)
+    place.command("lists", "import", "--category", "ads", place.list_of("ads", ["tracker.test", "more.test"]))
+    place.list_of("illegal", many[:492])
+    resolver.stop()
+    place.command(*fewer, expect=3)
+    place.command("backup", place.folder / "little.backup")
+    place.command("restore", place.folder / "little.backup")
+    place.command(*fewer, expect=3)
+    same(place.resolver().ask("z.test").rcode, "NXDOMAIN", "what may not go")
+    # Whoever owns the machine may begin anew.
+    place.resolvers[-1].stop()
+    (place.state / "lists").rename(place.state / "aside")
+    place.command(*fewer)
+    same(place.json("lists", "show")["categories"][0]["names"], 492, "names of the new beginning")
+
+
 def test_it_does_not_start_without_its_lists(place):
     configure(place)
     place.command("lists", "import", "--category", "ads", place.list_of("ads", ["tracker.test"]))

@@ -559,6 +559,37 @@ static void guards_against_shrinking(void **state)
     bl_store_close(older);
 }
 
+/* A little at a time is not a little in all: what a sealed category once had counts, too. */
+static void measures_by_the_most_there_ever_was(void **state)
+{
+    static const char *sealed[] = {"other", "illegal"};
+    static const struct {
+        unsigned from, count;
+        uint64_t most;
+        int expected;
+    } cases[] = {
+        {0, 199, 0, 0},         {0, 199, 200, 0},  {0, 199, 201, 0},
+        {0, 199, 202, -EPERM},  {0, 200, 1000, 0}, /* it lacks some already, and loses none */
+        {0, 201, 1000, 0},      {1, 200, 1000, 0}, /* one for another */
+        {0, 199, 1000, -EPERM},
+    };
+    struct bl_store *older = store_of(0, 200);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t most[] = {0, cases[i].most};
+        struct bl_guard guard = {sealed, 2, true, .most = most};
+        struct bl_store *newer = store_of(cases[i].from, cases[i].count);
+        struct bl_error error = {""};
+
+        if (bl_guard_check(&guard, older, newer, &error) != cases[i].expected)
+            fail_msg("case %zu: %s", i, error.text);
+        assert_true(cases[i].expected == 0 || strstr(error.text, "that it once had"));
+        bl_store_close(newer);
+    }
+    bl_store_close(older);
+}
+
 /* The guard judges what would come into force, by import and by going back. */
 static void guards_what_comes_into_force(void **state)
 {
@@ -699,6 +730,7 @@ int main(void)
         cmocka_unit_test(tells_what_changed),
         cmocka_unit_test(tells_changes_of_types),
         cmocka_unit_test(guards_against_shrinking),
+        cmocka_unit_test(measures_by_the_most_there_ever_was),
         cmocka_unit_test(guards_against_narrowing),
         in_a_folder(guards_what_comes_into_force),
         in_a_folder(falls_back_to_what_holds_the_seals),
