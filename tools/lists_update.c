@@ -163,6 +163,33 @@ static void update_fini(struct update *update)
     free(update->fetches);
 }
 
+static const struct bl_source *base_source(const struct bl_store *base, const char *location,
+                                           const char *category)
+{
+    for (unsigned i = 0; base && i < bl_store_source_count(base); i++) {
+        const struct bl_source *source = bl_store_source(base, i);
+
+        if (strcmp(source->location, location) == 0 &&
+            strcmp(bl_store_category(base, source->category)->name, category) == 0)
+            return source;
+    }
+    return NULL;
+}
+
+/* How the parts that a source had compare with what is in force. */
+static void subscription_compare(struct subscription *subscription, const struct import *import,
+                                 size_t first_part)
+{
+    subscription->same = true;
+    for (size_t i = first_part; i < import->part_count; i++) {
+        const struct import_part *part = &import->parts[i];
+        const struct bl_source *known = base_source(import->base, part->location, part->category);
+
+        subscription->known |= known != NULL;
+        subscription->same &= known && strcmp(known->sha256, part->report.sha256) == 0;
+    }
+}
+
 static void subscription_read(struct update *update, struct import *import,
                               struct subscription *subscription)
 {
@@ -179,6 +206,7 @@ static void subscription_read(struct update *update, struct import *import,
                                           .cache = update->cache};
 
     const struct bl_error *held = update_held(update, subscription->category->name);
+    size_t first_part = import->part_count;
 
     if (update->again && subscription->outcome == UPDATE_FAILED)
         return;
@@ -194,20 +222,9 @@ static void subscription_read(struct update *update, struct import *import,
     else if (subscription->fetch)
         bl_fetch_forget(update->cache,
                         source->location); /* or it would be "not changed" next time */
+    if (subscription->outcome == UPDATE_READ)
+        subscription_compare(subscription, import, first_part);
     update->failed += subscription->outcome == UPDATE_FAILED;
-}
-
-static const struct bl_source *base_source(const struct bl_store *base, const char *location,
-                                           const char *category)
-{
-    for (unsigned i = 0; base && i < bl_store_source_count(base); i++) {
-        const struct bl_source *source = bl_store_source(base, i);
-
-        if (strcmp(source->location, location) == 0 &&
-            strcmp(bl_store_category(base, source->category)->name, category) == 0)
-            return source;
-    }
-    return NULL;
 }
 
 /* How soon a list is compiled anew though it is the same, so that it does not count as stale. */
@@ -242,8 +259,7 @@ static bool is_worth_it(const struct update *update, const struct import *import
     return false;
 }
 
-static const char *outcome_text(const struct subscription *subscription,
-                                const struct bl_store *base)
+static const char *outcome_text(const struct subscription *subscription)
 {
     const struct bl_fetch *fetch = subscription->fetch;
 
@@ -251,16 +267,15 @@ static const char *outcome_text(const struct subscription *subscription,
         return "failed";
     if (subscription->outcome == UPDATE_HELD)
         return "held back";
-    if (fetch && fetch->outcome == BL_FETCH_SAME)
-        return "not changed";
     if (!fetch)
         return "read";
-    return base_source(base, subscription->source->location, subscription->category->name)
-               ? "fetched"
-               : "new";
+    /* A preview may have fetched before what was not in force then, and is not now. */
+    if (fetch->outcome == BL_FETCH_SAME && subscription->same)
+        return "not changed";
+    return subscription->known ? "fetched" : "new";
 }
 
-static json_t *downloads_json(const struct update *update, const struct bl_store *base)
+static json_t *downloads_json(const struct update *update)
 {
     json_t *array = json_array();
 
@@ -271,14 +286,14 @@ static json_t *downloads_json(const struct update *update, const struct bl_store
             array,
             json_pack("{s:s, s:s, s:s, s:I, s:s}", "location", subscription->source->location,
                       "category", subscription->category->name, "outcome",
-                      outcome_text(subscription, base), "bytes",
+                      outcome_text(subscription), "bytes",
                       (json_int_t)(subscription->fetch ? subscription->fetch->bytes : 0), "error",
                       subscription->error.text));
     }
     return array;
 }
 
-static void outcomes_print(const struct update *update, const struct bl_store *base)
+static void outcomes_print(const struct update *update)
 {
     struct table *table = table_create();
 
@@ -290,7 +305,7 @@ static void outcomes_print(const struct update *update, const struct bl_store *b
 
         table_cell(table, "%s", subscription->category->name);
         table_cell(table, "%s", subscription->source->location);
-        table_cell(table, "%s", outcome_text(subscription, base));
+        table_cell(table, "%s", outcome_text(subscription));
     }
     table_print(table, stdout);
     putchar('\n');
@@ -330,16 +345,16 @@ static enum exit_code update_read(struct update *update, struct import **out_imp
 static enum exit_code update_finish(struct update *update, struct import *import)
 {
     if (!update->command->json)
-        outcomes_print(update, import->base);
+        outcomes_print(update);
     update_tell_removed(update, import);
     if (import->staged) {
-        import->downloads = downloads_json(update, import->base);
+        import->downloads = downloads_json(update);
         return import_finish(import);
     }
     if (update->command->json)
         json_print(json_pack("{s:b, s:I, s:o}", "changed", false, "generation",
                              (json_int_t)(import->base ? bl_store_generation(import->base) : 0),
-                             "downloads", downloads_json(update, import->base)));
+                             "downloads", downloads_json(update)));
     else if (update->failed < update->count)
         puts(update->failed || update->held ? "In all else, nothing has changed."
                                             : "The lists in force are up to date.");

@@ -15,6 +15,7 @@ struct subscription {
     const struct config_source *source;
     struct bl_fetch *fetch; /* NULL for a path */
     enum outcome outcome;
+    bool known, same; /* something of it is in force; all of it is, as it was read now */
     struct bl_error error;
 };
 

@@ -78,6 +78,7 @@ def test_a_zip_of_10_gb(place):
         process.returncode = os.waitstatus_to_exitcode(status)
         same(process.returncode, 1, f"exit code; {told}")
         holds(words in told and "stays as it is" in told, told)
+        same(told.count("big.zip"), 1, f"how often it is named: {told}")
         holds(usage.ru_maxrss < 250_000, f"{usage.ru_maxrss} kB of memory")
         holds(usage.ru_utime + usage.ru_stime < 30, f"{usage.ru_utime + usage.ru_stime} seconds")
         same(names_of(place, "ads"), ["tracker.test"], "what is in force")

@@ -108,6 +108,13 @@ def test_subscriptions(place):
     holds(denied(place, "play2.test") and not denied(place, "play.test"), "the new list is in force, and only that")
     holds(denied(place, "bet.test"), "a list that did not change stays")
 
+    # What a preview has fetched is no news to the server, and is to the lists in force.
+    server.put("games.txt", "play3.test")
+    update(place, server, "--preview")
+    told = update_json(place, server)
+    same([one["outcome"] for one in told["downloads"]], ["not changed", "not changed", "fetched"], "outcomes after a preview")
+    holds(denied(place, "play3.test"), "what the preview showed is in force")
+
     server.put("gambling.txt", "bet2.test")
     update(place, server, "games")
     holds(not denied(place, "bet2.test"), "only the category that was asked for is refreshed")
