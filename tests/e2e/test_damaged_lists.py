@@ -164,7 +164,7 @@ def test_the_only_one_at_the_start(place):
     holds("cut off" in resolver.log(), resolver.log())
 
 
-ILLEGAL = [f"bad{i}.test" for i in range(100)]
+ILLEGAL = [f"bad{i}.example" for i in range(100)]
 
 
 def sealed(place, *steps, more=""):

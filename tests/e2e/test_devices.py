@@ -179,11 +179,11 @@ def test_those_that_go_round_are_named(place):
     place.configure(categories=(("proxies", {"title": "Proxies", "circumvention": True}),),
                     groups={"pupils": (["127.0.0.0/8"], ["proxies"])},
                     more=f"leases: [{json.dumps(str(leases))}]\ndevices: {{head-laptop: {{addresses: [127.0.0.9]}}}}\n")
-    place.command("lists", "import", "--category", "proxies", "--reason", "x", place.list_of("proxies", ["vpn.test"]))
+    place.command("lists", "import", "--category", "proxies", "--reason", "x", place.list_of("proxies", ["vpn.example"]))
     resolver = place.resolver()
     for source in ("127.0.0.7", "127.0.0.8", "127.0.0.9"):
         for at in range(30):
-            same(resolver.ask(f"n{at}.vpn.test", source=source).rcode, "NXDOMAIN", "a denial")
+            same(resolver.ask(f"n{at}.vpn.example", source=source).rcode, "NXDOMAIN", "a denial")
     names = {"127.0.0.7": "127.0.0.7", "127.0.0.8": "tablet-7 (02:00:00:00:00:08)", "127.0.0.9": "head-laptop"}
     same({one["client"]: one["device"] for one in place.json("status")["radar"]}, names, "status")
     shown = place.command("status").stdout

@@ -23,7 +23,7 @@ def names_of(place, category):
 
 def opened(place):
     place.configure()
-    place.command("lists", "import", "--category", "ads", place.list_of("ads", ["tracker.test"]))
+    place.command("lists", "import", "--category", "ads", place.list_of("ads", ["tracker.example"]))
 
 
 def leftovers(place):
@@ -32,7 +32,7 @@ def leftovers(place):
 
 def as_before(place, what):
     same(place.json("lists", "show")["generation"], 1, f"the generation after {what}")
-    same(names_of(place, "ads"), ["tracker.test"], f"the names after {what}")
+    same(names_of(place, "ads"), ["tracker.example"], f"the names after {what}")
     same(leftovers(place), [], f"what {what} left lying about")
 
 
@@ -44,7 +44,7 @@ def import_from_pipe(place):
 def interrupted(place):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         process = import_from_pipe(place)
-        process.stdin.write(b"".join(b"n%d.test\n" % i for i in range(300000)))  # more than a pipe holds: it is reading
+        process.stdin.write(b"".join(b"n%d.example\n" % i for i in range(300000)))  # more than a pipe holds: it is reading
         process.stdin.flush()
         process.send_signal(number)
         process.stdin.close()
@@ -81,7 +81,7 @@ def test_a_zip_of_10_gb(place):
         same(told.count("big.zip"), 1, f"how often it is named: {told}")
         holds(usage.ru_maxrss < 250_000, f"{usage.ru_maxrss} kB of memory")
         holds(usage.ru_utime + usage.ru_stime < 30, f"{usage.ru_utime + usage.ru_stime} seconds")
-        same(names_of(place, "ads"), ["tracker.test"], "what is in force")
+        same(names_of(place, "ads"), ["tracker.example"], "what is in force")
     same(leftovers(place), [], "left behind")
 
 
@@ -90,9 +90,9 @@ def test_interrupted(place):
     interrupted(place)
     place.resolver()
     interrupted(place)
-    same(place.resolvers[-1].ask("n1.test").rcode == "NXDOMAIN", False, "nothing of it is in force")
+    same(place.resolvers[-1].ask("n1.example").rcode == "NXDOMAIN", False, "nothing of it is in force")
     # At any other moment, too: whatever is in force then is whole.
-    path = place.list_of("more", ["tracker.test"] + [f"m{i}.test" for i in range(3000)])
+    path = place.list_of("more", ["tracker.example"] + [f"m{i}.example" for i in range(3000)])
     chance, ended = random.Random(9), 0
     for _ in range(8):
         process = subprocess.Popen([COMMAND, "--config", place.config_path, "lists", "import", "--category", "ads", path],
@@ -128,8 +128,8 @@ def test_an_archive_of_twenty_thousand_folders(place):
     with tarfile.open(path, "w:gz", compresslevel=1) as archive:
         for number in range(20000):
             member = tarfile.TarInfo(f"top/kind{number:05d}/domains")
-            member.size = 12
-            archive.addfile(member, io.BytesIO(b"n%05d.test\n\n" % number))
+            member.size = 15
+            archive.addfile(member, io.BytesIO(b"n%05d.example\n" % number))
     done = place.command("lists", "import", path, expect=1)
     holds("more than 1024 categories" in done.stderr, done.stderr)
     as_before(place, "it")
@@ -143,7 +143,7 @@ def test_progress_on_a_terminal(place):
                                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=theirs)
     os.close(theirs)
     for part in range(4):
-        process.stdin.write(b"".join(b"n%d-%d.test\n" % (part, i) for i in range(400000)))
+        process.stdin.write(b"".join(b"n%d-%d.example\n" % (part, i) for i in range(400000)))
         process.stdin.flush()
         time.sleep(0.25)
     process.stdin.close()

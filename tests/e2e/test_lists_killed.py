@@ -17,7 +17,7 @@ def opened(place):
     need("strace")
     need_root()
     place.configure(more="lists: {keep: 50}\n")
-    place.command("lists", "import", "--category", "games", "--reason", "x", place.list_of("games", ["both.test"]))
+    place.command("lists", "import", "--category", "games", "--reason", "x", place.list_of("games", ["both.example"]))
 
 
 def killing(step):
@@ -27,7 +27,7 @@ def killing(step):
 
 def import_of(place, number):
     return ["lists", "import", "--category", "ads", "--replace", "--allow-shrink", "--reason", f"try {number}",
-            place.list_of(f"ads{number}", [f"n{number}-{i}.test" for i in range(20)])]
+            place.list_of(f"ads{number}", [f"n{number}-{i}.example" for i in range(20)])]
 
 
 def noted(place):
@@ -36,14 +36,14 @@ def noted(place):
 
 def whole(place, resolver, number, what):
     """The lists of this try or of the one before, and on record; then this try goes well. Gives whether they were in force."""
-    answers = {resolver.ask(f"n{number}-{i}.test").rcode for i in range(20)}
+    answers = {resolver.ask(f"n{number}-{i}.example").rcode for i in range(20)}
     same(len(answers), 1, f"answers for the names of one list, killed at {what}")
-    same(resolver.ask("both.test").rcode, "NXDOMAIN", f"a name of every generation, killed at {what}")
+    same(resolver.ask("both.example").rcode, "NXDOMAIN", f"a name of every generation, killed at {what}")
     generation = place.json("status")["generation"]
     same(noted(place)[-1][1], f"generation {generation}", f"the change log, killed at {what}")
     place.command("changes", "verify")
     place.command(*import_of(place, number))
-    same(resolver.ask(f"n{number}-0.test").rcode, "NXDOMAIN", f"the import after a kill at {what}")
+    same(resolver.ask(f"n{number}-0.example").rcode, "NXDOMAIN", f"the import after a kill at {what}")
     same([one for one in os.listdir(place.state / "lists") if one.startswith(("staging-", "current-"))], [], what)
     return answers == {"NXDOMAIN"}
 

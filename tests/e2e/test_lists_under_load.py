@@ -11,7 +11,7 @@ RATE, NAMES = 400, 200000
 
 def lists_of(place, number):
     """200,000 names, half of them in the next list, too; and those that are asked."""
-    return place.list_of(f"many{number}", [f"always{i}.test" for i in range(1000)] +
+    return place.list_of(f"many{number}", [f"always{i}.example" for i in range(1000)] +
                          [f"n{i}.list{i % 7}.example" for i in range(number * NAMES // 2, (number + 2) * NAMES // 2)])
 
 
@@ -21,7 +21,7 @@ def test_no_question_is_lost(place):
     arguments = ["lists", "import", "--category", "ads", "--replace", "--allow-shrink", "--reason", "x"]
     place.command(*arguments, lists_of(place, 0))
     resolver = place.resolver()
-    queries = place.write("queries", "".join(f"www.always{i}.test A\nalways{i}.test AAAA\n" for i in range(1000)))
+    queries = place.write("queries", "".join(f"www.always{i}.example A\nalways{i}.example AAAA\n" for i in range(1000)))
     asking = subprocess.Popen(["dnsperf", "-s", "127.0.0.1", "-p", str(place.port), "-d", queries, "-c", "4", "-Q", str(RATE), "-t", "20",
                                "-l", "600"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     place.processes.append(asking)

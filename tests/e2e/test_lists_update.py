@@ -181,17 +181,17 @@ def test_https_only(place):
 def test_while_the_resolver_runs(place):
     """The resolver takes the new generation, and is not needed to find the server."""
     server = Lists(place)
-    server.put("games.txt", "play.test")
+    server.put("games.txt", "play.example")
     configure(place, server, {"games": [server.url("games.txt")]})
     update(place, server)
     resolver = place.resolver()
-    same(resolver.ask("play.test").rcode, "NXDOMAIN", "play.test")
-    server.put("games.txt", "play.test", "more.test")
+    same(resolver.ask("play.example").rcode, "NXDOMAIN", "play.example")
+    server.put("games.txt", "play.example", "more.example")
     update(place, server)
-    same(resolver.ask("www.more.test").rcode, "NXDOMAIN", "www.more.test, after the update")
+    same(resolver.ask("www.more.example").rcode, "NXDOMAIN", "www.more.example, after the update")
     server.become("games.txt", "cut")
     update(place, server, expect=1)
-    same(resolver.ask("www.more.test").rcode, "NXDOMAIN", "www.more.test, after an update that failed")
+    same(resolver.ask("www.more.example").rcode, "NXDOMAIN", "www.more.example, after an update that failed")
 
 
 def many(prefix, count):

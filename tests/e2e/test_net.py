@@ -13,7 +13,7 @@ import lab
 from lab import holds, need, need_root, same, wait_for
 from upstream import Upstream, address_of
 
-LISTED = "casino.test"
+LISTED = "casino.example"
 
 
 def ground(at, upstream=None, **more):
@@ -448,8 +448,8 @@ def test_lists_are_adopted_under_load(at):
         def imports():
             for i in range(5):
                 at.command("lists", "import", "--category", "gambling", "--reason", "test",
-                           at.list_of("gambling", [LISTED, f"new{i}.test"]))
-                same(resolver.ask(f"new{i}.test").rcode, "NXDOMAIN", "the new list is in force at once")
+                           at.list_of("gambling", [LISTED, f"new{i}.example"]))
+                same(resolver.ask(f"new{i}.example").rcode, "NXDOMAIN", "the new list is in force at once")
 
         under_load(at, resolver, imports)
 

@@ -10,7 +10,7 @@ CLIENT, OCTETS = "127.0.1.7", bytes((127, 0, 1, 7))
 
 def ground(place):
     place.configure(groups={"pupils": (["127.0.0.0/8"], ["games"])}, more="recording: {pseudonyms: true}\n")
-    place.command("lists", "import", "--category", "games", "--reason", "x", place.list_of("games", ["game.test"]))
+    place.command("lists", "import", "--category", "games", "--reason", "x", place.list_of("games", ["game.example"]))
     return place.resolver()
 
 
@@ -21,7 +21,7 @@ def devices(place, *arguments):
 def test_pseudonyms(place):
     resolver = ground(place)
     for source in (CLIENT, CLIENT, "127.0.1.8"):
-        same(resolver.ask("game.test", source=source).rcode, "NXDOMAIN", "a denial")
+        same(resolver.ask("game.example", source=source).rcode, "NXDOMAIN", "a denial")
     shown = wait_for("denials on record", lambda: devices(place))
     holds(all(re.fullmatch(r"device-[0-9A-Z]{4}-[0-9A-Z]{4}", one) for one in shown), f"pseudonyms: {shown}")
     same(len(set(shown)), 2, "two devices")
@@ -41,7 +41,7 @@ def test_pseudonyms(place):
     same(seen[:2], [(mine, "a safeguarding case"), (CLIENT, "a safeguarding case")], "each is in the change log")
 
     # A kill at any time leaves the records and the way back.
-    same(resolver.ask("game.test", source="127.0.1.9").rcode, "NXDOMAIN", "a new device")
+    same(resolver.ask("game.example", source="127.0.1.9").rcode, "NXDOMAIN", "a new device")
     resolver.kill()
     last = devices(place)[-1]
     for path in place.state.rglob("*"):
@@ -53,13 +53,13 @@ def test_pseudonyms(place):
     resolver = place.resolver()
     same(place.command("reveal", last, "--reason", "x").stdout, "127.0.1.9\n", "after a kill")
     before = devices(place).count(mine)
-    same(resolver.ask("game.test", source=CLIENT).rcode, "NXDOMAIN", "again")
+    same(resolver.ask("game.example", source=CLIENT).rcode, "NXDOMAIN", "again")
     wait_for("the same pseudonym", lambda: devices(place).count(mine) == before + 1)
 
     # Off by a reload: addresses from then on.
     place.config_path.write_text(place.config_path.read_text().replace("pseudonyms: true", "pseudonyms: false"))
     place.command("reload", "--reason", "the governors decided")
-    same(resolver.ask("game.test", source=CLIENT).rcode, "NXDOMAIN", "by its address")
+    same(resolver.ask("game.example", source=CLIENT).rcode, "NXDOMAIN", "by its address")
     wait_for("an address on record", lambda: devices(place)[-1] == CLIENT)
 
 
@@ -67,10 +67,10 @@ def test_nothing_else_tells_an_address(place):
     """What status shows of devices that go round the filter, each verb's output, and every octet that is written."""
     place.configure(categories=(("proxies", {"title": "Proxies", "circumvention": True}),),
                     groups={"pupils": (["127.0.0.0/8"], ["proxies"])}, more="recording: {pseudonyms: true, allowed: all}\n")
-    place.command("lists", "import", "--category", "proxies", "--reason", "x", place.list_of("proxies", ["vpn.test"]))
+    place.command("lists", "import", "--category", "proxies", "--reason", "x", place.list_of("proxies", ["vpn.example"]))
     resolver = place.resolver()
     for at in range(30):
-        same(resolver.ask(f"n{at}.vpn.test", source=CLIENT).rcode, "NXDOMAIN", "a denial")
+        same(resolver.ask(f"n{at}.vpn.example", source=CLIENT).rcode, "NXDOMAIN", "a denial")
     record = wait_for("denials on record", lambda: place.denials() if len(place.denials()) == 30 else None)[0]
     mine = record["client"]
     same({(one["client"], one["device"]) for one in place.json("status")["radar"]}, {(mine, mine)}, "the radar")
@@ -107,7 +107,7 @@ def test_keys_go_with_the_last_record_that_needs_them(place):
         return place.resolver(env=clock.environment())
 
     def recorded(resolver, count):
-        same(resolver.ask("game.test", source=CLIENT).rcode, "NXDOMAIN", "a denial")
+        same(resolver.ask("game.example", source=CLIENT).rcode, "NXDOMAIN", "a denial")
         return wait_for("it is on record", lambda: (place.denials("--since", "2020-01-01") + [None] * count)[count - 1])
 
     def retained(days, what):
@@ -123,7 +123,7 @@ def test_keys_go_with_the_last_record_that_needs_them(place):
     def keys():
         return sorted(path.name for path in (place.state / "keys").iterdir() if path.suffix in (".key", ".devices"))
     configured("true")
-    place.command("lists", "import", "--category", "games", "--reason", "x", place.list_of("games", ["game.test"]))
+    place.command("lists", "import", "--category", "games", "--reason", "x", place.list_of("games", ["game.example"]))
     one = recorded(started(0), 1)
     two = recorded(started(2), 2)
     holds(one["client"] != two["client"] and two["client"].startswith("device-"), f"another key: {one} {two}")
@@ -149,7 +149,7 @@ def test_keys_go_with_the_last_record_that_needs_them(place):
 
 def test_what_cannot_go_on_record_is_not_told(place):
     resolver = ground(place)
-    same(resolver.ask("game.test", source=CLIENT).rcode, "NXDOMAIN", "a denial")
+    same(resolver.ask("game.example", source=CLIENT).rcode, "NXDOMAIN", "a denial")
     mine = wait_for("it is on record", lambda: devices(place))[0]
     same(resolver.stop(), 0, "its end")
     (place.state / "state.mdb").write_bytes(b"no longer a database" * 500)

@@ -11,7 +11,7 @@ from lab import holds, need, same, wait_for
 from test_net import certificate
 from upstream import Upstream
 
-LISTED = "casino.test"
+LISTED = "casino.example"
 RECORDS = {f"host{i}.example": f"11.22.33.{i + 1}" for i in range(20)}
 
 

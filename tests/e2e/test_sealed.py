@@ -5,7 +5,7 @@ import signal
 import lab
 from lab import holds, same, wait_for
 
-BAD = [f"bad{i}.test" for i in range(100)]
+BAD = [f"bad{i}.example" for i in range(100)]
 SEALED = ("illegal", {"title": "Illegal", "severity": "urgent", "sealed": True})
 ALWAYS = "calendar: {periods: {always: {days: [mon-sun], when: always, times: ['00:00-24:00']}}}\n"
 
@@ -21,7 +21,7 @@ def configure(place, sealed=SEALED, group=None, more=""):
 
 def opened(place, sealed=SEALED):
     configure(place, sealed=sealed, more="lists: {keep: 50}\n")
-    place.command("lists", "import", "--category", "ads", place.list_of("ads", ["tracker.test"]))
+    place.command("lists", "import", "--category", "ads", place.list_of("ads", ["tracker.example"]))
     place.command("lists", "import", "--category", "illegal", "--reason", "the authority's list", place.list_of("illegal", BAD))
 
 
@@ -47,16 +47,16 @@ def test_the_configuration_cannot_loosen_it(place):
     resolver = place.resolver()
     denied(resolver, "nothing")
     # Rules of any kind, the school's own records and zones among them.
-    groups = ['"allow": ["bad0.test", "bad50.test", "bad99.test"]', '"allow": ["category:illegal"]', '"observe": ["illegal"]',
-              '"allow": ["service:own"]', '"walled-garden": true, "allow": ["bad0.test", "bad50.test", "bad99.test"]',
-              '"schedule": [{"during": ["always"], "allow": ["illegal", "bad0.test", "bad50.test", "bad99.test"]}]']
-    service = "services: {own: {names: [bad0.test, bad50.test, bad99.test]}}\n"
+    groups = ['"allow": ["bad0.example", "bad50.example", "bad99.example"]', '"allow": ["category:illegal"]', '"observe": ["illegal"]',
+              '"allow": ["service:own"]', '"walled-garden": true, "allow": ["bad0.example", "bad50.example", "bad99.example"]',
+              '"schedule": [{"during": ["always"], "allow": ["illegal", "bad0.example", "bad50.example", "bad99.example"]}]']
+    service = "services: {own: {names: [bad0.example, bad50.example, bad99.example]}}\n"
     for group in groups:
         configure(place, group=group, more=ALWAYS + service)
         place.command("reload", "--reason", "a try", expect=None)
         denied(resolver, group)
-    for more in ("records: {bad0.test: [192.0.2.1], www.bad50.test: [192.0.2.1], bad99.test: [192.0.2.1]}\n",
-                 "forward-zones: {bad0.test: [127.0.0.1], bad50.test: [127.0.0.1], bad99.test: [127.0.0.1]}\n"):
+    for more in ("records: {bad0.example: [192.0.2.1], www.bad50.example: [192.0.2.1], bad99.example: [192.0.2.1]}\n",
+                 "forward-zones: {bad0.example: [127.0.0.1], bad50.example: [127.0.0.1], bad99.example: [127.0.0.1]}\n"):
         configure(place, more=more)
         place.command("reload", "--reason", "a try")
         denied(resolver, more)
@@ -68,7 +68,7 @@ def test_the_configuration_cannot_loosen_it(place):
         resolver.signal(signal.SIGHUP)
         wait_for("SIGHUP is refused as well", lambda: any("was sealed" in one for one in place.json("status")["warnings"]))
         denied(resolver, f"a configuration with {sealed}")
-        done = place.command("allow", "bad0.test", "--group", "pupils", "--permanent", "--reason", "a try", expect=3)
+        done = place.command("allow", "bad0.example", "--group", "pupils", "--permanent", "--reason", "a try", expect=3)
         holds("sealed" in done.stderr, done.stderr)
     shown = {one["name"]: one for one in place.json("status")["categories"]}
     same([shown["illegal"]["sealed"], shown["illegal"]["names"], shown["ads"]["sealed"]], [True, 100, False], "status")
@@ -78,10 +78,10 @@ def test_the_configuration_cannot_loosen_it(place):
     resolver.stop()
     configure(place, sealed=("illegal", {"title": "Illegal"}))
     for arguments in (["rollback"], ["import", "--category", "illegal", "--replace", "--allow-shrink", place.list_of("less", BAD[:9])],
-                      ["import", "--category", "ads", place.list_of("more", ["x.test"])]):
+                      ["import", "--category", "ads", place.list_of("more", ["x.example"])]):
         done = place.command("lists", *arguments, expect=3)
         holds("was sealed" in done.stderr, done.stderr)
-    done = place.command("allow", "bad0.test", "--group", "pupils", "--permanent", "--reason", "a try", expect=3)
+    done = place.command("allow", "bad0.example", "--group", "pupils", "--permanent", "--reason", "a try", expect=3)
     holds("was sealed" in done.stderr, done.stderr)
     refused = place.resolver(wait=False)
     same(refused.process.wait(lab.PATIENCE), 1, "exit code")
@@ -94,7 +94,7 @@ def commands(place):
     """Each with what it says."""
     fewer = place.list_of("fewer", BAD[:90])
     allowing = place.list_of("allowing", BAD)
-    yield ["allow", "bad0.test", "--group", "pupils", "--for", "45m"], 3, "sealed"
+    yield ["allow", "bad0.example", "--group", "pupils", "--for", "45m"], 3, "sealed"
     yield ["allow", "test", "--group", "pupils", "--permanent"], None, ""
     yield ["allow", "category:illegal", "--group", "pupils", "--for", "45m"], 3, "sealed"
     yield ["allow", "category:illegal", "--group", "pupils", "--permanent", "--approved-by", "the head"], 3, "sealed"
@@ -105,7 +105,7 @@ def commands(place):
     yield ["lists", "import", "--category", "illegal", path], 3, "sealed"
     yield ["lists", "import", "--category", "illegal", "--allow-shrink", path], 3, "sealed"
     yield ["lists", "import", "--category", "illegal", "--allow-shrink", "--replace", fewer], 3, "sealed"
-    yield ["lists", "import", "--category", "illegal", "--allow-shrink", "--replace", "--force", place.write("none.txt", "other.test\n")], 3, "sealed"
+    yield ["lists", "import", "--category", "illegal", "--allow-shrink", "--replace", "--force", place.write("none.txt", "other.example\n")], 3, "sealed"
     yield ["lists", "rollback", "1"], 3, "sealed"
     yield ["lists", "rollback"], None, ""
     yield ["flush"], None, ""
@@ -124,22 +124,22 @@ def test_no_command_can_loosen_it(place):
             done = place.command(*arguments, "--reason", "a try", expect=code)
             holds(words in done.stderr, f"without a resolver, {arguments}: {done.stderr}")
     denied(place.resolver(), "the same without a resolver")
-    told = place.json("why", "bad0.test", "--group", "pupils", expect=3)
-    holds(told["category"] == "illegal" and "sealed" in place.command("why", "bad0.test", "--group", "pupils", expect=3).stdout, told)
+    told = place.json("why", "bad0.example", "--group", "pupils", expect=3)
+    holds(told["category"] == "illegal" and "sealed" in place.command("why", "bad0.example", "--group", "pupils", expect=3).stdout, told)
 
 
 def test_it_grows_and_may_lose_a_little(place):
     opened(place)
-    place.list_of("illegal", BAD[:99] + ["new.test"])
+    place.list_of("illegal", BAD[:99] + ["new.example"])
     place.command("lists", "import", "--category", "illegal", place.folder / "lists" / "illegal.txt")
-    place.list_of("illegal", BAD[:97] + ["new.test"])
+    place.list_of("illegal", BAD[:97] + ["new.example"])
     place.command("lists", "import", "--category", "illegal", place.folder / "lists" / "illegal.txt", expect=3)
 
 
 def test_a_little_again_and_again_is_no_way(place):
     """It is measured by the most it ever held, whether a resolver runs or not, and a restore does not forget that."""
     opened(place)
-    many = [f"bad{i}.test" for i in range(500)]
+    many = [f"bad{i}.example" for i in range(500)]
     path = place.list_of("illegal", many)
     place.command("lists", "import", "--category", "illegal", path)
     fewer = ["lists", "import", "--category", "illegal", "--allow-shrink", "--reason", "a try", path]
@@ -151,16 +151,16 @@ def test_a_little_again_and_again_is_no_way(place):
         done = place.command(*fewer, *also, expect=3)
         holds("492 entries left of the 500 that it once had" in done.stderr, done)
     # It may change and grow all the same, and other categories are not held up.
-    place.list_of("illegal", many[:492] + ["w.test", "x.test", "y.test", "z.test"])
+    place.list_of("illegal", many[:492] + ["w.example", "x.example", "y.example", "z.example"])
     place.command(*fewer)
-    place.command("lists", "import", "--category", "ads", place.list_of("ads", ["tracker.test", "more.test"]))
+    place.command("lists", "import", "--category", "ads", place.list_of("ads", ["tracker.example", "more.example"]))
     place.list_of("illegal", many[:492])
     resolver.stop()
     place.command(*fewer, expect=3)
     place.command("backup", place.folder / "little.backup")
     place.command("restore", place.folder / "little.backup")
     place.command(*fewer, expect=3)
-    same(place.resolver().ask("z.test").rcode, "NXDOMAIN", "what may not go")
+    same(place.resolver().ask("z.example").rcode, "NXDOMAIN", "what may not go")
     # Whoever owns the machine may begin anew.
     place.resolvers[-1].stop()
     (place.state / "lists").rename(place.state / "aside")
@@ -170,7 +170,7 @@ def test_a_little_again_and_again_is_no_way(place):
 
 def test_it_does_not_start_without_its_lists(place):
     configure(place)
-    place.command("lists", "import", "--category", "ads", place.list_of("ads", ["tracker.test"]))
+    place.command("lists", "import", "--category", "ads", place.list_of("ads", ["tracker.example"]))
     refused = place.resolver(wait=False)
     holds(refused.process.wait(lab.PATIENCE) == 1 and "sealed" in refused.log(), refused.log())
     place.command("lists", "import", "--category", "illegal", place.list_of("illegal", BAD))
@@ -192,7 +192,7 @@ def test_lists_in_force_are_in_the_change_log(place):
     same([(one["action"], one["target"], one["reason"]) for one in changes if one["action"].startswith("lists")],
          [("lists-adopt", "generation 1", ""), ("lists-adopt", "generation 2", "the authority's list")], "without a resolver")
     place.resolver()
-    place.command("lists", "import", "--category", "ads", "--reason", "more", place.list_of("more", ["x.test"]))
+    place.command("lists", "import", "--category", "ads", "--reason", "more", place.list_of("more", ["x.example"]))
     place.command("lists", "rollback", "2", "--reason", "a mistake")
     place.resolvers[-1].stop()
     os.unlink(place.state / "lists" / "current")  # as if the change log's entry had not been written

@@ -43,7 +43,7 @@ def test_a_lost_or_damaged_state_loses_no_seal(place):
     second.unlink()
     second.mkdir()
     refused_at_the_start(place, "which categories are sealed cannot be read")
-    done = place.command("allow", "x.test", "--group", "pupils", "--permanent", "--reason", "a try", expect=None)
+    done = place.command("allow", "x.example", "--group", "pupils", "--permanent", "--reason", "a try", expect=None)
     holds(done.returncode != 0 and "cannot be read" in done.stderr, done.stderr)
 
 
@@ -53,7 +53,7 @@ def test_a_reload_with_another_state_folder(place):
     ours = place.state
     place.state = place.folder / "other"
     configure(place)
-    place.command("lists", "import", "--category", "illegal", place.list_of("few", ["x.test"]))
+    place.command("lists", "import", "--category", "illegal", place.list_of("few", ["x.example"]))
     place.state = ours
     configure(place)
     resolver = place.resolver()
@@ -79,11 +79,11 @@ def test_an_older_backup_loses_no_seal(place):
     denied(resolver, "an older backup")
     resolver.stop()
     place.command("backup", fewer)
-    place.command("lists", "import", "--category", "illegal", place.list_of("illegal", BAD + [f"more{i}.test" for i in range(50)]))
+    place.command("lists", "import", "--category", "illegal", place.list_of("illegal", BAD + [f"more{i}.example" for i in range(50)]))
     refused = place.command("restore", fewer, expect=3)
     holds("sealed" in refused.stderr and "backup" in refused.stderr, refused.stderr)
     same(list(place.state.glob("restoring-*")), [], "what a refused restore leaves behind")
-    same(place.resolver().ask("more49.test").rcode, "NXDOMAIN", "a name that came after the backup")
+    same(place.resolver().ask("more49.example").rcode, "NXDOMAIN", "a name that came after the backup")
 
 
 if __name__ == "__main__":
