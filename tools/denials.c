@@ -73,7 +73,11 @@ static error_t options_parse(int key, char *value, struct argp_state *state)
         options->filter.client = &options->client;
         return 0;
     case 'd':
-        options->filter.device = value;
+        /* A device without a name is told by its address, or by its pseudonym. */
+        if (address_prefix_parse(value, &options->client) == 0)
+            options->filter.client = &options->client;
+        else
+            options->filter.device = value;
         return 0;
     case 'n': {
         enum bl_name_fault fault = bl_name_parse(value, strlen(value), &options->name);
@@ -91,6 +95,11 @@ static error_t options_parse(int key, char *value, struct argp_state *state)
     case ARGP_KEY_ARG:
         argp_error(state, "\"%s\" is not understood; a name goes behind --name", value);
         return 0;
+    case ARGP_KEY_END:
+        if (options->filter.since_ms >= options->filter.until_ms)
+            argp_error(state, "the time ends before it begins: --since is a day ago where it is "
+                              "not said");
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -102,8 +111,8 @@ static const struct argp_option options_table[] = {
     {"group", 'g', "GROUP", 0, "of this group only", 0},
     {"category", 'c', "CATEGORY", 0, "of this category only", 0},
     {"client", 'a', "ADDRESS", 0, "of this device, or of a subnet such as 10.1.4.0/24", 0},
-    {"device", 'd', "DEVICE", 0, "of this device, by its name or MAC address, on all its addresses",
-     0},
+    {"device", 'd', "DEVICE", 0,
+     "of this device, by its name or MAC address, on all its addresses; or as --client", 0},
     {"name", 'n', "NAME", 0, "for this name and all below it, asked or matched", 0},
     {"follow", 'f', NULL, 0, "go on showing new ones until Ctrl-C", 0},
     {"format", 'F', "FORMAT", 0, "text (the default), csv or json", 0},
@@ -144,6 +153,16 @@ static int widths_see(void *user, const struct denial_record *record)
 
     denial_widths_see(&showing->widths, record);
     return 0;
+}
+
+/* Of what is still to come nobody knows how long it is. */
+static void widths_expect(struct denial_widths *widths)
+{
+    enum { GROUP = 8, CATEGORY = 15, CLIENT = 15 };
+
+    widths->group = widths->group < GROUP ? GROUP : widths->group;
+    widths->category = widths->category < CATEGORY ? CATEGORY : widths->category;
+    widths->client = widths->client < CLIENT ? CLIENT : widths->client;
 }
 
 static void show_text(struct showing *showing, const struct denial_record *record)
@@ -315,7 +334,26 @@ static void other_addresses_tell(const char *state, struct showing *showing)
             denial_device_text(&showing->device, &showing->client, name), mac);
 }
 
-static enum exit_code finish(const struct showing *showing, int code, const struct bl_error *error)
+/* A slip of the pen must not look like a quiet day; what records have may be there no more. */
+static enum exit_code nothing(const struct config *config, const struct denials_filter *filter)
+{
+    const char *what = NULL, *word = NULL;
+
+    if (config != NULL && filter->category != NULL &&
+        config_category_find(config, filter->category) < 0)
+        what = "category", word = filter->category;
+    else if (config != NULL && filter->group != NULL &&
+             config_group_find(config, filter->group) < 0)
+        what = "group", word = filter->group;
+    if (what == NULL)
+        return command_fail(EXIT_NOTHING, "nothing was refused that matches");
+    return command_fail(EXIT_NOTHING,
+                        "nothing was refused that matches; the configuration has no %s \"%s\"",
+                        what, word);
+}
+
+static enum exit_code finish(const struct showing *showing, const struct config *config, int code,
+                             const struct bl_error *error)
 {
     const struct denials_options *options = showing->options;
 
@@ -331,7 +369,7 @@ static enum exit_code finish(const struct showing *showing, int code, const stru
         return command_fail(EXIT_FAILED, "the output could not be written: %s", strerror(errno));
     if (showing->shown > 0 || options->follow)
         return EXIT_DONE;
-    return command_fail(EXIT_NOTHING, "nothing was refused that matches");
+    return nothing(config, &options->filter);
 }
 
 static enum exit_code run(struct command *command, int argc, char **argv)
@@ -344,7 +382,7 @@ static enum exit_code run(struct command *command, int argc, char **argv)
     options.filter.since_ms = (options.now_s - DAY_S) * 1000;
     options.filter.until_ms = INT64_MAX;
     options.filter.warn = warn;
-    command_zone(command); /* before times are read */
+    const struct config *config = command_zone(command); /* before times are read */
     code = verb_parse(&options_argp, argc, argv, &options);
     if (code != 0)
         return (enum exit_code)(code - 1);
@@ -363,13 +401,15 @@ static enum exit_code run(struct command *command, int argc, char **argv)
         quiet.warn = NULL;
         code = denials_search(state, &quiet, widths_see, &showing, &error);
     }
+    if (options.follow)
+        widths_expect(&showing.widths);
     if (code == 0 && options.follow)
         code = follow(state, &showing, &options.filter, &error);
     else if (code == 0)
         code = denials_search(state, &options.filter, record_show, &showing, &error);
     if (code == 0 && !options.follow)
         other_addresses_tell(state, &showing);
-    return finish(&showing, code, &error);
+    return finish(&showing, config, code, &error);
 }
 
 const struct verb verb_denials = {"denials",

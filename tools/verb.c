@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "resolver/base/text.h"
+
 /* The one command of this process, so that verb_parse() can put common options where they belong.
  */
 static struct command *common;
@@ -57,11 +59,20 @@ void command_init(struct command *command)
 enum exit_code command_fail(enum exit_code code, const char *format, ...)
 {
     va_list arguments;
+    char *text;
     va_start(arguments, format);
     fflush(stdout); /* so that the message comes after what was printed before it */
     fputs("chalkgate: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    if (vasprintf(&text, format, arguments) >= 0) {
+        /* Names, titles and paths may be in it: a terminal does nothing that they say. */
+        for (char *line = text, *end; line; line = end) {
+            end = strchr(line, '\n');
+            if (end)
+                *end++ = '\0';
+            fprintf(stderr, "%s\n", text_clean(line));
+        }
+        free(text);
+    }
     va_end(arguments);
     return code;
 }

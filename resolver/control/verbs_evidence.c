@@ -2,6 +2,7 @@
  * looked up here, so that nobody opens an incident about a denial that never was. */
 #include <errno.h>
 #include <limits.h>
+#include <unistd.h>
 
 #include "resolver/base/log.h"
 #include "resolver/control/keyring.h"
@@ -125,6 +126,10 @@ static int device_reveal(const char *folder, const struct address *client, json_
                    ? pseudonym_reveal(folder, client, &found, error)
                    : pseudonym_each(folder, client, pseudonym_add, pseudonyms, error);
 
+    if (code == -ENOENT && access(folder, F_OK) < 0)
+        bl_error_set(error, code,
+                     "there are no keys of pseudonyms here: records hold addresses, or the keys "
+                     "went with the last record that needed them");
     if (code == 0 && address_is_pseudonym(client))
         json_object_set_new(reply, "address", json_string(address_text(&found, text)));
     else if (code == 0)

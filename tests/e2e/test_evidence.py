@@ -204,6 +204,32 @@ def test_exceptions_granted_are_in_the_head_s_report(place):
     holds("Exceptions granted: 3." in re.sub(r"\s+", " ", place.command("report", "--audience", "governors").stdout), "the governors' number")
 
 
+def test_a_slip_of_the_pen_is_no_quiet_day(place):
+    resolver = opened(place)
+    resolver.ask("www.harm.example")
+    wait_for("the record", place.denials)
+
+    def told(*arguments, expect=4):
+        done = place.command("denials", *arguments, expect=expect)
+        holds("\x1b" not in done.stderr, f"an escape on the terminal: {done.stderr!r}")
+        return done.stderr
+    holds('no category "self-hram"' in told("--category", "self-hram"), "a category that is not there")
+    holds('no group "pupil?"' in told("--group", "pupil\x1b"), "a group that is not there")
+    holds("configuration" not in told("--category", "gambling"), "one that is there, and had none")
+    holds("ends before it begins" in told("--until", "2020-01-01", expect=2), "a time that ends before it begins")
+    same(len(place.denials("--device", "127.0.0.1")), 1, "a device that reports tell by its address")
+    same(place.denials("--device", "127.0.0.2"), [], "another's")
+    done = place.command("reveal", "device-0000-0000", "--reason", "x", expect=4)
+    holds("no keys of pseudonyms" in done.stderr, done.stderr)
+    # What comes while one looks on is not cut off to the width of what was there.
+    watching = place.start(lab.COMMAND, "--config", place.config_path, "denials", "--follow", "--group", "pupils",
+                           "--since", time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 1)))
+    time.sleep(1.2)
+    resolver.ask("late.bets.example", source="127.0.200.201")
+    line = wait_for("it is shown", lambda: [one for one in watching.log_path.read_text().splitlines() if "late.bets" in one])[0]
+    same(line.split()[1:5], ["pupils", "gambling", "127.0.200.201", "late.bets.example"], "the columns")
+
+
 def test_nightly_report(place):
     path = hook(place, f"echo $1 >> {place.folder}/told; test ! -e {place.folder}/broken\n")
     place.configure(categories=(SELF_HARM, GAMBLING), more=f"reports: {{command: [{path}]}}\n",
