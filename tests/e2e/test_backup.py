@@ -35,7 +35,7 @@ def restored(place, *options):
 def test_there_and_back(place):
     resolver = opened(place)
     denied(place, resolver)
-    wait_for("the day's segment", lambda: list((place.state / "denials").glob("*.mdb")))
+    wait_for("it is in the day's segment", lambda: place.json("status")["denials"]["recorded"] == 1, pause=0.2)
     before = place.denials()
     file = place.folder / "school.backup"
     place.command("backup", file)
@@ -56,7 +56,7 @@ def test_every_record_comes_back(place):
     place.command("lists", "import", "--category", "ads", "--reason", "x", place.list_of("ads", ["tracker.example"]))
     resolver = place.resolver()
     denied(place, resolver)
-    wait_for("the day's segment", lambda: list((place.state / "denials").glob("*.mdb")))
+    wait_for("it is in the day's segment", lambda: place.json("status")["denials"]["recorded"] == 1, pause=0.2)
     same(resolver.ask("lesson.example").rcode, "NOERROR", "an allowed question")
     wait_for("allowed questions", lambda: list((place.state / "allowed" / "denials").glob("*.mdb")))
     resolver.stop()
