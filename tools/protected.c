@@ -5,7 +5,8 @@
 
 #include "tools/import.h"
 
-/* The clocks and updates of what is likely to be in a school, whatever this machine uses. */
+/* The clocks and updates of what is likely to be in a school, whatever this machine uses; and what
+ * is below them, for they have servers by the dozen: 2.debian.pool.ntp.org. */
 static const char *const everybodys[] = {
     "pool.ntp.org",         "ntp.org",          "time.windows.com",    "time.apple.com",
     "time.google.com",      "deb.debian.org",   "security.debian.org", "windowsupdate.com",
@@ -113,7 +114,7 @@ struct bl_protect *import_protect(const struct config *config)
     if (rc == 0)
         rc = machine_add(protect);
     for (size_t i = 0; rc == 0 && i < sizeof everybodys / sizeof *everybodys; i++)
-        rc = text_add(protect, everybodys[i], strlen(everybodys[i]), false, clock_reason);
+        rc = text_add(protect, everybodys[i], strlen(everybodys[i]), true, clock_reason);
     if (rc == 0)
         return protect;
     bl_protect_destroy(protect);
