@@ -225,7 +225,7 @@ def test_rules_for_some_types_of_question(place):
     for format in ("domains", "hosts", "rpz"):
         done = place.command("lists", "export", "--format", format, "ads")
         holds("six.example" not in done.stdout and "all.example" in done.stdout, done.stdout)
-        holds("1 entries are left out" in done.stderr, done.stderr)
+        holds("1 entry is left out" in done.stderr, done.stderr)
     path = place.write("ads.txt", "||six.example^\n||all.example^$dnstype=~A\n||new.example^$dnstype=TYPE65280|MX\n")
     text = place.command("lists", "import", "--category", "ads", "--preview", path).stdout
     holds("all.example (all but A)" in text and "new.example (only MX, TYPE65280)" in text, text)
