@@ -139,7 +139,15 @@ def test_a_preview_changes_nothing(place):
     path = place.list_of("ads", ["tracker.example", "shop.example", "fresh.example"])
     text = place.command("lists", "import", "--category", "ads", "--preview", path).stdout
     holds("+ fresh.example, shop.example" in text and "- banner.example" in text, text)
-    holds("shop.example for pupils" in text, f"the overlap with an exception: {text}")
+    holds("shop.example for pupils, listed as ads" in text, f"the overlap with an exception: {text}")
+    place.command("allow", "fresh.example", "--group", "pupils", "--permanent", "--reason", "a lesson")
+    text = place.command("lists", "import", "--category", "ads", "--preview", path).stdout
+    holds("fresh.example for pupils (grant 1), listed as ads" in text, f"the overlap with a grant: {text}")
+    whole = place.config_path.read_text()
+    place.configure(categories=[("ads", {"sealed": True})], groups={"pupils": (["127.0.0.0/8"], ["ads"])})
+    text = place.command("lists", "import", "--category", "ads", "--preview", path, expect=None).stdout
+    holds("fresh.example for pupils (grant 1), listed as ads, which is sealed" in text, f"and in a sealed category: {text}")
+    place.config_path.write_text(whole)
     told = place.json("lists", "import", "--category", "ads", "--preview", path)
     change = told["changes"][0]
     same([change["before"], change["added"], change["removed"], change["after"]], [2, 2, 1, 3], "counts")
