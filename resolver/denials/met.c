@@ -118,9 +118,10 @@ static int segment_meet(struct meeting *meeting, struct segment_reader *reader)
     if (reader->tables.has_met) /* damaged or not: what is in the bits is told by nobody else */
         code = segment_reader_walk(reader, reader->tables.values[SEGMENT_CLIENTS], NULL,
                                    client_tell, meeting);
-    if (code == 0)
+    bool broken = code == -EBADMSG;
+    if (code == 0 || broken)
         code = segment_reader_rollups(reader, first, rollup_meet, meeting, &damaged);
-    return code == 0 && damaged > 0 ? -EBADMSG : code;
+    return code == 0 && (broken || damaged > 0) ? -EBADMSG : code;
 }
 
 static int day_meet(void *user, const struct days_now *now)

@@ -18,6 +18,8 @@ uint32_t segment_met_check(const struct segment_met *met)
 
 int segment_bits_make(struct segment_bits *bits, uint32_t clients, uint32_t words, size_t most)
 {
+    if (words > UINT16_MAX) /* numbers of categories have 16 bits, and that one means none */
+        words = UINT16_MAX;
     *bits = (struct segment_bits){
         .clients = clients, .words = words, .stride = words / 64 + (words % 64 != 0)};
     if (bits->stride > 0 && clients > most / sizeof(*bits->rows) / bits->stride)
