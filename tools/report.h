@@ -136,6 +136,7 @@ const char *report_made_safe_words(const char *what);
 bool report_has_followed(const struct report *report); /* whether there is any of the span */
 void report_following_text(const struct report *report, FILE *out);
 void report_following_html(const struct report *report, FILE *out);
+void report_following_csv(const struct report *report, FILE *out);
 void report_following_json(const struct report *report, json_t *object);
 
 /* The names that groups asked most (report_asked.c). */

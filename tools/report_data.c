@@ -56,6 +56,39 @@ static void csv_made_safe(const struct report *report, FILE *out)
     }
 }
 
+static void csv_lists(const struct report *report, FILE *out)
+{
+    char when[SHOW_TIME_MAX];
+
+    for (size_t i = 0; i < report->list_count; i++) {
+        const struct report_list *list = &report->lists[i];
+        char detail[1200];
+        snprintf(detail, sizeof(detail), "%sImported: %s; Names: %" PRIu64 "; From: %.1000s",
+                 list->stale ? "Out of date; " : "", show_time(list->imported_s * 1000, when),
+                 list->entries, list->location);
+        fputs("list,", out);
+        show_csv_cell(out, list->category);
+        fputc(',', out);
+        show_csv_cell(out, detail);
+        fputs(",,,,\r\n", out);
+    }
+}
+
+/* Warnings, and what DNS filtering cannot do. */
+static void csv_words(const struct report *report, FILE *out)
+{
+    for (size_t i = 0; i < report->warning_count; i++) {
+        fputs("warning,,", out);
+        show_csv_cell(out, report->warnings[i]);
+        fputs(",,,,\r\n", out);
+    }
+    for (size_t i = 0; report_limits[i] != NULL; i++) {
+        fputs("limit,,", out);
+        show_csv_cell(out, report_limits[i]);
+        fputs(",,,,\r\n", out);
+    }
+}
+
 void report_csv(const struct report *report, FILE *out)
 {
     fputs("section,name,detail,severity,refused,observed,counted-only\r\n", out);
@@ -77,6 +110,9 @@ void report_csv(const struct report *report, FILE *out)
     for (size_t i = 0; i < report->day_count; i++)
         fprintf(out, "day,%s,,,%" PRIu64 ",%" PRIu64 ",\r\n", report->days[i].day.text,
                 report->days[i].denied, report->days[i].observed);
+    report_following_csv(report, out);
+    csv_lists(report, out);
+    csv_words(report, out);
 }
 
 static json_t *text_json(const char *text)

@@ -126,6 +126,7 @@ void report_follow(struct command *command, struct report *report)
 
 /* A table for both forms: a heading, its columns, and a row for each record. */
 struct section {
+    const char *key; /* in CSV; NULL: told there in a way of its own */
     const char *title, *nothing;
     const char *const *columns;
     void (*row)(const struct report *report, const json_t *record, char cells[][CELL_MAX]);
@@ -355,22 +356,33 @@ static void sections_make(const struct report *report, struct section sections[S
 
     static const char *const export_columns[] = {"Name",    "Sent",    "Waiting",
                                                  "Skipped", "Trouble", NULL};
-    sections[0] = (struct section){"Incidents", "No incident was open.", incident_columns,
-                                   incident_row, json_incref(following->incidents)};
-    sections[1] = (struct section){"Faults of the filter", "No fault was reported.", fault_columns,
-                                   fault_row, json_incref(following->faults)};
-    sections[2] = (struct section){"Exceptions granted", "None was granted.", granted_columns,
-                                   granted_row, json_incref(following->granted)};
-    sections[3] = (struct section){"Changes", "Nothing was changed.", change_columns, change_row,
-                                   following->changes != NULL ? changes_of_people(report) : NULL};
-    sections[4] = (struct section){"Exceptions in force", "There is none.", grant_columns,
-                                   grant_row, json_incref(following->grants)};
-    sections[5] = (struct section){"Made safe", "Nothing had to be.", made_safe_columns,
-                                   made_safe_row, json_incref(following->made_safe)};
-    sections[7] = (struct section){"Self-tests", "None was made.", selftest_columns, selftest_row,
-                                   following->changes != NULL ? selftests(report) : NULL};
-    sections[6] = (struct section){"Denials sent to collectors", "None.", export_columns,
-                                   export_row, json_incref(following->exports)};
+    sections[0] =
+        (struct section){"incident",       "Incidents",  "No incident was open.",
+                         incident_columns, incident_row, json_incref(following->incidents)};
+    sections[1] = (struct section){
+        "fault",   "Faults of the filter",        "No fault was reported.", fault_columns,
+        fault_row, json_incref(following->faults)};
+    sections[2] = (struct section){"exception-granted", "Exceptions granted",
+                                   "None was granted.", granted_columns,
+                                   granted_row,         json_incref(following->granted)};
+    sections[3] = (struct section){
+        "change",       "Changes",  "Nothing was changed.",
+        change_columns, change_row, following->changes != NULL ? changes_of_people(report) : NULL};
+    sections[4] = (struct section){"exception",      "Exceptions in force",
+                                   "There is none.", grant_columns,
+                                   grant_row,        json_incref(following->grants)};
+    sections[5] = (struct section){NULL,
+                                   "Made safe",
+                                   "Nothing had to be.",
+                                   made_safe_columns,
+                                   made_safe_row,
+                                   json_incref(following->made_safe)};
+    sections[7] = (struct section){
+        "self-test",      "Self-tests", "None was made.",
+        selftest_columns, selftest_row, following->changes != NULL ? selftests(report) : NULL};
+    sections[6] =
+        (struct section){"collector", "Denials sent to collectors",   "None.", export_columns,
+                         export_row,  json_incref(following->exports)};
 }
 
 /* For the governors numbers are enough. */
@@ -479,6 +491,42 @@ void report_following_text(const struct report *report, FILE *out)
 void report_following_html(const struct report *report, FILE *out)
 {
     following_write(report, out, true);
+}
+
+/* The first column is the row's name; the others are its detail, each with its heading. */
+static void section_csv(const struct report *report, const struct section *section, FILE *out)
+{
+    char cells[COLUMNS_MAX][CELL_MAX], detail[COLUMNS_MAX * (CELL_MAX + CELL_MAX / 8)];
+    size_t index;
+    json_t *record;
+
+    json_array_foreach(section->records, index, record)
+    {
+        size_t len = 0;
+        section->row(report, record, cells);
+        detail[0] = '\0';
+        for (int i = 1; section->columns[i] != NULL && len < sizeof(detail); i++)
+            if (cells[i][0] != '\0')
+                len += (size_t)snprintf(detail + len, sizeof(detail) - len, "%s%s: %s",
+                                        len > 0 ? "; " : "", section->columns[i], cells[i]);
+        fprintf(out, "%s,", section->key);
+        show_csv_cell(out, cells[0]);
+        fputc(',', out);
+        show_csv_cell(out, detail);
+        fputs(",,,,\r\n", out);
+    }
+}
+
+void report_following_csv(const struct report *report, FILE *out)
+{
+    struct section sections[SECTIONS];
+
+    sections_make(report, sections);
+    for (int i = 0; i < SECTIONS; i++) {
+        if (report->audience != REPORT_GOVERNORS && sections[i].key != NULL)
+            section_csv(report, &sections[i], out);
+        json_decref(sections[i].records);
+    }
 }
 
 /* For the head: before and after may name devices. */

@@ -134,6 +134,8 @@ def test_days_without_denials(place):
             holds(audience == "governors" or "www.google.com: the search was made safe" in told, f"{audience}, {form}: {told}")
             holds("the first list" not in told and "rules: 1." not in told, f"{audience}, {form}: a change of another day")
         holds("made-safe,pupils,www.google.com" in report("csv", "--day", "2026-02-03"), audience)
+        sections = [line.split(",")[0] for line in report("csv").splitlines()]
+        same([one in sections for one in ("change", "list", "limit")], [audience != "governors", True, True], f"{audience}: {sections}")
         told = json.loads(report("json", "--day", "2026-02-03"))
         same((told["refused"], told.get("changes", []), told["made-safe"][0]["count"]), (0, [], 3), audience)
     path = place.folder / "none.html"
