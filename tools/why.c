@@ -339,12 +339,27 @@ static enum exit_code stories_show(const struct command *command, json_t *storie
     return code;
 }
 
+/* A line that is no name is told of and left out: the others are answered all the same. */
+static void name_take(const char *path, unsigned number, const char *text, json_t *names)
+{
+    char safe[NAME_LINE_MAX];
+    struct bl_name name;
+    enum bl_name_fault fault = bl_name_parse(text, strlen(text), &name);
+
+    if (fault == BL_NAME_FINE)
+        json_array_append_new(names, json_string(text));
+    else
+        fprintf(stderr, "chalkgate: %s:%u: left out, since \"%s\" is no name to ask for: %s\n",
+                path, number, text_safe(text, safe, sizeof safe), bl_name_fault_text(fault));
+}
+
 /* Names of the file, one to a line; what follows a # is a remark. */
 static int names_read(const char *path, json_t *names, struct bl_error *error)
 {
     bool standard = strcmp(path, "-") == 0;
     FILE *file = standard ? stdin : fopen(path, "re");
     char line[NAME_LINE_MAX];
+    unsigned number = 0;
 
     if (!file)
         return bl_error_set(error, -errno, "%s: %s", path, strerror(errno));
@@ -353,12 +368,14 @@ static int names_read(const char *path, json_t *names, struct bl_error *error)
         name[strcspn(name, "#\r\n")] = '\0';
         for (end = name + strlen(name); end > name && (end[-1] == ' ' || end[-1] == '\t');)
             *--end = '\0';
+        number++;
         if (*name)
-            json_array_append_new(names, json_string(name));
+            name_take(path, number, name, names);
     }
     if (!standard)
         fclose(file);
-    return 0;
+    return json_array_size(names) ? 0
+                                  : bl_error_set(error, -EINVAL, "%s: no name stands in it", path);
 }
 
 static int request_make(const struct why_options *options, json_t *request, struct bl_error *error)

@@ -160,6 +160,11 @@ def test_grants_and_sessions(place):
     holds(story["found_by"].startswith("anna signed on"), story)
     same(answered(resolver, PUPIL, "games.example", "A"), "let through", "signed on")
     batch = place.write("lesson.txt", "games.example\nbad.example # no\nprinter.school.example\n")
+    slips = place.write("slips.txt", "bad.example\nhttps://www.site.example/page\n")
+    done = place.command("why", "--batch", slips, "--client", PUPIL, expect=3)
+    holds(f"{slips}:2: left out" in done.stderr and "bad.example" in done.stdout, f"a line that is no name: {done.stderr}{done.stdout}")
+    done = place.command("why", "--batch", place.write("none.txt", "# nothing\n"), "--client", PUPIL, expect=2)
+    holds("no name stands in it" in done.stderr, done.stderr)
     rows = place.json("why", "--batch", batch, "--client", PUPIL, expect=3)
     same([row["verdict"] for row in rows], ["allowed", "denied", "allowed"], "a lesson's list")
 
