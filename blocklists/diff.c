@@ -15,7 +15,8 @@ struct side {
     int has;          /* as bl_cursor_next() */
     uint16_t *common; /* its categories as numbers that both sides share */
     uint16_t conditions[BL_CONDITIONS_MAX + 1]; /* likewise; 0 is none */
-    uint32_t *says; /* at the current key: say_of(), sorted, each once */
+    uint32_t *says;  /* at the current key: say_of(), sorted, each once */
+    uint8_t *scopes; /* of each: the name itself, what is below it, or both (enum bl_scope) */
     size_t say_count, say_room;
 };
 
@@ -102,27 +103,34 @@ static void side_close(struct side *side)
         bl_cursor_close(&side->cursor);
     free(side->common);
     free(side->says);
+    free(side->scopes);
 }
 
-static int say_add(struct side *side, uint32_t say)
+static int say_add(struct side *side, uint32_t say, uint8_t scope)
 {
     size_t at = side->say_count;
 
     while (at > 0 && side->says[at - 1] > say)
         at--;
-    if (at > 0 && side->says[at - 1] == say)
+    if (at > 0 && side->says[at - 1] == say) {
+        side->scopes[at - 1] |= scope;
         return 0;
+    }
     if (side->say_count == side->say_room) {
         size_t room = side->say_room ? 2 * side->say_room : 16;
         void *says = realloc(side->says, room * sizeof *side->says);
+        void *scopes = realloc(side->scopes, room * sizeof *side->scopes);
 
-        if (!says)
+        side->says = says ? says : side->says;
+        side->scopes = scopes ? scopes : side->scopes;
+        if (!says || !scopes)
             return -ENOMEM;
-        side->says = says;
         side->say_room = room;
     }
     memmove(side->says + at + 1, side->says + at, (side->say_count - at) * sizeof *side->says);
+    memmove(side->scopes + at + 1, side->scopes + at, side->say_count - at);
     side->says[at] = say;
+    side->scopes[at] = scope;
     side->say_count++;
     return 0;
 }
@@ -146,7 +154,8 @@ static int side_next(struct side *side, struct bl_error *error)
             break;
         if (say_add(side,
                     say_of(side->common[source->category], (entry.flags & BL_ENTRY_ALLOW) != 0,
-                           side->conditions[entry.condition])) < 0)
+                           side->conditions[entry.condition]),
+                    entry.flags & BL_ENTRY_SCOPE) < 0)
             return no_memory(error);
     }
     if (at != end)
@@ -191,18 +200,32 @@ static bool is_covered(const struct diff *diff, uint32_t say)
     return false;
 }
 
-static int change_tell(struct diff *diff, uint32_t say, bool added)
+static int change_tell(struct diff *diff, uint32_t say, bool added, bool is_narrowed)
 {
     struct bl_change change = {.added = added,
                                .category = diff->names[say_category(say)],
                                .action = say_action(say),
-                               .still_covered = !added && is_covered(diff, say),
+                               .still_covered = !added && !is_narrowed && is_covered(diff, say),
                                .entry = &diff->entry};
 
     diff->entry.types.count = 0;
     if (say_condition(say) > 0)
         diff->entry.types = diff->conditions[say_condition(say) - 1];
     return diff->each(diff->user, &change);
+}
+
+/* What was said of a name and all below it, and now of less, is gone and new at once: the names
+ * that it stood for are not denied any more. */
+static int scopes_compare(struct diff *diff, size_t older, size_t newer)
+{
+    uint32_t say = diff->older.says[older];
+    int rc;
+
+    if (say_action(say) != BL_BLOCK || diff->entry.is_address ||
+        !(diff->older.scopes[older] & ~diff->newer.scopes[newer]))
+        return 0;
+    rc = change_tell(diff, say, false, true);
+    return rc == 0 ? change_tell(diff, say, true, true) : rc;
 }
 
 /* Tells where the two sorted lists of what is said at one key differ. */
@@ -215,7 +238,8 @@ static int key_compare(struct diff *diff, const MDB_val *key, bool in_older, boo
     int rc = 0;
 
     if (in_older && in_newer && a_count == b_count &&
-        memcmp(olds, news, a_count * sizeof *olds) == 0)
+        memcmp(olds, news, a_count * sizeof *olds) == 0 &&
+        memcmp(diff->older.scopes, diff->newer.scopes, a_count) == 0)
         return 0;
     memset(&diff->entry, 0, offsetof(struct bl_entry, name));
     diff->entry.is_address = bl_key_is_prefix(key->mv_data, key->mv_size);
@@ -225,11 +249,11 @@ static int key_compare(struct diff *diff, const MDB_val *key, bool in_older, boo
                             "a generation is damaged: an entry cannot be read");
     while (rc == 0 && (a < a_count || b < b_count)) {
         if (b == b_count || (a < a_count && olds[a] < news[b]))
-            rc = change_tell(diff, olds[a++], false);
+            rc = change_tell(diff, olds[a++], false, false);
         else if (a == a_count || news[b] < olds[a])
-            rc = change_tell(diff, news[b++], true);
+            rc = change_tell(diff, news[b++], true, false);
         else
-            a++, b++;
+            rc = scopes_compare(diff, a++, b++);
     }
     return rc;
 }

@@ -108,6 +108,7 @@ int bl_guard_check_held(const struct bl_guard *guard, const struct bl_store *new
     for (size_t i = 0; i < guard->sealed_count; i++) {
         uint64_t after = entries_of(newer, guard->sealed[i]);
         uint64_t before = guard->held ? guard->held[i] : 0;
+        uint64_t most = guard->most ? guard->most[i] : 0;
 
         if (after == 0)
             return bl_error_set(error, -EPERM,
@@ -118,6 +119,11 @@ int bl_guard_check_held(const struct bl_guard *guard, const struct bl_store *new
                                 "generation %" PRIu64 " has %" PRIu64 " of the %" PRIu64
                                 " entries of the sealed category %s",
                                 bl_store_generation(newer), after, before, guard->sealed[i]);
+        if (after < before && after * 100 < most * (100 - percent))
+            return bl_error_set(error, -EPERM,
+                                "generation %" PRIu64 " has %" PRIu64 " of the %" PRIu64
+                                " entries that the sealed category %s once had",
+                                bl_store_generation(newer), after, most, guard->sealed[i]);
     }
     return 0;
 }

@@ -380,10 +380,12 @@ int import_judge(const struct import *import, const struct bl_diff_count *change
     struct bl_guard guard;
     int rc = config_guard(import->command->config, import->options.allow_shrink, &guard);
 
-    if (rc < 0 || held_most_read(command_state(import->command), &guard) < 0)
+    if (rc < 0)
         out_of_memory();
-    rc = bl_guard_judge(&guard, change ? change : import->changes,
-                        change ? 1 : import->change_count, error);
+    rc = held_most_read(command_state(import->command), &guard, error);
+    if (rc == 0)
+        rc = bl_guard_judge(&guard, change ? change : import->changes,
+                            change ? 1 : import->change_count, error);
     bl_guard_fini(&guard);
     return rc;
 }

@@ -68,13 +68,11 @@ static int generation_set(struct act_here *here, const char *state, const struct
     if (code < 0)
         return bl_error_set(error, code, "there is not enough memory");
     held_find(state, before, &guard);
-    code = held_most_read(state, &guard);
-    if (code < 0)
-        bl_error_set(error, code, "there is not enough memory");
-    else if (set->fd >= 0)
+    code = held_most_read(state, &guard, error);
+    if (code == 0 && set->fd >= 0)
         code = bl_lists_adopt_guarded(state, set->fd, here->act.config->keep_generations, &guard,
                                       out_generation, error);
-    else
+    else if (code == 0)
         code = bl_lists_rollback_guarded(state, set->wanted, &guard, out_generation, error);
     bl_guard_fini(&guard);
     return code;

@@ -148,17 +148,26 @@ static int sealed_check(struct restore *restore, const struct bl_store *store)
         bl_store_open(path, &now, NULL) == 0) {
         struct bl_guard guard = {
             .sealed = seals.names, .sealed_count = seals.count, .allow_shrink = true};
-        code = held_most_read(restore->state, &guard);
-        if (code < 0)
-            bl_error_set(restore->error, code, "there is not enough memory");
-        else
+        code = held_most_read(restore->state, &guard, restore->error);
+        if (code == 0)
             code = bl_guard_check(&guard, now, store, restore->error);
         free(guard.most);
-        if (code < 0)
-            bl_error_wrap(restore->error, code,
-                          "the backup has older lists, and nothing was changed. Please choose a "
-                          "younger backup");
+    } else if (seals.count > 0) { /* what is damaged guards as long as its record is there */
+        struct bl_guard guard = {.sealed = seals.names, .sealed_count = seals.count};
+        held_read(restore->state, 0, &guard);
+        for (size_t i = 0; guard.held && i < seals.count && code == 0; i++) {
+            struct bl_guard one = {.sealed = &seals.names[i], .sealed_count = 1};
+            one.held = &guard.held[i];
+            if (guard.held[i] > 0)
+                code = bl_guard_check_held(&one, store, BL_SHRINK_SEALED_PERCENT, restore->error);
+        }
+        free(guard.held);
     }
+    if (code < 0)
+        bl_error_wrap(
+            restore->error, code,
+            "the backup has older lists, and nothing was changed. Please choose a younger "
+            "backup");
     bl_store_close(now);
     seals_free(&seals);
     return code;

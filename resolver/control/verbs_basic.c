@@ -142,15 +142,20 @@ static int guard_now(struct daemon *daemon, bool allow_shrink, struct bl_guard *
                      struct world **out_world, struct bl_error *error)
 {
     struct world *world = daemon_world(daemon);
-    int code = config_guard(world->config, allow_shrink, out_guard);
+    int code;
 
-    if (code == 0)
-        code = held_most_read(daemon->state, out_guard);
-    if (code == 0 && bl_store_is_damaged(world->store))
-        code = bl_guard_hold(out_guard, world->store);
+    *out_guard = (struct bl_guard){0};
+    code = config_guard(world->config, allow_shrink, out_guard);
+    if (code < 0)
+        bl_error_set(error, code, "there is not enough memory");
+    else if ((code = held_most_read(daemon->state, out_guard, error)) == 0 &&
+             bl_store_is_damaged(world->store) &&
+             (code = bl_guard_hold(out_guard, world->store)) < 0)
+        bl_error_set(error, code, "there is not enough memory");
     if (code < 0) {
+        bl_guard_fini(out_guard);
         world_unref(world);
-        return bl_error_set(error, code, "there is not enough memory");
+        return code;
     }
     *out_world = world; /* the guard's names are its configuration's */
     return 0;

@@ -25,8 +25,9 @@ int held_write(const char *state, uint64_t generation, const struct bl_guard *gu
  * NULL where nothing is. */
 void held_read(const char *state, uint64_t generation, struct bl_guard *guard);
 
-/* Sets guard->most to what is on record, zeros where nothing is: 0 or -ENOMEM. */
-int held_most_read(const char *state, struct bl_guard *guard);
+/* Sets guard->most to what is on record, zeros where there is no record yet. 0, or a negative errno
+ * with a sentence: a record that cannot be read is not taken for none. */
+int held_most_read(const char *state, struct bl_guard *guard, struct bl_error *error);
 
 /* The most that is on record goes along to another state folder, which has no record yet. 0, also
  * where there is none; or a negative errno with a sentence. */
