@@ -84,10 +84,9 @@ static void receipt_tell(struct upkeep *upkeep, const char *what, const char *fo
     char path[4096];
 
     snprintf(path, sizeof(path), "%s/%s", upkeep->daemon->state, folder);
-    if (receipt->dropped + receipt->rewritten + receipt->journals == 0) {
-        receipt_told(path);
+    /* A receipt that stands there nevertheless, as it could not be read, is for the next time. */
+    if (receipt->dropped + receipt->rewritten + receipt->journals == 0)
         return;
-    }
     pthread_mutex_lock(&upkeep->daemon->change);
     json_t *after =
         json_pack("{sI,sI,sI,sI}", "records_destroyed", (json_int_t)receipt->denials, "days_wholly",

@@ -326,14 +326,16 @@ int asked_retain(const char *state, const struct retention *retention, int64_t n
             out_receipt->held++;
             continue;
         }
-        struct retention_receipt then = *out_receipt;
+        struct retention_receipt then = *out_receipt, before = then;
         struct bl_error why = {""};
         snprintf(path, sizeof(path), "%s/counts/%s.mdb", state, day->text);
         then.dropped++;
         receipt_day(&then, day);
         int step = receipt_step(folder, out_receipt, &then, path, &why);
-        if (step == 0 && unlink(path) < 0)
+        if (step == 0 && unlink(path) < 0) {
             step = bl_error_set(&why, -errno, "%s: %s", path, strerror(errno));
+            *out_receipt = before;
+        }
         if (step < 0 && code == 0)
             code = bl_error_set(error, step, "%s", why.text);
     }

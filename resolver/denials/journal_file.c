@@ -117,6 +117,22 @@ static uint64_t sequence_guess(const char *state)
     return last > by_clock ? last : by_clock;
 }
 
+/* Of a state folder that is not new though it knows no number: one that was restored, say. */
+static bool segments_exist(const char *state)
+{
+    char path[PATH_MAX];
+    struct dirent *entry;
+    bool found = false;
+
+    snprintf(path, sizeof(path), "%s/denials", state);
+    DIR *dir = opendir(path);
+    while (dir != NULL && !found && (entry = readdir(dir)) != NULL)
+        found = strstr(entry->d_name, ".mdb") != NULL;
+    if (dir != NULL)
+        closedir(dir);
+    return found;
+}
+
 /* The next number, synced to the disk before it is used: a case number is never given twice. */
 static int sequence_next(const char *state, uint64_t *out_sequence, struct bl_error *error)
 {
@@ -125,7 +141,7 @@ static int sequence_next(const char *state, uint64_t *out_sequence, struct bl_er
     int code = 0;
 
     snprintf(path, sizeof(path), "%s/journal/sequence", state);
-    bool fresh = access(path, F_OK) < 0;
+    bool fresh = access(path, F_OK) < 0 && !segments_exist(state);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0 || flock(fd, LOCK_EX) < 0)
         goto failed;

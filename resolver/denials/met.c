@@ -12,6 +12,7 @@ struct meeting {
     /* Of the day: a million roll-ups come down to some thousand pairs, and only those are told. */
     struct segment_bits bits;
     const char **categories; /* by word, once it was looked up */
+    bool damaged;            /* somebody of the day cannot be told; the others are */
 };
 
 static const char *category_of(const struct meeting *meeting, uint32_t word_id)
@@ -40,7 +41,7 @@ static int pair_tell(const struct meeting *meeting, const struct segment_client 
 
 static int rollup_meet(void *user, const struct segment_rollup *rollup)
 {
-    const struct meeting *meeting = user;
+    struct meeting *meeting = user;
     struct segment_client client;
     struct denial_device device;
     struct denial_met met = {.device = &device, .client_id = rollup->client};
@@ -48,8 +49,10 @@ static int rollup_meet(void *user, const struct segment_rollup *rollup)
     /* Known, or without a category, or damaged. */
     if (!segment_bits_set(&meeting->bits, rollup->client, rollup->category))
         return 0;
-    if (!segment_reader_client(meeting->now->reader, rollup->client, &client, &device))
-        return -EBADMSG;
+    if (!segment_reader_client(meeting->now->reader, rollup->client, &client, &device)) {
+        meeting->damaged = true;
+        return 0;
+    }
     return pair_tell(meeting, &client, &met, rollup->category);
 }
 
@@ -57,7 +60,7 @@ static int rollup_meet(void *user, const struct segment_rollup *rollup)
 static int client_tell(void *user, const MDB_val *key, const MDB_val *value)
 {
     enum { FIXED = sizeof(struct segment_value) + sizeof(struct segment_client) };
-    const struct meeting *meeting = user;
+    struct meeting *meeting = user;
     const struct segment_bits *bits = &meeting->bits;
     const uint8_t *bytes = value->mv_data;
     struct denial_device device;
@@ -66,8 +69,10 @@ static int client_tell(void *user, const MDB_val *key, const MDB_val *value)
     int result = 0;
 
     if (key->mv_size != sizeof(met.client_id) || value->mv_size < FIXED ||
-        !denial_device_read(bytes + FIXED, value->mv_size - FIXED, &device))
-        return -EBADMSG;
+        !denial_device_read(bytes + FIXED, value->mv_size - FIXED, &device)) {
+        meeting->damaged = true;
+        return 0;
+    }
     memcpy(&met.client_id, key->mv_data, sizeof(met.client_id));
     memcpy(&client, bytes + sizeof(struct segment_value), sizeof(client));
     if (met.client_id >= bits->clients)
@@ -99,6 +104,7 @@ static void day_forget(struct meeting *meeting)
     free(meeting->categories);
     meeting->bits.rows = NULL;
     meeting->categories = NULL;
+    meeting->damaged = false;
 }
 
 /* First what the segment has put together by itself, then what has come since. */
@@ -118,10 +124,10 @@ static int segment_meet(struct meeting *meeting, struct segment_reader *reader)
     if (reader->tables.has_met) /* damaged or not: what is in the bits is told by nobody else */
         code = segment_reader_walk(reader, reader->tables.values[SEGMENT_CLIENTS], NULL,
                                    client_tell, meeting);
-    bool broken = code == -EBADMSG;
-    if (code == 0 || broken)
+    bool broken = code == -EBADMSG || meeting->damaged;
+    if (code == 0 || code == -EBADMSG)
         code = segment_reader_rollups(reader, first, rollup_meet, meeting, &damaged);
-    return code == 0 && (broken || damaged > 0) ? -EBADMSG : code;
+    return code == 0 && (broken || meeting->damaged || damaged > 0) ? -EBADMSG : code;
 }
 
 static int day_meet(void *user, const struct days_now *now)

@@ -245,13 +245,14 @@ static void rewrite_run(void *user)
     rewriting->code = code;
 }
 
-static void file_drop(const char *path)
+static int file_drop(const char *path)
 {
     char lock[PATH_MAX + 8];
+    int code = unlink(path) < 0 ? -errno : 0;
 
     snprintf(lock, sizeof(lock), "%s-lock", path);
-    unlink(path);
     unlink(lock);
+    return code;
 }
 
 static void folder_sync(const char *state)
@@ -271,6 +272,7 @@ static int day_rewrite(const char *state, struct rewriting *rewriting, struct bl
 {
     char scratch[PATH_MAX], from[PATH_MAX + 64], to[PATH_MAX];
     const struct day day = rewriting->reader->day;
+    struct retention_receipt before = *rewriting->receipt;
 
     snprintf(scratch, sizeof(scratch), "%s/denials/.rewrite", state);
     snprintf(from, sizeof(from), "%s/denials/%s.mdb", scratch, day.text);
@@ -296,8 +298,10 @@ static int day_rewrite(const char *state, struct rewriting *rewriting, struct bl
         receipt_day(&then, &day);
         code = receipt_step(state, rewriting->receipt, &then, to, error);
     }
-    if (code == 0 && rename(from, to) < 0)
+    if (code == 0 && rename(from, to) < 0) {
         code = bl_error_set(error, -errno, "%s: %s", to, strerror(errno));
+        *rewriting->receipt = before;
+    }
     if (code == 0) {
         char lock[PATH_MAX + 8];
         snprintf(lock, sizeof(lock), "%s-lock", to);
@@ -310,7 +314,7 @@ static int day_rewrite(const char *state, struct rewriting *rewriting, struct bl
 
 static int day_drop(const char *state, struct rewriting *rewriting, struct bl_error *error)
 {
-    struct retention_receipt then = *rewriting->receipt;
+    struct retention_receipt then = *rewriting->receipt, before = then;
     char path[PATH_MAX];
 
     snprintf(path, sizeof(path), "%s/denials/%s.mdb", state, rewriting->reader->day.text);
@@ -320,7 +324,11 @@ static int day_drop(const char *state, struct rewriting *rewriting, struct bl_er
     int code = receipt_step(state, rewriting->receipt, &then, path, error);
     if (code < 0)
         return code;
-    file_drop(path);
+    code = file_drop(path);
+    if (code < 0) {
+        *rewriting->receipt = before;
+        return bl_error_set(error, code, "%s: %s", path, strerror(-code));
+    }
     folder_sync(state);
     return 0;
 }
@@ -373,7 +381,7 @@ static int journals_drop(const char *state, const struct retention *retention, i
         return errno == ENOENT ? 0 : bl_error_set(error, -errno, "%s: %s", folder, strerror(errno));
     while ((entry = readdir(dir)) != NULL) {
         size_t len = strlen(entry->d_name);
-        struct retention_receipt then = *receipt;
+        struct retention_receipt then = *receipt, before = then;
         if (len < sizeof(END) || strcmp(entry->d_name + len - (sizeof(END) - 1), END) != 0)
             continue;
         snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
@@ -382,8 +390,10 @@ static int journals_drop(const char *state, const struct retention *retention, i
             continue;
         then.journals++;
         int code = receipt_step(state, receipt, &then, path, first == 0 ? error : NULL);
-        if (code == 0 && unlink(path) < 0)
+        if (code == 0 && unlink(path) < 0) {
             code = bl_error_set(first == 0 ? error : NULL, -errno, "%s: %s", path, strerror(errno));
+            *receipt = before;
+        }
         first = first == 0 ? code : first;
     }
     closedir(dir);

@@ -41,7 +41,8 @@ static bool block_take(const MDB_val *value, struct met_block *block)
     if (value->mv_size < sizeof(block->head) || value->mv_size > sizeof(*block))
         return false;
     memcpy(block, value->mv_data, value->mv_size);
-    return value->mv_size == sizeof(block->head) + block->head.count * sizeof(block->pairs[0]) &&
+    return block->head.count <= sizeof(block->pairs) / sizeof(block->pairs[0]) &&
+           value->mv_size == sizeof(block->head) + block->head.count * sizeof(block->pairs[0]) &&
            block->head.check == segment_met_check(&block->head);
 }
 

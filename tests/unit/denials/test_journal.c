@@ -221,6 +221,23 @@ static void sequences_are_never_given_twice(void **state)
     legend_free(legend);
 }
 
+/* A state that was restored has segments, and no counter. */
+static void sequences_go_on_after_a_restore(void **state)
+{
+    struct legend *legend = fixture_legend(3);
+    char path[PATH_MAX];
+    (void)state;
+
+    snprintf(path, sizeof(path), "%s/denials", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof(path), "%s/denials/2026-10-07.mdb", folder);
+    fclose(fopen(path, "w"));
+    struct journal *journal = journal_new(legend);
+    assert_true(journal->current->sequence > 1000);
+    journal_close(journal);
+    legend_free(legend);
+}
+
 /* Every damage: whole records are read, what is read is what was written, and nothing goes wrong.
  */
 static void damaged_journals_are_read_as_far_as_whole(void **state)
@@ -320,6 +337,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_spent_file_is_used_again, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_spare_denials_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(sequences_are_never_given_twice, setup, teardown),
+        cmocka_unit_test_setup_teardown(sequences_go_on_after_a_restore, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_journals_are_read_as_far_as_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(long_names_fit, setup, teardown),
     };
