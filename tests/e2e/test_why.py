@@ -202,8 +202,8 @@ def reworked(place):
 
 
 def second_after(moment):
-    """A whole second that has passed, after everything until now."""
-    wait_for("the clock goes on", lambda: time.time() >= moment + 1.01)
+    """A whole second that has passed, after everything until now: the one that goes on is not the past yet."""
+    wait_for("the clock goes on", lambda: time.time() >= int(moment) + 2.01)
     return int(moment) + 1
 
 
