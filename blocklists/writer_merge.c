@@ -32,13 +32,6 @@ static int packed_add(struct work *work, struct packed added)
     return 0;
 }
 
-/* An entry that lets through, or denies some types of question only, is in no category's count: a
- * sealed one is measured by that. */
-static bool is_counted(const struct packed *entry)
-{
-    return !(entry->flags & BL_ENTRY_ALLOW) && entry->condition == 0;
-}
-
 /* Counts the name or prefix once for each category that blocks it. */
 static void categories_count(struct work *work, bool is_prefix)
 {
@@ -46,10 +39,10 @@ static void categories_count(struct work *work, bool is_prefix)
         uint16_t category = work->writer->sources[work->packed[i].source].category;
         size_t before = 0;
 
-        if (!is_counted(&work->packed[i]))
+        if (work->packed[i].flags & BL_ENTRY_ALLOW)
             continue;
         while (before < i &&
-               (!is_counted(&work->packed[before]) ||
+               ((work->packed[before].flags & BL_ENTRY_ALLOW) ||
                 work->writer->sources[work->packed[before].source].category != category))
             before++;
         if (before < i)
