@@ -4,6 +4,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/check.c
   ${CMAKE_CURRENT_LIST_DIR}/civil.c
   ${CMAKE_CURRENT_LIST_DIR}/clock.c
+  ${CMAKE_CURRENT_LIST_DIR}/folder.c
   ${CMAKE_CURRENT_LIST_DIR}/hook.c
   ${CMAKE_CURRENT_LIST_DIR}/known_time.c
   ${CMAKE_CURRENT_LIST_DIR}/lmdb_room.c

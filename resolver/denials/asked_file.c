@@ -1,7 +1,6 @@
 #include "resolver/denials/asked_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <lmdb.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "blocklists/name.h"
+#include "resolver/base/folder.h"
 #include "resolver/denials/asked_sums.h"
 #include "resolver/denials/guard.h"
 
@@ -73,16 +73,6 @@ static int file_fill(const char *path, unsigned least,
     }
     mdb_env_close(env);
     return rc;
-}
-
-static void folder_sync(const char *folder)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0)
-        return;
-    fsync(fd);
-    close(fd);
 }
 
 int asked_file_write(const char *state, const char *day, unsigned least,

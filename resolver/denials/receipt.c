@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "resolver/base/folder.h"
+
 enum { MAGIC = 0x31524743 }; /* "CGR1" */
 
 /* The file. It is read by the program that wrote it, or by the next version of it. */
@@ -56,16 +58,6 @@ void receipt_day(struct retention_receipt *receipt, const struct day *day)
         strcpy(receipt->first, day->text);
     if (strcmp(day->text, receipt->last) > 0)
         strcpy(receipt->last, day->text);
-}
-
-static void folder_sync(const char *folder)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0)
-        return;
-    fsync(fd);
-    close(fd);
 }
 
 int receipt_step(const char *folder, struct retention_receipt *sure,

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "resolver/base/folder.h"
 #include "resolver/denials/guard.h"
 #include "resolver/denials/segment_read.h"
 #include "resolver/denials/segments.h"
@@ -255,16 +256,12 @@ static int file_drop(const char *path)
     return code;
 }
 
-static void folder_sync(const char *state)
+static void segments_sync(const char *state)
 {
     char path[PATH_MAX];
 
     snprintf(path, sizeof(path), "%s/denials", state);
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    fsync(fd);
-    close(fd);
+    folder_sync(path);
 }
 
 /* Writes the day anew without what is gone, and puts it in the old one's place. */
@@ -306,7 +303,7 @@ static int day_rewrite(const char *state, struct rewriting *rewriting, struct bl
         char lock[PATH_MAX + 8];
         snprintf(lock, sizeof(lock), "%s-lock", to);
         unlink(lock); /* it belongs to the file that is gone */
-        folder_sync(state);
+        segments_sync(state);
     }
     file_drop(from);
     return code;
@@ -329,7 +326,7 @@ static int day_drop(const char *state, struct rewriting *rewriting, struct bl_er
         *rewriting->receipt = before;
         return bl_error_set(error, code, "%s: %s", path, strerror(-code));
     }
-    folder_sync(state);
+    segments_sync(state);
     return 0;
 }
 
