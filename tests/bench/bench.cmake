@@ -16,6 +16,8 @@ if(NOT CHALKGATE_SANITIZE AND NOT CHALKGATE_COVERAGE)
     target_link_libraries(bench-${name} PRIVATE bench-school)
   endforeach()
   target_link_libraries(bench-report PRIVATE chalkgate-verbs)
+  add_executable(paced ${CMAKE_CURRENT_LIST_DIR}/paced.c)
+  target_link_libraries(paced PRIVATE bench-school)
 endif()
 
 chalkgate_unit_test(query-hot-paths unit/query/test_hot_paths.c bench-school)

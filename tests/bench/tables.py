@@ -108,10 +108,11 @@ def latency():
     for name, row in result["figures"].items():
         runs = row["runs"]
         rows.append([TITLES.get(name, name), f"{row['full_qps']:,.0f}",
-                     f"{statistics.median(r['answered'] / r['seconds'] for r in runs):,.0f}"] +
+                     f"{statistics.median(r['answered'] / r['seconds'] for r in runs):,.0f}",
+                     f"{sum(r['lost'] for r in runs):,}"] +
                     [f"{statistics.median(r[key] for r in runs):.0f} ({min(r[key] for r in runs):.0f})"
                      for key in ("p50_us", "p99_us", "p999_us")])
-    return table(["server", "saturated, queries a second", "then", "p50 µs (least)", "p99 µs", "p99.9 µs"],
+    return table(["server", "saturated, queries a second", "then", "lost", "p50 µs (least)", "p99 µs", "p99.9 µs"],
                  rows) + origin(result)
 
 
