@@ -34,10 +34,9 @@ struct upstream {
                                         none */
     uint32_t latency_us;             /* smoothed; 0: not known yet */
     uint32_t failed_in_row;
-    uint32_t
-        refused_in_row;     /* whatever the reason: told in `status`, and counts for nothing else */
-    int64_t aside_until_ms; /* monotonic; 0: in use */
-    int64_t heard_ms;       /* when it last answered well */
+    uint32_t refused_in_row; /* for any reason: told in `status`, and counts for nothing else */
+    int64_t aside_until_ms;  /* monotonic; 0: in use */
+    int64_t heard_ms;        /* when it last answered well */
     int64_t plain_until_ms; /* asked without EDNS until then: it answers nothing else. 0: it does */
     /* RFC 7873 section 5.1: our half, chosen by chance for this server, and the one it gave us. */
     uint8_t cookie[COOKIE_MAX];
