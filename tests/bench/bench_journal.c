@@ -17,6 +17,7 @@
 #include "resolver/denials/journal_format.h"
 #include "resolver/denials/records.h"
 #include "resolver/denials/writer.h"
+#include "tests/support/folder.h"
 
 enum { BATCH = 64 };
 
@@ -69,18 +70,19 @@ int main(int argc, char **argv)
 {
     uint64_t count = argument(argc, argv, 1, 1000000), names = argument(argc, argv, 2, 20000);
     uint64_t clients = argument(argc, argv, 3, 400), counted = 0, sum = 0, random = 1;
-    char state[] = "/tmp/bench-journal-XXXXXX", command[64], path[128];
+    char state[FOLDER_ROOM], path[128];
     struct bl_error error = {""};
     struct denials_writer *writer;
     struct journal *journal;
     uint8_t(*wires)[64] = malloc(names * sizeof(*wires));
     uint64_t rate = argument(argc, argv, 4, 250000);
-    const char *folder = argc > 5 ? argv[5] : mkdtemp(state);
+    const char *folder = argc > 5 ? argv[5] : state;
     double append = 0, cpu = seconds(CLOCK_THREAD_CPUTIME_ID), idle = 0;
 
     for (uint64_t i = 0; i < names; i++)
         name_make(i, wires[i]);
-    if (folder == NULL || journal_open(folder, 0, &journal, &error) < 0)
+    folder_make(state);
+    if (journal_open(folder, 0, &journal, &error) < 0)
         return fprintf(stderr, "%s\n", error.text), 1;
     struct legend *legend = legend_make();
     journal_legend(journal, legend);
@@ -143,7 +145,7 @@ int main(int argc, char **argv)
                (double)count);
     printf("segment: %.1f octets a denial; roll-ups read in %.3f s, %llu denials in them\n",
            (double)status.st_size / (double)count, reading, (unsigned long long)sum);
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
+    folder_drop(state);
     free(wires);
-    return argc > 5 ? 0 : system(command);
+    return 0;
 }

@@ -15,6 +15,7 @@
 #include "blocklists/compile.h"
 #include "blocklists/store.h"
 #include "tests/bench/harness.h"
+#include "tests/support/folder.h"
 
 enum { ASKED = 1 << 20, ROUNDS = 7, PATH = 64 };
 
@@ -52,7 +53,7 @@ static int64_t private_kib(void)
 
 static int list_compile(const char *path, bool json)
 {
-    struct bl_compile_options options = {.folder = "/tmp", .seed = 1};
+    struct bl_compile_options options = {.folder = folder_base(), .seed = 1};
     struct bl_compile_source source = {.location = path, .category = "bench"};
     struct bl_read_options how = {.format = "domains"};
     struct bl_read_report report;

@@ -1,7 +1,5 @@
 #include "tests/bench/school.h"
 
-#include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +9,7 @@
 #include "blocklists/compile.h"
 #include "blocklists/lists.h"
 #include "tests/bench/harness.h"
+#include "tests/support/folder.h"
 
 enum { ADDRESS_BITS = 24 }; /* of 10.0.0.0/8 */
 
@@ -187,17 +186,12 @@ static void worker_open(struct school *school)
 
 void school_open(struct school *school, const struct school_options *options)
 {
-    const char *temporary = getenv("TMPDIR");
-
     *school = (struct school){.options = *options,
                               .moment = {.mono_ms = 1000000, .wall_ms = INT64_C(1795426200000)}};
     school->options.names = options->names ? options->names : 1000;
     school->options.groups = options->groups ? options->groups : 1;
     school->options.clients = options->clients ? options->clients : 1;
-    snprintf(school->folder, sizeof school->folder, "%s/chalkgate-bench-XXXXXX",
-             temporary && strlen(temporary) < 32 ? temporary : "/tmp");
-    if (!mkdtemp(school->folder))
-        bench_fail("no folder to work in: %s", strerror(errno));
+    folder_make(school->folder);
     list_compile(school);
     school->world = school_world(school);
     worker_open(school);
@@ -222,14 +216,6 @@ void school_journal_renew(struct school *school)
     school->pipeline->journal = school->journal;
 }
 
-static int entry_remove(const char *path, const struct stat *info, int kind, struct FTW *walk)
-{
-    (void)info;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 void school_close(struct school *school)
 {
     pipeline_destroy(school->pipeline);
@@ -237,7 +223,7 @@ void school_close(struct school *school)
     asked_free(school->asked);
     world_unref(school->world);
     if (school->worker == 0)
-        nftw(school->folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
+        folder_drop(school->folder);
 }
 
 size_t school_question(uint8_t packet[SCHOOL_QUESTION_MAX], uint16_t id, const struct bl_name *name,

@@ -1,7 +1,6 @@
 #include "school.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "resolver/policy/acts.h"
 #include "resolver/policy/grants.h"
 #include "script.h"
+#include "tests/support/folder.h"
 
 enum { TEXT_MAX = 16384, THINGS_MAX = 32, UPSTREAMS_MAX = 8 };
 
@@ -30,7 +30,7 @@ struct upstream {
 };
 
 static struct {
-    char folder[64];
+    char folder[FOLDER_ROOM];
     bool changed;
     char groups[TEXT_MAX], more[TEXT_MAX];
     struct {
@@ -62,20 +62,10 @@ static void text_append(char *text, size_t size, const char *more, const char *e
 
 void school_open(void)
 {
-    const char *temporary = getenv("TMPDIR");
-    snprintf(school.folder, sizeof(school.folder), "%s/chalkgate-scenario-XXXXXX",
-             temporary && strlen(temporary) < 24 ? temporary : "/tmp");
-    if (!mkdtemp(school.folder))
-        script_fail("no folder to work in: %s", strerror(errno));
+    folder_make(school.folder);
     school.upstreams[0] = (struct upstream){"up1", "udp", 0, 1};
     school.upstream_count = 1;
     school.changed = true;
-}
-
-static int entry_remove(const char *path, const struct stat *info, int kind, struct FTW *walk)
-{
-    (void)info, (void)kind, (void)walk;
-    return remove(path);
 }
 
 void school_close(void)
@@ -86,7 +76,7 @@ void school_close(void)
     school.devices = NULL;
     school.state = NULL;
     if (*school.folder)
-        nftw(school.folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
+        folder_drop(school.folder);
     *school.folder = '\0';
 }
 

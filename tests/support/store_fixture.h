@@ -24,6 +24,7 @@
 #include "blocklists/compile.h"
 #include "blocklists/store.h"
 #include "blocklists/types.h"
+#include "tests/support/folder.h"
 
 struct fixture_list {
     const char *category;
@@ -103,7 +104,7 @@ static inline int fixture_compile(const struct fixture_list *lists, size_t count
                                   const struct bl_store *base)
 {
     struct bl_compile_options options = {
-        .folder = "/tmp", .base = base, .memory = 1 << 20, .seed = 1, .now = 1700000000};
+        .folder = folder_base(), .base = base, .memory = 1 << 20, .seed = 1, .now = 1700000000};
     struct bl_compile_result result;
     struct bl_compile *compile;
     struct bl_error error = {""};

@@ -18,8 +18,9 @@
 
 #include "blocklists/fetch.h"
 #include "blocklists/read.h"
+#include "tests/support/folder.h"
 
-static char folder[] = "/tmp/chalkgate-fetch-XXXXXX";
+static char folder[FOLDER_ROOM];
 static char cache[64], ca_file[64], bootstrap_server[64];
 static const char *bootstrap[] = {bootstrap_server, NULL};
 static unsigned http_port, https_port;
@@ -49,7 +50,8 @@ static int set_up(void **state)
     int ends[2];
 
     (void)state;
-    if (!mkdtemp(folder) || pipe2(ends, O_CLOEXEC) < 0)
+    folder_make(folder);
+    if (pipe2(ends, O_CLOEXEC) < 0)
         return -1;
     snprintf(cache, sizeof cache, "%s/deep/cache", folder);
     snprintf(ca_file, sizeof ca_file, "%s/ca.pem", folder);
@@ -70,13 +72,11 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    char command[64];
-
     (void)state;
     close(server_input);
     waitpid(server, NULL, 0);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    folder_drop(folder);
+    return 0;
 }
 
 static const char *url_to(const char *path)

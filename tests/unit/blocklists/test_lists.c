@@ -18,22 +18,20 @@
 #include "blocklists/lists.h"
 #include "tests/support/store_fixture.h"
 
-static char folder[64];
+static char folder[FOLDER_ROOM];
 
-static int folder_make(void **state)
+static int state_make(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/chalkgate-lists-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
+    folder_make(folder);
+    return 0;
 }
 
-static int folder_remove(void **state)
+static int state_drop(void **state)
 {
-    char command[128];
-
     (void)state;
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    folder_drop(folder);
+    return 0;
 }
 
 static struct bl_store *store_in_force(uint64_t *out_generation)
@@ -716,7 +714,7 @@ static void a_missing_generation_guards_nothing_but_seals(void **state)
     assert_int_equal(bl_lists_rollback_guarded(folder, 1, &none, &generation, &error), 0);
 }
 
-#define in_a_folder(test) cmocka_unit_test_setup_teardown(test, folder_make, folder_remove)
+#define in_a_folder(test) cmocka_unit_test_setup_teardown(test, state_make, state_drop)
 
 int main(void)
 {

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "blocklists/compile.h"
+#include "tests/support/folder.h"
 
 enum { COPIES = 100, LIST_MAX = 1 << 20 };
 
@@ -73,8 +74,7 @@ static void text_damage(struct text *text, uint32_t every)
 
 static void copy_compile(struct text *text)
 {
-    struct bl_compile_options options = {
-        .folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", .memory = 1 << 20, .now = 1};
+    struct bl_compile_options options = {.folder = folder_base(), .memory = 1 << 20, .now = 1};
     struct bl_compile_source source = {
         .location = "list", .category = "games", .licence = "", .actor = "test", .reason = ""};
     struct bl_read_options reading = {.allow_tld = random_below(2), .forced = random_below(2)};

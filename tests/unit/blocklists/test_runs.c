@@ -12,6 +12,7 @@
 
 #include "blocklists/key.h"
 #include "blocklists/runs.h"
+#include "tests/support/folder.h"
 
 enum { RECORDS = 20000 };
 
@@ -134,7 +135,7 @@ static void sorts_everything(void **state)
             uint64_t records, octets, expected_octets = 0;
             struct bl_runs *runs;
 
-            assert_int_equal(bl_runs_create("/tmp", memories[m], &runs, NULL), 0);
+            assert_int_equal(bl_runs_create(folder_base(), memories[m], &runs, NULL), 0);
             for (size_t i = 0; i < count; i++) {
                 made[i].key_len = kind_make(kind, (uint32_t)i, &random, made[i].key);
                 made[i].line = (uint32_t)i;
@@ -164,7 +165,7 @@ static void sorts_nothing(void **state)
     struct bl_runs *runs;
 
     (void)state;
-    assert_int_equal(bl_runs_create("/tmp", 1 << 20, &runs, NULL), 0);
+    assert_int_equal(bl_runs_create(folder_base(), 1 << 20, &runs, NULL), 0);
     assert_int_equal(bl_runs_finish(runs, &records, &octets, NULL), 0);
     assert_int_equal(records, 0);
     assert_int_equal(bl_runs_next(runs, &record, NULL), 0);

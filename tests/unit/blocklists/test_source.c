@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 #include "blocklists/read.h"
+#include "tests/support/folder.h"
 
-static char folder[] = "/tmp/chalkgate-source-XXXXXX";
+static char folder[FOLDER_ROOM];
 
 /* What a walk visited, a line each: "part LOCATION CATEGORY ACTION OCTETS", "skip LOCATION REASON".
  */
@@ -37,8 +38,8 @@ static int visit_part(void *user, const struct bl_part *part, const struct bl_in
     assert_int_equal(got, 0);
     snprintf(
         visited->text + used, sizeof visited->text - used, "part %s %s %s %zd\n",
-        strncmp(part->location, folder, sizeof folder - 1) == 0 ? part->location + sizeof folder
-                                                                : part->location,
+        strncmp(part->location, folder, strlen(folder)) == 0 ? part->location + strlen(folder) + 1
+                                                             : part->location,
         part->category ? part->category : "-", part->action == BL_ALLOW ? "allow" : "block", all);
     return visited->stop;
 }
@@ -57,7 +58,7 @@ static void put(const char *path, const char *text)
     FILE *file;
 
     snprintf(whole, sizeof whole, "%s/%s", folder, path);
-    for (char *at = whole + sizeof folder; (at = strchr(at, '/')); *at++ = '/') {
+    for (char *at = whole + strlen(folder) + 1; (at = strchr(at, '/')); *at++ = '/') {
         *at = '\0';
         mkdir(whole, 0700);
     }
@@ -78,7 +79,7 @@ static void link_to(const char *target, const char *path)
 static int set_up(void **state)
 {
     (void)state;
-    assert_non_null(mkdtemp(folder));
+    folder_make(folder);
     put("ut1/README", "x");
     put("ut1/agressif/domains", "a.test\n");
     put("ut1/agressif/urls", "a.test/b\n");
@@ -97,11 +98,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    char command[128];
-
     (void)state;
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command) == 0 ? 0 : -1;
+    folder_drop(folder);
+    return 0;
 }
 
 static int walk(const char *path, const struct bl_source_options *options, struct visited *visited,

@@ -16,8 +16,9 @@
 #include <unistd.h>
 
 #include "blocklists/read.h"
+#include "tests/support/folder.h"
 
-static char folder[] = "/tmp/chalkgate-archive-XXXXXX";
+static char folder[FOLDER_ROOM];
 static char path[128];
 
 struct file {
@@ -214,14 +215,15 @@ static void test_damaged(void **state)
 static int set_up(void **state)
 {
     (void)state;
-    return mkdtemp(folder) ? 0 : -1;
+    folder_make(folder);
+    return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    unlink(path);
-    return rmdir(folder);
+    folder_drop(folder);
+    return 0;
 }
 
 int main(void)

@@ -11,26 +11,26 @@
 #include <cmocka.h>
 
 #include "resolver/cache/keep.h"
+#include "tests/support/folder.h"
 
 enum { GENERATION = 7, ZONES = 11, SIZE = 1 << 20, MESSAGE = DNS_HEADER + 8 + 4 + 16 };
 
 static const struct cache_origin ORIGIN = {GENERATION, ZONES};
-static char folder[64], path[96];
+static char folder[FOLDER_ROOM], path[96];
 
-static int folder_make(void **state)
+static int group_open(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/chalkgate-keep-XXXXXX");
-    assert_non_null(mkdtemp(folder));
+    folder_make(folder);
     snprintf(path, sizeof path, "%s/worker-0", folder);
     return 0;
 }
 
-static int folder_remove(void **state)
+static int group_close(void **state)
 {
     (void)state;
-    unlink(path);
-    return rmdir(folder);
+    folder_drop(folder);
+    return 0;
 }
 
 /* "aNN.test", one A record, and its whole answer. */
@@ -187,9 +187,9 @@ static void test_damaged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_round, folder_make, folder_remove),
-        cmocka_unit_test_setup_teardown(test_refused, folder_make, folder_remove),
-        cmocka_unit_test_setup_teardown(test_damaged, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(test_round, group_open, group_close),
+        cmocka_unit_test_setup_teardown(test_refused, group_open, group_close),
+        cmocka_unit_test_setup_teardown(test_damaged, group_open, group_close),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,6 @@
 #ifndef TESTS_UNIT_DENIALS_FIXTURE_H
 #define TESTS_UNIT_DENIALS_FIXTURE_H
 
-#include <ftw.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,28 +15,7 @@
 #include <cmocka.h>
 
 #include "resolver/denials/journal.h"
-
-static inline int fixture_remove(const char *path, const struct stat *status, int type,
-                                 struct FTW *ftw)
-{
-    (void)status;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static inline void folder_make(char path[PATH_MAX])
-{
-    const char *base = getenv("TMPDIR");
-
-    snprintf(path, PATH_MAX, "%s/chalkgate-test-XXXXXX", base != NULL ? base : "/tmp");
-    assert_non_null(mkdtemp(path));
-}
-
-static inline void folder_drop(const char *path)
-{
-    nftw(path, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
-}
+#include "tests/support/folder.h"
 
 static inline struct legend *fixture_legend(uint32_t version)
 {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "resolver/devices/lease.h"
+#include "tests/support/folder.h"
 
 enum { NOW_S = 1795000000 };
 
@@ -177,10 +178,10 @@ static void file_expect(const char *folder, const char *expected)
 /* While Kea cleans up, older leases are in files beside. */
 static void test_kea_cleans_up(void **state)
 {
-    char folder[] = "/tmp/chalkgate-leases-XXXXXX";
+    char folder[FOLDER_ROOM];
 
     (void)state;
-    assert_non_null(mkdtemp(folder));
+    folder_make(folder);
     file_write(folder, "kea-leases4.csv.2",
                KEA4 "10.1.4.1," MAC1 ",,3600,1795500000,1,0,0,a,0,,0\n");
     file_write(folder, "kea-leases4.csv.1",
@@ -194,8 +195,7 @@ static void test_kea_cleans_up(void **state)
     file_write(folder, "kea-leases4.csv.1", NULL);
     file_write(folder, "kea-leases4.csv.completed", NULL);
     file_expect(folder, "");
-    file_write(folder, "kea-leases4.csv", NULL);
-    assert_int_equal(rmdir(folder), 0);
+    folder_drop(folder);
 }
 
 /* More than there is room for: as many as fit, and how many do not. */
@@ -218,13 +218,13 @@ static void test_too_many(void **state)
 
 static void test_files_that_are_none(void **state)
 {
-    char folder[] = "/tmp/chalkgate-leases-XXXXXX", path[64];
+    char folder[FOLDER_ROOM], path[FOLDER_ROOM + 8];
     struct leases leases = {0};
     enum lease_format format;
     struct bl_error error = {0};
 
     (void)state;
-    assert_non_null(mkdtemp(folder));
+    folder_make(folder);
     snprintf(path, sizeof path, "%s/x", folder);
     assert_int_equal(lease_file_read(path, NOW_S, &leases, &format, &error), -ENOENT);
     assert_non_null(strstr(error.text, path));
@@ -235,8 +235,7 @@ static void test_files_that_are_none(void **state)
     assert_int_equal(lease_file_read(path, NOW_S, &leases, &format, &error), 0);
     assert_int_equal(leases.count, 0);
     leases_free(&leases);
-    file_write(folder, "x", NULL);
-    assert_int_equal(rmdir(folder), 0);
+    folder_drop(folder);
 }
 
 int main(void)

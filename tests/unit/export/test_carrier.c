@@ -17,6 +17,7 @@
 #include <jansson.h>
 
 #include "resolver/export/carrier.h"
+#include "tests/support/folder.h"
 
 enum {
     CHANGES = 200,
@@ -27,7 +28,7 @@ enum {
 };
 
 struct daemon_made {
-    char folder[64];
+    char folder[FOLDER_ROOM];
     int fd;
     unsigned asked;
 };
@@ -102,8 +103,7 @@ static void daemon_open(struct daemon_made *daemon)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
 
-    strcpy(daemon->folder, "/tmp/chalkgate-carrier-XXXXXX");
-    assert_non_null(mkdtemp(daemon->folder));
+    folder_make(daemon->folder);
     snprintf(name.sun_path, sizeof(name.sun_path), "%s/control.sock", daemon->folder);
     daemon->fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(daemon->fd, (struct sockaddr *)&name, sizeof(name)), 0);
@@ -153,7 +153,7 @@ static unsigned lines_check(const char *path)
 static void test_changes_come_once_each(void **state)
 {
     struct daemon_made daemon = {.asked = 0};
-    char file[128], command[128];
+    char file[128];
     pthread_t thread;
     int ends[2], status, looks = 0;
     (void)state;
@@ -176,8 +176,7 @@ static void test_changes_come_once_each(void **state)
     json_t *told = carrier_status(daemon.folder, "made");
     assert_int_equal(json_integer_value(json_object_get(told, "changes")), CHANGES);
     json_decref(told);
-    snprintf(command, sizeof(command), "rm -r %s", daemon.folder);
-    assert_int_equal(system(command), 0);
+    folder_drop(daemon.folder);
 }
 
 int main(void)

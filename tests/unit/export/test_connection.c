@@ -18,10 +18,11 @@
 #include <cmocka.h>
 
 #include "resolver/export/connection.h"
+#include "tests/support/folder.h"
 
 enum { LONG = 8 << 20, TALK_MOST = 10000, LOOKS = 500, LOOK_US = 20000 };
 
-static char folder[] = "/tmp/chalkgate-connection-XXXXXX";
+static char folder[FOLDER_ROOM];
 static char path[64];
 static bool talks;        /* the other side: each look finds more */
 static unsigned listened; /* how often that was looked at */
@@ -37,17 +38,18 @@ ssize_t __wrap_recv(int fd, void *bytes, size_t room, int flags)
     return ++listened < TALK_MOST ? (ssize_t)room : 0;
 }
 
-static int folder_make(void **state)
+static int group_open(void **state)
 {
     (void)state;
-    return mkdtemp(folder) == NULL ? -1 : 0;
+    folder_make(folder);
+    return 0;
 }
 
-static int folder_drop(void **state)
+static int group_close(void **state)
 {
     (void)state;
-    unlink(path);
-    return rmdir(folder);
+    folder_drop(folder);
+    return 0;
 }
 
 static int socket_listen(void)
@@ -186,5 +188,5 @@ int main(void)
     };
 
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* what is left of a program is ours to wait for */
-    return cmocka_run_group_tests(tests, folder_make, folder_drop);
+    return cmocka_run_group_tests(tests, group_open, group_close);
 }

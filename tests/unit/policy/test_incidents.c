@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 #include "resolver/policy/incidents.h"
+#include "tests/support/folder.h"
 
 struct office {
-    char folder[64];
+    char folder[FOLDER_ROOM];
     struct state *state;
     struct actor actor;
     int64_t now_ms;
@@ -25,8 +26,7 @@ static int office_open(void **state)
     struct office *office = calloc(1, sizeof *office);
 
     assert_non_null(office);
-    snprintf(office->folder, sizeof office->folder, "/tmp/chalkgate-incident-XXXXXX");
-    assert_non_null(mkdtemp(office->folder));
+    folder_make(office->folder);
     assert_int_equal(state_open(office->folder, true, &office->state, NULL), 0);
     office->actor = (struct actor){.uid = 1000, .login_uid = 1000, .role = "viewer"};
     strcpy(office->actor.user, "dsl");
@@ -39,13 +39,11 @@ static int office_open(void **state)
 static int office_close(void **state)
 {
     struct office *office = *state;
-    char line[128];
 
     state_close(office->state);
-    snprintf(line, sizeof line, "rm -rf %s", office->folder);
-    int code = system(line);
+    folder_drop(office->folder);
     free(office);
-    return code;
+    return 0;
 }
 
 typedef int act_function(struct act *, const json_t *, json_t *, struct bl_error *);

@@ -15,13 +15,14 @@
 
 #include "resolver/policy/grants.h"
 #include "resolver/policy/moments.h"
+#include "tests/support/folder.h"
 
 static const int64_t NOON = INT64_C(1795435200000), HOUR = 3600000;
 
 static const struct actor MARY = {.user = "root", .login = "mary", .role = "manager"};
 
 struct record {
-    char folder[64];
+    char folder[FOLDER_ROOM];
     struct state *state;
     struct config *config; /* whose title is the difference */
     char *title;
@@ -35,11 +36,7 @@ static int record_open(void **state)
     struct config_faults faults = {0};
 
     assert_non_null(record);
-    snprintf(record->folder, sizeof record->folder, "/dev/shm/chalkgate-moments-XXXXXX");
-    if (!mkdtemp(record->folder)) { /* there, syncing costs nothing */
-        snprintf(record->folder, sizeof record->folder, "/tmp/chalkgate-moments-XXXXXX");
-        assert_non_null(mkdtemp(record->folder));
-    }
+    folder_make(record->folder);
     assert_int_equal(state_open(record->folder, true, &record->state, NULL), 0);
     assert_int_equal(config_load_text("test.yaml", TEXT, sizeof TEXT - 1, &record->config, &faults),
                      0);
@@ -50,14 +47,13 @@ static int record_open(void **state)
 static int record_close(void **state)
 {
     struct record *record = *state;
-    char line[100];
 
     state_close(record->state);
     config_free(record->config);
     free(record->title);
-    snprintf(line, sizeof line, "rm -rf '%s'", record->folder);
+    folder_drop(record->folder);
     free(record);
-    return system(line);
+    return 0;
 }
 
 static void title_set(struct record *record, const char *title)

@@ -16,6 +16,7 @@
 #include "resolver/policy/acts.h"
 #include "resolver/policy/grants.h"
 #include "resolver/policy/versions.h"
+#include "tests/support/folder.h"
 
 enum { CONFIG_ROOM = 4096 };
 
@@ -31,7 +32,7 @@ static const char CONFIG[] = "upstreams: [192.0.2.53]\n"
                              "  staff: {schedule: [{during: [lessons], deny: [games]}]}\n";
 
 struct school {
-    char folder[64];
+    char folder[FOLDER_ROOM];
     struct config *config;
     struct calendar *calendar;
     struct state *state;
@@ -79,8 +80,7 @@ static int school_open(void **state)
     char text[CONFIG_ROOM];
 
     assert_non_null(school);
-    snprintf(school->folder, sizeof school->folder, "/tmp/chalkgate-state-XXXXXX");
-    assert_non_null(mkdtemp(school->folder));
+    folder_make(school->folder);
     snprintf(text, sizeof text, CONFIG, "false");
     school->config = config_of(text);
     assert_int_equal(calendar_create(&school->config->calendar, &school->calendar, NULL), 0);
@@ -96,15 +96,14 @@ static int school_open(void **state)
 static int school_close(void **state)
 {
     struct school *school = *state;
-    char line[100];
 
     state_close(school->state);
     devices_free(school->devices);
     calendar_free(school->calendar);
     config_free(school->config);
-    snprintf(line, sizeof line, "rm -rf '%s'", school->folder);
+    folder_drop(school->folder);
     free(school);
-    return system(line);
+    return 0;
 }
 
 typedef int act_function(struct act *, const json_t *, json_t *, struct bl_error *);

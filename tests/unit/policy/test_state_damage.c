@@ -18,10 +18,11 @@
 #include "resolver/policy/moments.h"
 #include "resolver/policy/state.h"
 #include "resolver/policy/state_check.h"
+#include "tests/support/folder.h"
 
 enum { PAGE = 4096, HEADS = 200, ENTRIES = 120 };
 
-static char folder[64], path[80];
+static char folder[FOLDER_ROOM], path[80];
 static const struct actor MARY = {.user = "root", .login = "mary", .role = "manager"};
 
 static struct change *change_of(struct state *state)
@@ -75,11 +76,7 @@ static void file_make(void)
 static int group_make(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/dev/shm/chalkgate-damage-XXXXXX"); /* syncing costs nothing */
-    if (!mkdtemp(folder)) {
-        snprintf(folder, sizeof folder, "/tmp/chalkgate-damage-XXXXXX");
-        assert_non_null(mkdtemp(folder));
-    }
+    folder_make(folder);
     snprintf(path, sizeof path, "%s/state.mdb", folder);
     file_make();
     return 0;
@@ -87,11 +84,9 @@ static int group_make(void **state)
 
 static int group_remove(void **state)
 {
-    char line[100];
-
     (void)state;
-    snprintf(line, sizeof line, "rm -rf '%s'", folder);
-    return system(line);
+    folder_drop(folder);
+    return 0;
 }
 
 static uint8_t *file_load(size_t *out_len)
@@ -152,7 +147,7 @@ static void sound_file(void **unused)
 
     (void)unused;
     assert_int_equal(state_check(path, &error), 0);
-    assert_int_equal(state_check("/tmp/there-is-no-such-file", NULL), 0);
+    assert_int_equal(state_check("/there-is-no-such-file", NULL), 0);
     for (int i = 0; i < 20; i++) { /* as transactions go on, free pages are used again */
         struct change *change;
         assert_int_equal(state_open(folder, true, &state, &error), 0);

@@ -15,12 +15,12 @@
 
 #include "blocklists/compile.h"
 #include "blocklists/lists.h"
+#include "tests/support/folder.h"
 #include "tests/support/verb_run.h"
 #include "tools/verb.h"
 #include <jansson.h>
 
-static char folder[] = "/tmp/chalkgate-why-XXXXXX";
-static char config_path[64];
+static char folder[FOLDER_ROOM], config_path[FOLDER_ROOM + 16];
 
 static const char CONFIG[] =
     "upstreams: [192.0.2.53]\n"
@@ -84,7 +84,7 @@ static int school_open(void **state)
     int fd;
 
     (void)state;
-    assert_non_null(mkdtemp(folder));
+    folder_make(folder);
     snprintf(config_path, sizeof config_path, "%s/config.yaml", folder);
     file_write(config_path, CONFIG);
     assert_int_equal(bl_compile_open(&options, &compile, &error), 0);
@@ -101,11 +101,9 @@ static int school_open(void **state)
 
 static int school_close(void **state)
 {
-    char line[80];
-
     (void)state;
-    snprintf(line, sizeof line, "rm -rf '%s'", folder);
-    return system(line);
+    folder_drop(folder);
+    return 0;
 }
 
 /* Runs the verb with its output in `out`; gives the exit code. */

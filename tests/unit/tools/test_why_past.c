@@ -52,7 +52,7 @@ static const int64_t DAY_1 = INT64_C(1709546400000); /* 2024-03-04T10:00 in Lond
 static const int64_t DAY_2 = INT64_C(1709632800000);
 static const int64_t HOUR = 3600000, MINUTE = 60000;
 
-static char folder[64], config_path[80];
+static char folder[FOLDER_ROOM], config_path[FOLDER_ROOM + 16];
 
 static const struct actor MARY = {.user = "root", .login = "mary", .role = "manager"};
 
@@ -145,8 +145,7 @@ static int school_open(void **state)
     };
 
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/chalkgate-past-XXXXXX");
-    assert_non_null(mkdtemp(folder));
+    folder_make(folder);
     snprintf(config_path, sizeof config_path, "%s/config.yaml", folder);
     lists_adopt(OLD, 2);
     act_at(DAY_1, FIRST, configuration_enter, json_pack("{s:i}", "lists", 1));
@@ -166,11 +165,9 @@ static int school_open(void **state)
 
 static int school_close(void **state)
 {
-    char line[100];
-
     (void)state;
-    snprintf(line, sizeof line, "rm -rf '%s'", folder);
-    return system(line);
+    folder_drop(folder);
+    return 0;
 }
 
 /* Runs the verb with what it prints, and its complaints, in `out`; gives the exit code. */
