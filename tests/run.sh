@@ -50,6 +50,12 @@ cmake --preset "$preset" "${launcher[@]}" >"/tmp/chalkgate-configure.$$" 2>&1 ||
 rm -f "/tmp/chalkgate-configure.$$"
 cmake --build --preset "$preset" || give_up "The build failed; why is above."
 
+# Whatever the tests leave behind is found, and removed, here.
+TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/chalkgate-XXXXXX") || give_up "There is no room for temporary files."
+export TMPDIR
+chmod 755 "$TMPDIR" # some of what runs there is nobody
+trap 'rm -rf "$TMPDIR"' EXIT
+
 select=()
 [ -n "$quick" ] && select+=(--label-exclude '^slow$')
 [ -n "$only" ] && select+=(--tests-regex "$only")
@@ -58,4 +64,4 @@ rm -f "$results"
 ctest --test-dir "$build" --parallel "$(nproc)" --output-on-failure --no-tests=error --timeout 600 \
     --test-output-size-passed 4000000 --test-output-size-failed 4000000 \
     --output-junit "$results" "${select[@]}" </dev/null
-python3 tests/summary.py "$results" ${quick:+--quick}
+python3 tests/summary.py "$results" "$TMPDIR" ${quick:+--quick}

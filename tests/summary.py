@@ -1,5 +1,11 @@
 #!/usr/bin/env python3
-"""Sums up a run of ctest: what failed, what was skipped and why, and the counts on the last line."""
+"""Sums up a run of ctest: what failed, what was skipped and why, and the counts on the last line.
+
+    summary.py RESULTS TMPDIR [--quick]
+
+What the tests left behind in TMPDIR counts as a failure, too.
+"""
+import pathlib
 import re
 import sys
 import xml.etree.ElementTree as xml
@@ -30,7 +36,12 @@ def main():
                 partly.append((name, reasons))
         else:
             failed.append(name)
+    left = sorted(one.name for one in pathlib.Path(sys.argv[2]).iterdir())
+    if left:
+        failed.append("what the tests left behind in the temporary folder, named above")
     print()
+    for name in left:
+        print(f"Left behind: {name}")
     if "--quick" in sys.argv:
         print("Left out for --quick: tests that take more than a few seconds.")
     for name, reasons in partly:

@@ -2,9 +2,12 @@
 
 A test file is a list of functions that begin with `test_`, each taking a Lab, and ends with `lab.main()`.
 Each function is told with its name and "ok", "FAILED" or "SKIP: reason". Every Lab has a folder of its own
-below the temporary folder and ports of its own on loopback; what it started it ends, by its id.
+below the temporary folder; what it started it ends, by its id. As root, every file has a network of its own with
+nothing but loopback, so that files that run at the same time cannot take each other's ports.
 """
 import contextlib
+import ctypes
+import fcntl
 import inspect
 import json
 import os
@@ -13,6 +16,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -56,6 +60,14 @@ def need_root():
 def built_with(sanitizer):
     """Whether the resolver under test is watched by this sanitizer: asan, tsan."""
     return f"__{sanitizer}_init".encode() in DAEMON.read_bytes()
+
+
+def leave_the_network():
+    """This process and what it starts are alone from here on, with loopback; without root all stays as it is."""
+    clone_newnet, set_flags, up = 0x40000000, 0x8914, 1
+    if ctypes.CDLL(None).unshare(clone_newnet) == 0:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            fcntl.ioctl(sock, set_flags, struct.pack("16sH14x", b"lo", up))
 
 
 def wait_for(what, condition, patience=PATIENCE, pause=0.02):
@@ -113,7 +125,8 @@ class Resolver:
 
 class Lab:
     def __init__(self, name):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"chalkgate-{name}-"))
+        # Short, so that a socket in it has a path that the kernel takes.
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"chalkgate-{name.removeprefix('test_')[:20]}-"))
         self.folder.chmod(0o755)
         self.state = self.folder / "state"
         self.config_path = self.folder / "config.yaml"
@@ -249,18 +262,23 @@ class Lab:
         return resolver
 
     @contextlib.contextmanager
-    def small_state(self, size):
-        """The state on a file system of its own, with room for `size` ("40m"); what runs is ended before it goes."""
+    def small_disk(self, folder, size):
+        """The folder on a file system of its own, with room for `size` ("40m"); what runs is ended before it goes."""
         need_root()
-        self.state.mkdir()
-        made = self.run("mount", "-t", "tmpfs", "-o", f"size={size}", "chalkgate-test", self.state)
+        folder.mkdir(parents=True)
+        made = self.run("mount", "-t", "tmpfs", "-o", f"size={size}", "chalkgate-test", folder)
         if made.returncode:
             raise Skip("a small file system cannot be mounted here: " + made.stderr.strip())
         try:
             yield
         finally:
-            self.close()
-            self.run("umount", self.state)
+            faults = self.close()
+            # The children of a resolver that was killed end a moment after it.
+            wait_for(f"{folder} is unmounted", lambda: self.run("umount", folder).returncode == 0)
+            same(faults, [], "faults of what ran there")
+
+    def small_state(self, size):
+        return self.small_disk(self.state, size)
 
     def enter(self, context):
         return self.stack.enter_context(context)
@@ -324,8 +342,8 @@ def _run_one(name, function):
     return "failed" if fault else "skipped" if skip else "passed"
 
 
-def main():
-    """Runs the test_ functions of the calling file, or those named as arguments."""
+def main(alone=True):
+    """Runs the test_ functions of the calling file, or those named as arguments. `alone`: needs no network but loopback."""
     frame = inspect.stack()[1].frame
     tests = {name: value for name, value in frame.f_globals.items()
              if name.startswith("test_") and callable(value)}
@@ -337,6 +355,8 @@ def main():
         if not program.exists():
             print(f"{program} was not built")
             sys.exit(1)
+    if alone:
+        leave_the_network()
     results = [_run_one(name, tests[name]) for name in chosen]
     if "failed" in results:
         sys.exit(1)

@@ -166,6 +166,7 @@ class lab_of:
 
     def __exit__(self, *unused):
         self.lab.close()
+        self.lab.remove()
 
 
 def test_stale_answers_when_every_server_is_gone(place):

@@ -85,12 +85,7 @@ def test_where_nothing_can_be_written(place):
 
 def test_on_a_full_disk(place):
     """A disk of the lists' own: on the state's, journals of the resolver come and go."""
-    need_root()
-    (place.state / "lists").mkdir(parents=True)
-    made = place.run("mount", "-t", "tmpfs", "-o", "size=24m", "chalkgate-test", place.state / "lists")
-    if made.returncode:
-        raise lab.Skip("a small file system cannot be mounted here: " + made.stderr.strip())
-    try:
+    with place.small_disk(place.state / "lists", "24m"):
         opened(place)
         path = place.list_of("games", MANY)
         for running in (False, True):
@@ -102,9 +97,6 @@ def test_on_a_full_disk(place):
         told = place.command("lists", "import", "--category", "games", path).stdout
         holds("Generation 3 is in force" in told, told)
         same(place.resolvers[-1].ask(MANY[-1]).rcode, "NXDOMAIN", "once there is room")
-    finally:
-        place.close()
-        place.run("umount", place.state / "lists")
 
 
 if __name__ == "__main__":

@@ -126,11 +126,7 @@ def verdicts(resolver, chess):
 
 def test_full_disk(place):
     """No room for a change: said, nothing half done, what was decided stays; with room again it works."""
-    lab.need_root()
-    place.state.mkdir()
-    if place.run("mount", "-t", "tmpfs", "-o", "size=40m", "chalkgate-test", place.state).returncode:
-        raise lab.Skip("a small file system cannot be mounted here")
-    try:
+    with place.small_state("40m"):
         resolver = ground(place)
         before = len(place.json("changes"))
         ballast = place.state / "ballast"
@@ -158,9 +154,6 @@ def test_full_disk(place):
         same(resolver.ask("late.example").rcode, "NXDOMAIN", "with room again")
         same(resolver.stop(), 0, "the exit code")
         verdicts(place.resolver(), chess="NOERROR")
-    finally:
-        place.close()
-        place.run("umount", place.state)
 
 
 def test_damaged_state(place):

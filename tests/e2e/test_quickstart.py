@@ -47,4 +47,4 @@ def test_wrong_use(place):
 
 
 if __name__ == "__main__":
-    lab.main()
+    lab.main(alone=False)  # it asks the machine's own upstreams

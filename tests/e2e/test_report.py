@@ -288,4 +288,4 @@ def test_axe_core_finds_nothing(place):
 
 
 if __name__ == "__main__":
-    lab.main()
+    lab.main(alone=False)  # npm fetches axe-core
