@@ -158,8 +158,8 @@ static void measures_by_the_most_there_ever_was(void **state)
     bl_store_close(older);
 }
 
-/* What counts as many names as before but denies hardly a question more has shrunk. */
-/* The same names, for one type of question or without those below them: as good as gone. */
+/* What counts as many names as before but denies hardly a question more has shrunk: the same names,
+ * for one type of question or without those below them, are as good as gone. */
 static void guards_against_narrowing(void **state)
 {
     static const char *sealed[] = {"illegal"};

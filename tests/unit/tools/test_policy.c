@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/support/says.h"
 #include "tools/policy.h"
 #include "tools/table.h"
 
@@ -92,14 +93,6 @@ static char *document_of(json_t *reply)
     config_free(config);
     json_decref(reply);
     return text;
-}
-
-static void assert_says(const char *document, const char *sentence)
-{
-    if (strstr(document, sentence))
-        return;
-    fputs(document, stderr);
-    fail_msg("not said: %s", sentence);
 }
 
 static void everything_is_said(void **state)

@@ -1,31 +1,14 @@
 /* `why --at` of the past: by the configuration, exceptions and lists of that time, and what it says
  * and judges by where a part of them is not to be had. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <openssl/sha.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "blocklists/lists.h"
 #include "resolver/policy/acts.h"
 #include "resolver/policy/grants.h"
 #include "resolver/policy/moments.h"
 #include "resolver/policy/then.h"
-#include "tests/support/store_fixture.h"
-#include "tests/support/verb_run.h"
-#include "tools/verb.h"
-
-enum { OUT_ROOM = 16384 };
+#include "tests/unit/tools/why.h"
 
 #define HEAD                                                                                       \
     "upstreams: [192.0.2.53]\n"                                                                    \
@@ -52,35 +35,7 @@ static const int64_t DAY_1 = INT64_C(1709546400000); /* 2024-03-04T10:00 in Lond
 static const int64_t DAY_2 = INT64_C(1709632800000);
 static const int64_t HOUR = 3600000, MINUTE = 60000;
 
-static char folder[FOLDER_ROOM], config_path[FOLDER_ROOM + 16];
-
 static const struct actor MARY = {.user = "root", .login = "mary", .role = "manager"};
-
-static void config_save(const char *text)
-{
-    FILE *file = fopen(config_path, "w");
-
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void lists_adopt(const struct fixture_list *lists, size_t count)
-{
-    char path[BL_PATH_MAX];
-    struct bl_store *base = NULL;
-    struct bl_error error = {0};
-    uint64_t generation;
-    int fd;
-
-    if (bl_lists_current(folder, &generation, path, &error) == 0)
-        assert_int_equal(bl_store_open(path, &base, &error), 0);
-    fd = fixture_compile(lists, count, base);
-    bl_store_close(base);
-    if (bl_lists_adopt(folder, fd, 5, &generation, &error) < 0)
-        fail_msg("%s", error.text);
-    close(fd);
-}
 
 typedef int act_function(struct act *, const json_t *, json_t *, struct bl_error *);
 
@@ -145,8 +100,7 @@ static int school_open(void **state)
     };
 
     (void)state;
-    folder_make(folder);
-    snprintf(config_path, sizeof config_path, "%s/config.yaml", folder);
+    school_make();
     lists_adopt(OLD, 2);
     act_at(DAY_1, FIRST, configuration_enter, json_pack("{s:i}", "lists", 1));
     act_at(DAY_1 + 2 * HOUR, FIRST, act_grant, grant_request("allow", "play.test", "pupils"));
@@ -159,44 +113,8 @@ static int school_open(void **state)
            json_pack("{s:s}", "user", "anna"));
     lists_adopt(NEW, 3);
     act_at(DAY_2, SECOND, configuration_enter, json_pack("{s:i}", "lists", 2));
-    config_save(SECOND);
+    file_write(config_path, SECOND);
     return 0;
-}
-
-static int school_close(void **state)
-{
-    (void)state;
-    folder_drop(folder);
-    return 0;
-}
-
-/* Runs the verb with what it prints, and its complaints, in `out`; gives the exit code. */
-static enum exit_code run(bool json, char out[OUT_ROOM], const char *first, ...)
-{
-    const struct verb_run why = {.verb = &verb_why,
-                                 .config = config_path,
-                                 .folder = folder,
-                                 .json = json,
-                                 .complaints = true};
-    enum exit_code code;
-    va_list arguments;
-
-    va_start(arguments, first);
-    code = verb_run(&why, out, OUT_ROOM, first, arguments);
-    va_end(arguments);
-    return code;
-}
-
-static void assert_says(const char *out, const char *words)
-{
-    if (!strstr(out, words))
-        fail_msg("\"%s\" is not said in:\n%s", words, out);
-}
-
-static void assert_says_not(const char *out, const char *words)
-{
-    if (strstr(out, words))
-        fail_msg("\"%s\" is said in:\n%s", words, out);
 }
 
 /* For a pupil's device. */
@@ -335,14 +253,11 @@ static void as_json(void **state)
 
 static void a_batch(void **state)
 {
-    char out[OUT_ROOM], path[80];
-    FILE *file;
+    char out[OUT_ROOM], path[PATH_ROOM];
 
     (void)state;
     snprintf(path, sizeof path, "%s/names", folder);
-    file = fopen(path, "w");
-    fputs("play.test\ntalk.test\nfine.test\n", file);
-    fclose(file);
+    file_write(path, "play.test\ntalk.test\nfine.test\n");
     assert_int_equal(
         run(false, out, "--batch", path, "--client", "10.10.0.5", "--at", "2024-03-04T11:45", NULL),
         EXIT_NOT_ALLOWED);
@@ -368,8 +283,7 @@ static void before_the_record(void **state)
 
 static void lists_that_are_gone(void **state)
 {
-    char path[100], out[OUT_ROOM];
-    FILE *file;
+    char path[PATH_ROOM], out[OUT_ROOM];
 
     (void)state;
     snprintf(path, sizeof path, "%s/lists/00000001.mdb", folder);
@@ -382,9 +296,7 @@ static void lists_that_are_gone(void **state)
                 "Version     lists 2, policy 1 (the policy as it stood then; the lists of today)\n"
                 "Note        the lists of that time, generation 1, are no longer kept; judged by "
                 "generation 2\n");
-    file = fopen(path, "w");
-    fputs("no store", file);
-    fclose(file);
+    file_write(path, "no store");
     run(false, out, "chess.test", "--client", "10.10.0.5", "--at", "2024-03-04T11:00", NULL);
     assert_says(out, "generation 1, cannot be read (");
 }
@@ -455,7 +367,7 @@ static void sealed_then_without_lists_now(void **state)
         HEAD "  periods: {lessons: {days: [mon-sun], when: always, times: [09:00-15:30]}}\n"
              "categories: {games: {title: Games}, chat: {sealed: true}}\n"
              "groups: {learners: {subnets: [10.10.0.0/16]}}\n";
-    char path[100];
+    char path[PATH_ROOM];
 
     (void)state;
     act_at(DAY_1 + 6 * HOUR, SEALED, configuration_enter, json_pack("{s:i}", "lists", 1));
@@ -468,7 +380,7 @@ static void sealed_then_without_lists_now(void **state)
 
 static void without_a_record(void **state)
 {
-    char path[100];
+    char path[PATH_ROOM];
 
     (void)state;
     snprintf(path, sizeof path, "%s/state.mdb", folder);
