@@ -181,6 +181,7 @@ static void subscription_compare(struct subscription *subscription, const struct
                                  size_t first_part)
 {
     subscription->same = true;
+    subscription->known = false;
     for (size_t i = first_part; i < import->part_count; i++) {
         const struct import_part *part = &import->parts[i];
         const struct bl_source *known = base_source(import->base, part->location, part->category);
@@ -210,6 +211,7 @@ static void subscription_read(struct update *update, struct import *import,
 
     if (update->again && subscription->outcome == UPDATE_FAILED)
         return;
+    subscription->outcome = UPDATE_FAILED; /* what was read before may not be there any more */
     if (held) {
         subscription->outcome = UPDATE_HELD;
         subscription->error = *held;

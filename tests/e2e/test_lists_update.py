@@ -6,7 +6,7 @@ import time
 import urllib.request
 
 import lab
-from lab import ROOT, holds, need, same, wait_for
+from lab import COMMAND, ROOT, holds, need, same, wait_for
 
 # What the server does instead of giving the list, and a word of the sentence that tells it.
 FAILURES = [("nothing", "404"), ("broken", "500"), ("teapot", "203"), ("empty", "empty"), ("page", "web page"),
@@ -314,6 +314,28 @@ def test_a_category_that_shrinks_is_held_back(place):
     # By hand, one category over the guard stops the import.
     place.command("lists", "import", "--category", "games", "--replace", place.list_of("own", ["own.test"]), expect=3)
     holds(denied(place, "more99.test") and not denied(place, "own.test"), "nothing was imported")
+
+
+def test_a_source_that_fails_at_the_second_reading(place):
+    """Where a category is held back, everything is read once more: what is gone by then has failed, and stays in force."""
+    need("strace")
+    games, ads = place.list_of("games", many("game", 100)), place.list_of("ads", many("ad", 3))
+    place.configure(categories=[(one.stem, {"sources": [str(one)]}) for one in (games, ads)],
+                    groups={"pupils": (["127.0.0.0/8"], ["games", "ads"])})
+    place.command("lists", "update")
+    for names in (many("ad", 4), many("ad", 3)):  # with news in it, and without
+        place.list_of("games", many("game", 10))
+        place.list_of("ads", names)
+        done = place.run("strace", "-f", "-o", "/dev/null", "-P", ads, "-e", "trace=openat", "-e",
+                         "inject=openat:error=ENOENT:when=2", COMMAND, "--config", place.config_path, "--json", "lists", "update",
+                         expect=1, env={"ASAN_OPTIONS": "detect_leaks=0"})
+        told = json.loads(done.stdout)["downloads"]
+        same([one["outcome"] for one in told], ["held back", "failed"], "outcomes")
+        holds("ads.txt" in told[1]["error"] and "stays as it is" in done.stderr and "1 of 2 sources failed" in done.stderr, done.stderr)
+        holds(denied(place, "game99.test") and denied(place, "ad2.test") and not denied(place, "ad3.test"), "all is as it was")
+    place.list_of("ads", many("ad", 4))
+    place.command("lists", "update", expect=1)
+    holds(denied(place, "ad3.test") and denied(place, "game99.test"), "once it is there again, it is refreshed")
 
 
 def test_a_sealed_one_is_held_back(place):
