@@ -180,23 +180,50 @@ void story_answer_by_type(const struct story_world *world, const struct ruling *
     json_object_set_new(story, "answer", json_string(text));
 }
 
-/* Why what is listed counts for nothing: said, for who reads the list expects it to. Entries may be
- * for other types of question than this one, or of a category of the store alone; one that allows
- * is as none. */
-static void unused_tell(const struct story_question *question,
+/* Whether any entry blocks the name, and whether one does that the configuration has a place for.
+ */
+static void blocks_find(const struct policy_explanation *told, bool *out_any, bool *out_known)
+{
+    *out_any = *out_known = false;
+    for (size_t i = 0; i < told->claim_count; i++) {
+        bool blocks = told->claims[i].rule.action == BL_BLOCK;
+
+        *out_any |= blocks;
+        *out_known |= blocks && told->claims[i].category != POLICY_NO_CATEGORY;
+    }
+}
+
+static bool is_blocked_for_some(const struct bl_store *store, bl_fact fact)
+{
+    size_t count;
+    const struct bl_fact_rule *rules = bl_store_fact(store, fact, &count);
+
+    for (size_t i = 0; i < count; i++)
+        if (rules[i].action == BL_BLOCK)
+            return true;
+    return false;
+}
+
+/* Why what is listed counts for nothing: said, for who reads the list expects it to. The block may
+ * be beaten by an entry that allows, of a category of the store alone, or for other types of
+ * question than this one (`all` has those, too); or there may be none. */
+static void unused_tell(const struct bl_store *store, bl_fact all,
+                        const struct story_question *question,
                         const struct policy_explanation *told, json_t *story)
 {
-    bool blocks = false;
+    bool blocks, known;
+    json_t *because;
 
-    for (size_t i = 0; i < told->claim_count; i++)
-        blocks |= told->claims[i].rule.action == BL_BLOCK;
-    if (told->found.fact == BL_FACT_NONE)
-        json_object_set_new(
-            story, "because",
-            json_sprintf("listed, but not for questions of type %s", question->type));
+    blocks_find(told, &blocks, &known);
+    if (known)
+        because = json_string("an allow entry of the lists beats the block");
     else if (blocks)
-        json_object_set_new(story, "because",
-                            json_string("listed, but in no category that the configuration has"));
+        because = json_string("listed, but in no category that the configuration has");
+    else if (is_blocked_for_some(store, all))
+        because = json_sprintf("listed, but not for questions of type %s", question->type);
+    else
+        because = json_string("the lists have nothing but an allow entry for it");
+    json_object_set_new(story, "because", because);
 }
 
 static void types_tell(const struct story_world *world, const struct story_question *question,
@@ -207,7 +234,7 @@ static void types_tell(const struct story_world *world, const struct story_quest
     enum rule_kind rule = (enum rule_kind)told->ruling.rule;
 
     if (rule == RULE_NONE && any.fact != BL_FACT_NONE)
-        unused_tell(question, told, story);
+        unused_tell(world->store, any.fact, question, told, story);
     if (rule == RULE_CATEGORY || rule == RULE_SEALED)
         story_answer_by_type(world, &told->ruling, name->wire, story);
 }

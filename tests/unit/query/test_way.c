@@ -15,13 +15,16 @@
 #include "tests/support/store_fixture.h"
 
 static const char CONFIG[] = "upstreams: [192.0.2.53]\n"
-                             "categories: {games: {}, ads: {}}\n"
+                             "categories: {games: {}, ads: {}, news: {}}\n"
                              "groups: {pupils: {subnets: [10.1.0.0/16], deny: [games, ads]}}\n";
 
 static const struct fixture_list LISTS[] = {
     {"games", BL_TIER_SCHOOL,
-     "games.org v6.org$AAAA *.wild.org$AAAA net.org @x.net.org$A @open.org @half.org$AAAA"},
+     "games.org v6.org$AAAA *.wild.org$AAAA net.org @x.net.org$A @open.org @half.org$AAAA "
+     "@both.org both.org$AAAA"},
     {"ads", BL_TIER_SCHOOL, "198.51.100.0/24"},
+    {"news", BL_TIER_SCHOOL, "paper.org @free.paper.org"},
+    {"unknown", BL_TIER_SCHOOL, "stranger.org"},
 };
 
 /* NULL: does not matter. */
@@ -32,11 +35,17 @@ static const struct {
 } CASES[] = {
     {"games.org", "A", NULL, "denied", "games, denied", "nxdomain", NULL},
     {"v6.org", "AAAA", NULL, "denied", "games, denied", "nodata", NULL},
-    /* An entry that does not count is told of; one that counts and allows is not called one. */
+    /* An entry that does not count is told of, and why it does not. */
     {"v6.org", "A", NULL, "allowed", "listed, but not for questions of type A", NULL, NULL},
-    {"half.org", "A", NULL, "allowed", "listed, but not for questions of type A", NULL, NULL},
-    {"half.org", "AAAA", NULL, "allowed", "on no list", NULL, NULL},
-    {"open.org", "A", NULL, "allowed", "on no list", NULL, NULL},
+    {"half.org", "A", NULL, "allowed", "the lists have nothing but an allow entry", NULL, NULL},
+    {"half.org", "AAAA", NULL, "allowed", "the lists have nothing but an allow entry", NULL, NULL},
+    {"open.org", "A", NULL, "allowed", "the lists have nothing but an allow entry", NULL, NULL},
+    {"both.org", "A", NULL, "allowed", "listed, but not for questions of type A", NULL, NULL},
+    {"paper.org", "A", NULL, "allowed", "news is not denied to pupils", NULL, NULL},
+    {"free.paper.org", "A", NULL, "allowed", "an allow entry of the lists beats the block", NULL,
+     NULL},
+    {"stranger.org", "A", NULL, "allowed", "listed, but in no category that", NULL, NULL},
+    {"nowhere.org", "A", NULL, "allowed", "on no list", NULL, NULL},
     /* Answers, in the order in which they are judged: of the inside, then names, then addresses. */
     {"a.org", "A", "{'targets': ['games.org'], 'addresses': ['198.51.100.1']}", "denied",
      "its answer leads to games.org: games", "nxdomain", NULL},
