@@ -68,16 +68,13 @@ static void address_add(json_t *addresses, const uint8_t *octets, size_t len)
 
 static void hints_add(const uint8_t *message, const struct dns_record *record, json_t *addresses)
 {
-    struct dns_parameter parameter;
-    struct dns_service service;
+    struct dns_hints hints;
+    const uint8_t *hint;
+    size_t size;
 
-    dns_service_start(&service, message, record);
-    while (dns_service_next(&service, &parameter)) {
-        size_t step = parameter.hint_size;
-
-        for (size_t hint = 0; step && hint + step <= parameter.len; hint += step)
-            address_add(addresses, message + parameter.at + hint, step);
-    }
+    dns_hints_start(&hints, message, record);
+    while ((hint = dns_hints_next(&hints, &size)))
+        address_add(addresses, hint, size);
 }
 
 static void record_add(const uint8_t *message, size_t len, const struct dns_record *record,

@@ -182,6 +182,19 @@ void dns_service_start(struct dns_service *service, const uint8_t *message,
 /* The next one; false at the end, and where the rest is broken. */
 bool dns_service_next(struct dns_service *service, struct dns_parameter *out_parameter);
 
+/* The address hints of all parameters, one by one. */
+struct dns_hints {
+    struct dns_service service;
+    struct dns_parameter parameter; /* whose hints are at hand */
+    size_t taken;                   /* octets of it */
+};
+
+void dns_hints_start(struct dns_hints *hints, const uint8_t *message,
+                     const struct dns_record *record);
+
+/* The next one, of 4 or 16 octets; NULL at the end, and where the rest is broken. */
+const uint8_t *dns_hints_next(struct dns_hints *hints, size_t *out_size);
+
 /* Expands the name at `at` into wire form; returns the offset after it in the message, or -EBADMSG.
  * Pointers must point backwards, before the run of labels they continue, and are DNS_POINTERS_MAX
  * at most: 16 KB of them would lead on 8,000 times, in each of a reply's records. dns_name_read()

@@ -140,3 +140,26 @@ bool dns_service_next(struct dns_service *service, struct dns_parameter *out_par
     *out_parameter = parameter;
     return true;
 }
+
+void dns_hints_start(struct dns_hints *hints, const uint8_t *message,
+                     const struct dns_record *record)
+{
+    *hints = (struct dns_hints){0};
+    dns_service_start(&hints->service, message, record);
+}
+
+const uint8_t *dns_hints_next(struct dns_hints *hints, size_t *out_size)
+{
+    const struct dns_parameter *parameter = &hints->parameter;
+    const uint8_t *hint;
+
+    while (!parameter->hint_size || hints->taken + parameter->hint_size > parameter->len) {
+        if (!dns_service_next(&hints->service, &hints->parameter))
+            return NULL;
+        hints->taken = 0;
+    }
+    hint = hints->service.message + parameter->at + hints->taken;
+    hints->taken += parameter->hint_size;
+    *out_size = parameter->hint_size;
+    return hint;
+}

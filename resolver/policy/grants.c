@@ -67,27 +67,24 @@ int grant_end(struct change *change, json_t *grant, const char *state, struct bl
     return code < 0 ? code : change_delete(change, TABLE_GRANTS, key, sizeof key, error);
 }
 
+static void grant_append(void *user, json_t *grant)
+{
+    json_array_append(user, grant);
+}
+
 int grants_read(struct change *change, enum state_table table, json_t **out_grants,
                 struct bl_error *error)
 {
     json_t *grants = json_array();
-    MDB_cursor *cursor;
-    MDB_val key, value;
     int code;
 
     if (!grants)
         return bl_error_set(error, -ENOMEM, "no memory for the grants");
-    code = change_cursor(change, table, &cursor, error);
+    code = change_each(change, table, grant_append, grants, error);
     if (code < 0) {
         json_decref(grants);
         return code;
     }
-    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
-        json_t *grant = json_loadb(value.mv_data, value.mv_size, 0, NULL);
-        if (grant)
-            json_array_append_new(grants, grant);
-    }
-    mdb_cursor_close(cursor);
     *out_grants = grants;
     return 0;
 }
@@ -248,43 +245,40 @@ static int grant_order(const void *left, const void *right)
     return (a->id > b->id) - (a->id < b->id);
 }
 
-/* One at a time: the past of years may be long. */
-static int table_take(struct change *change, enum state_table table, int64_t at_ms,
-                      struct policy_rules *rules, struct bl_error *error)
-{
-    MDB_cursor *cursor;
-    MDB_val key, value;
-    int code = change_cursor(change, table, &cursor, error);
+struct standing {
+    struct policy_rules *rules;
+    int64_t at_ms;
+    bool is_past; /* the table of what has ended */
+};
 
-    if (code < 0)
-        return code;
-    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
-        json_t *grant = json_loadb(value.mv_data, value.mv_size, 0, NULL);
-        struct policy_grant *grants;
-        if (grant && stood_at(grant, table == TABLE_PAST, at_ms)) {
-            grants = arena_grow(&rules->arena, rules->grants, rules->grant_count, sizeof *grants);
-            rules->grants = grants ? grants : rules->grants;
-            if (grants && grant_take(&rules->arena, grant, at_ms, &grants[rules->grant_count]))
-                rules->grant_count++;
-        }
-        json_decref(grant);
-    }
-    mdb_cursor_close(cursor);
-    return 0;
+static void standing_take(void *user, json_t *grant)
+{
+    const struct standing *standing = user;
+    struct policy_rules *rules = standing->rules;
+    struct policy_grant *grants;
+
+    if (!stood_at(grant, standing->is_past, standing->at_ms))
+        return;
+    grants = arena_grow(&rules->arena, rules->grants, rules->grant_count, sizeof *grants);
+    rules->grants = grants ? grants : rules->grants;
+    if (grants && grant_take(&rules->arena, grant, standing->at_ms, &grants[rules->grant_count]))
+        rules->grant_count++;
 }
 
 int policy_rules_read_at(struct change *change, int64_t at_ms, uint32_t version,
                          struct policy_rules **out_rules, struct bl_error *error)
 {
     struct policy_rules *rules = calloc(1, sizeof *rules);
+    struct standing standing = {rules, at_ms, false};
     int code;
 
     if (!rules)
         return bl_error_set(error, -ENOMEM, "no memory for the grants");
     rules->version = version;
-    code = table_take(change, TABLE_GRANTS, at_ms, rules, error);
+    code = change_each(change, TABLE_GRANTS, standing_take, &standing, error);
+    standing.is_past = true;
     if (code == 0)
-        code = table_take(change, TABLE_PAST, at_ms, rules, error);
+        code = change_each(change, TABLE_PAST, standing_take, &standing, error);
     if (code == 0 && rules->arena.failed)
         code = bl_error_set(error, -ENOMEM, "no memory for the grants");
     if (code < 0) {

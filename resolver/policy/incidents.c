@@ -212,24 +212,15 @@ static bool is_open(const json_t *record)
     return state != NULL && strcmp(state, "open") == 0;
 }
 
-/* All of a table, oldest first; one that cannot be read is left out. */
-static int records_read(struct change *change, enum state_table table, bool all, json_t *list,
-                        struct bl_error *error)
+static void any_take(void *user, json_t *record)
 {
-    MDB_cursor *cursor;
-    MDB_val key, value;
-    int code = change_cursor(change, table, &cursor, error);
+    json_array_append(user, record);
+}
 
-    if (code < 0)
-        return code;
-    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
-        json_t *record = json_loadb(value.mv_data, value.mv_size, 0, NULL);
-        if (record != NULL && (all || is_open(record)))
-            json_array_append(list, record);
-        json_decref(record);
-    }
-    mdb_cursor_close(cursor);
-    return 0;
+static void open_take(void *user, json_t *record)
+{
+    if (is_open(record))
+        any_take(user, record);
 }
 
 static int records_show(struct act *act, enum state_table table, const char *what, const char *key,
@@ -240,7 +231,7 @@ static int records_show(struct act *act, enum state_table table, const char *wha
     int code;
 
     if (json_object_get(request, "id") == NULL) {
-        code = records_read(act->change, table, all, list, error);
+        code = change_each(act->change, table, all ? any_take : open_take, list, error);
     } else {
         code = record_read(act, table, id_of(request), what, &record, error);
         if (code == 0)
@@ -458,7 +449,7 @@ int incidents_held(struct change *change, void (*each)(void *user, int64_t wall_
                    struct bl_error *error)
 {
     json_t *list = json_array(), *incident, *item;
-    int code = records_read(change, TABLE_INCIDENTS, false, list, error);
+    int code = change_each(change, TABLE_INCIDENTS, open_take, list, error);
     size_t at, index;
 
     json_array_foreach(list, at, incident)

@@ -326,6 +326,26 @@ int change_cursor(struct change *change, enum state_table table, MDB_cursor **ou
     return code ? fault(change->state, code, error) : 0;
 }
 
+int change_each(struct change *change, enum state_table table,
+                void (*each)(void *user, json_t *value), void *user, struct bl_error *error)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    int code = change_cursor(change, table, &cursor, error);
+
+    if (code < 0)
+        return code;
+    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+        json_t *record = json_loadb(value.mv_data, value.mv_size, 0, NULL);
+
+        if (record)
+            each(user, record);
+        json_decref(record);
+    }
+    mdb_cursor_close(cursor);
+    return 0;
+}
+
 uint32_t change_number(struct change *change, const char *name)
 {
     MDB_val value;

@@ -100,6 +100,11 @@ int change_delete(struct change *change, enum state_table table, const void *key
 int change_cursor(struct change *change, enum state_table table, MDB_cursor **out_cursor,
                   struct bl_error *error); /* -ENOENT: the file does not have this table yet */
 
+/* All records of a table, oldest first; one that cannot be read is left out. The value is borrowed.
+ * As change_cursor(). */
+int change_each(struct change *change, enum state_table table,
+                void (*each)(void *user, json_t *value), void *user, struct bl_error *error);
+
 /* A counter of `meta`: 0 where it was never set. */
 uint32_t change_number(struct change *change, const char *name);
 int change_number_set(struct change *change, const char *name, uint32_t value,

@@ -75,17 +75,14 @@ static bool take(const uint8_t *bytes, size_t size, uint8_t out_address[16])
 static bool take_hint(const uint8_t *message, const struct dns_record *record,
                       uint8_t out_address[16])
 {
-    struct dns_parameter parameter;
-    struct dns_service service;
+    struct dns_hints hints;
+    const uint8_t *hint;
+    size_t size;
 
-    dns_service_start(&service, message, record);
-    while (dns_service_next(&service, &parameter)) {
-        size_t step = parameter.hint_size;
-
-        for (size_t hint = 0; step && hint + step <= parameter.len; hint += step)
-            if (take(message + parameter.at + hint, step, out_address))
-                return true;
-    }
+    dns_hints_start(&hints, message, record);
+    while ((hint = dns_hints_next(&hints, &size)))
+        if (take(hint, size, out_address))
+            return true;
     return false;
 }
 
