@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/random.h"
 #include "tests/support/store_fixture.h"
 
 static inline struct bl_name name_of(const char *text)
@@ -63,11 +64,5 @@ static const struct fixture_list two_lists[] = {
     {"gambling", BL_TIER_SCHOOL, "casino.test poker.test casino.test =casino.test a.test"},
     {"games", BL_TIER_NATIONAL, "casino.test !@chess.test 192.0.2.0/24"},
 };
-
-static inline uint32_t next_random(uint32_t *state)
-{
-    *state = *state * 1664525u + 1013904223u;
-    return *state >> 8;
-}
 
 #endif

@@ -13,6 +13,7 @@
 #include "blocklists/key.h"
 #include "blocklists/runs.h"
 #include "tests/support/folder.h"
+#include "tests/support/random.h"
 
 enum { RECORDS = 20000 };
 
@@ -23,12 +24,6 @@ struct made {
     uint16_t source;
     uint8_t flags;
 };
-
-static uint32_t next_random(uint32_t *state)
-{
-    *state = *state * 1664525u + 1013904223u;
-    return *state >> 8;
-}
 
 static size_t key_make(const char *text, uint8_t *key)
 {

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/random.h"
 #include "tests/support/store_fixture.h"
 
 enum { ROUNDS = 40, LISTS = 4, WORDS_MOST = 8, TEXT_MAX = 512 };
@@ -28,8 +29,7 @@ struct lists {
 
 static uint32_t below(uint32_t *random, uint32_t bound)
 {
-    *random = *random * 1664525u + 1013904223u;
-    return (*random >> 8) % bound;
+    return next_random(random) % bound;
 }
 
 static void lists_begin(struct lists *lists)
