@@ -355,6 +355,7 @@ def main(alone=True):
         if not program.exists():
             print(f"{program} was not built")
             sys.exit(1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts with & ignores it, and so would its children
     if alone:
         leave_the_network()
     results = [_run_one(name, tests[name]) for name in chosen]
