@@ -53,7 +53,7 @@ cmake --build --preset "$preset" || give_up "The build failed; why is above."
 # Whatever the tests leave behind is found, and removed, here.
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/chalkgate-XXXXXX") || give_up "There is no room for temporary files."
 export TMPDIR
-chmod 755 "$TMPDIR" # some of what runs there is nobody
+chmod 1777 "$TMPDIR" # some of what runs there is another user
 trap 'rm -rf "$TMPDIR"' EXIT
 
 select=()
