@@ -251,7 +251,7 @@ enum drain_result drain_file(struct drain *drain, struct journal_file *file, str
 static int moved_load(struct drain *drain, struct journal_file *file, struct bl_error *error)
 {
     struct segment_list list;
-    uint64_t *moved = calloc(JOURNAL_COUNT_SLOTS, sizeof(*moved));
+    uint64_t *moved = calloc(JOURNAL_COUNT_SLOTS, sizeof(*moved)), total = 0;
     int code = moved == NULL ? bl_error_set(error, -ENOMEM, "out of memory for counts") : 0;
 
     if (code == 0 && file->read_only)
@@ -276,7 +276,9 @@ out:
     }
     file->moved = moved;
     for (unsigned i = 0; i < JOURNAL_COUNT_SLOTS; i++)
-        file->moved_total += moved[i];
+        total += moved[i];
+    /* Where denials_writer_status() may look meanwhile. */
+    __atomic_store_n(&file->moved_total, total, __ATOMIC_RELAXED);
     return 0;
 }
 
