@@ -1,6 +1,7 @@
 /* `chalkgate backup FILE`: the state of a school in one file, taken while the resolver runs.
  *
- * It holds the configuration, the list generation in force, the policy's state, incidents, the day
+ * It holds the configuration, the list generation in force with the record of what sealed
+ * categories ever held, the policy's state, incidents, the day
  * segments of denials (and of allowed questions, where those are recorded), counts and the totals
  * of days, which outlive the segments: LMDB files as copies of one committed state each
  * (mdb_env_copy), whatever is written meanwhile. Denials of the last second, which stand in a
@@ -221,6 +222,15 @@ static int generation_add(struct backup *backup)
     return file_add(backup, path, name);
 }
 
+/* The record of what sealed categories ever held (resolver/policy/held.h). */
+static int held_add(struct backup *backup)
+{
+    char path[BACKUP_PATH];
+    int code = backup_path(path, backup->state, BACKUP_HELD, backup->error);
+
+    return code < 0 || access(path, F_OK) < 0 ? code : file_add(backup, path, BACKUP_HELD);
+}
+
 static int part_add(struct backup *backup, const char *part)
 {
     char path[BACKUP_PATH];
@@ -228,8 +238,10 @@ static int part_add(struct backup *backup, const char *part)
 
     if (code < 0)
         return code;
-    if (strcmp(part, "lists") == 0)
-        return generation_add(backup);
+    if (strcmp(part, "lists") == 0) {
+        code = generation_add(backup);
+        return code < 0 ? code : held_add(backup);
+    }
     if (!strchr(part, '.'))
         return folders_add(backup, part);
     if (access(path, F_OK) < 0)

@@ -27,6 +27,9 @@ struct backup_folder {
 
 extern const struct backup_folder backup_folders[BACKUP_FOLDERS];
 
+/* What sealed categories ever held; below the part of the lists. */
+#define BACKUP_HELD "lists/sealed.json"
+
 bool backup_is_named(const char *name, const char *form);
 
 /* --passphrase-file and FILE, for a struct backup_options. */

@@ -23,7 +23,7 @@ static struct bl_store *store_in_force(const char *state)
 }
 
 /* Where the lists in force cannot be read, what is on record of their sealed categories guards
- * these. Those that never had anything have nothing to lose. */
+ * these. Those that have nothing there, and never had, have nothing to lose. */
 static void held_find(const char *state, uint64_t before, struct bl_guard *guard)
 {
     struct bl_store *store = store_in_force(state);

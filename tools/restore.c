@@ -44,7 +44,8 @@ struct restore {
 static bool name_is_known(const char *name)
 {
     if (strcmp(name, "config.yaml") == 0 || strcmp(name, "selftest.json") == 0 ||
-        strcmp(name, "state.mdb") == 0 || strcmp(name, "evidence.mdb") == 0)
+        strcmp(name, "state.mdb") == 0 || strcmp(name, "evidence.mdb") == 0 ||
+        strcmp(name, BACKUP_HELD) == 0)
         return true;
     for (size_t i = 0; i < (size_t)BACKUP_FOLDERS; i++) {
         size_t len = strlen(backup_folders[i].name);
@@ -173,14 +174,22 @@ static int sealed_check(struct restore *restore, const struct bl_store *store)
     return code;
 }
 
-/* Nor is it a way to have them begin to shrink anew: what they once held stays on record. */
+/* Nor is it a way to have them begin to shrink anew: what they once held stays on record, and so
+ * does what the backup knows of it. */
 static int most_carry(struct restore *restore)
 {
+    struct bl_error why = {""};
     char path[BACKUP_PATH];
-    int code = held_carry(restore->state, restore->fresh, restore->error);
+    int code = held_check(restore->fresh, &why);
 
+    if (code < 0)
+        return bl_error_set(restore->error, code,
+                            "%s of the backup, the record of what sealed categories held, cannot "
+                            "be read: %s; nothing was changed. Please choose another backup",
+                            BACKUP_HELD, why.text);
+    code = held_carry(restore->state, restore->fresh, restore->error);
     if (code == 0)
-        code = backup_path(path, restore->fresh, "lists/sealed.json", restore->error);
+        code = backup_path(path, restore->fresh, BACKUP_HELD, restore->error);
     if (code == 0 && chown(path, restore->owner.st_uid, restore->owner.st_gid) < 0 &&
         errno != ENOENT)
         code = bl_error_set(restore->error, -errno, "cannot make %s: %s", path, strerror(errno));

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "blocklists/lists.h"
@@ -15,32 +16,93 @@ static bool path_make(const char *state, char path[BL_PATH_MAX])
     return (size_t)snprintf(path, BL_PATH_MAX, "%s/lists/sealed.json", state) < BL_PATH_MAX;
 }
 
+/* Far more than any list has, and few enough that nothing computed of it overflows. */
+static const json_int_t ENTRIES_MOST = INT64_C(1) << 48;
+enum { RECORD_OCTETS_MOST = 1 << 20 };
+
+/* What is wrong with a member of the record that should be numbers by category, or NULL. */
+static const char *numbers_fault(json_t *record, const char *member)
+{
+    json_t *numbers = json_object_get(record, member), *number;
+    const char *name;
+
+    if (!numbers)
+        return NULL;
+    if (!json_is_object(numbers))
+        return "it has no numbers by category";
+    json_object_foreach(numbers, name, number)
+    {
+        if (!json_is_integer(number) || json_integer_value(number) < 0 ||
+            json_integer_value(number) > ENTRIES_MOST)
+            return "a category has no number of entries";
+    }
+    return NULL;
+}
+
+static const char *record_fault(json_t *record)
+{
+    const char *fault = json_is_object(record) ? NULL : "it has no numbers by category";
+
+    fault = fault ? fault : numbers_fault(record, "entries");
+    return fault ? fault : numbers_fault(record, "most");
+}
+
+/* 0 and the record, NULL where there is none; or a negative errno with a sentence's end that says
+ * why not. */
+static int record_read(const char *path, json_t **out_record, struct bl_error *why)
+{
+    FILE *file = fopen(path, "re");
+    const char *fault = NULL;
+    json_error_t syntax;
+    struct stat status;
+
+    *out_record = NULL;
+    if (!file)
+        return errno == ENOENT || errno == ENOTDIR
+                   ? 0
+                   : bl_error_set(why, -errno, "%s", strerror(errno));
+    if (fstat(fileno(file), &status) < 0 || status.st_size > RECORD_OCTETS_MOST)
+        fault = "it is too long";
+    else if (!(*out_record = json_loadf(file, JSON_REJECT_DUPLICATES, &syntax)))
+        fault = syntax.text;
+    else
+        fault = record_fault(*out_record);
+    fclose(file);
+    if (!fault)
+        return 0;
+    json_decref(*out_record);
+    *out_record = NULL;
+    return bl_error_set(why, -EBADMSG, "%s", fault);
+}
+
 /* *out_record is NULL where there is none yet. What is there and cannot be read is an error: it is
  * not to be taken for none, and written anew. */
 static int record_load(const char *state, json_t **out_record, struct bl_error *error)
 {
     char path[BL_PATH_MAX];
-    json_error_t why;
-    FILE *file;
-    int code = 0;
+    struct bl_error why = {""};
+    int code;
 
     *out_record = NULL;
     if (!path_make(state, path))
         return bl_error_set(error, -ENAMETOOLONG, "the path of the state folder is too long");
-    file = fopen(path, "re");
-    if (!file)
-        return errno == ENOENT || errno == ENOTDIR
-                   ? 0
-                   : bl_error_set(error, -errno,
-                                  "what the sealed categories held cannot be read from %s: %s",
-                                  path, strerror(errno));
-    *out_record = json_loadf(file, 0, &why);
-    if (!*out_record)
-        code = bl_error_set(error, -EBADMSG,
-                            "what the sealed categories held cannot be read from %s: %s. Please "
-                            "put that file back from a copy, or remove it",
-                            path, why.text);
-    fclose(file);
+    code = record_read(path, out_record, &why);
+    return code == 0 ? 0
+                     : bl_error_set(error, code,
+                                    "what the sealed categories held cannot be read from %s: %s. "
+                                    "Please put that file back from a copy, or remove it",
+                                    path, why.text);
+}
+
+int held_check(const char *state, struct bl_error *why)
+{
+    char path[BL_PATH_MAX];
+    json_t *record;
+    int code = path_make(state, path) ? record_read(path, &record, why)
+                                      : bl_error_set(why, -ENAMETOOLONG, "its path is too long");
+
+    if (code == 0)
+        json_decref(record);
     return code;
 }
 
@@ -51,6 +113,18 @@ static json_t *most_of(const json_t *record)
     json_t *most = json_object_get(record, "most");
 
     return json_copy(most ? most : json_object_get(record, "entries"));
+}
+
+static int most_load(const char *state, json_t **out_most, struct bl_error *error)
+{
+    json_t *record;
+    int code = record_load(state, &record, error);
+
+    if (code < 0)
+        return code;
+    *out_most = most_of(record);
+    json_decref(record);
+    return 0;
 }
 
 static uint64_t number_of(const json_t *object, const char *name)
@@ -91,73 +165,83 @@ static int record_write(const char *state, uint64_t generation, json_t *entries,
     return code;
 }
 
+/* The most only grows. */
+static void most_raise(json_t *most, const char *name, uint64_t entries)
+{
+    if (number_of(most, name) < entries)
+        json_object_set_new(most, name, json_integer((json_int_t)entries));
+}
+
 int held_write(const char *state, uint64_t generation, const struct bl_guard *guard,
                struct bl_error *error)
 {
-    json_t *before, *entries, *most;
-    int code = record_load(state, &before, error);
+    json_t *entries, *most;
+    int code = most_load(state, &most, error);
 
     if (code < 0)
         return code;
     entries = json_object();
-    most = most_of(before);
-    if (!json_is_object(most)) {
-        json_decref(most);
-        most = json_object();
-    }
+    most = most ? most : json_object();
     for (size_t i = 0; i < guard->sealed_count; i++) {
-        const char *name = guard->sealed[i];
-
-        json_object_set_new(entries, name, json_integer((json_int_t)guard->held[i]));
-        if (number_of(most, name) < guard->held[i])
-            json_object_set_new(most, name, json_integer((json_int_t)guard->held[i]));
+        json_object_set_new(entries, guard->sealed[i], json_integer((json_int_t)guard->held[i]));
+        most_raise(most, guard->sealed[i], guard->held[i]);
     }
-    json_decref(before);
     return record_write(state, generation, entries, most, error);
 }
 
 int held_carry(const char *from_state, const char *to_state, struct bl_error *error)
 {
-    json_t *before, *most;
-    int code = record_load(from_state, &before, error);
+    json_t *from, *to = NULL, *number;
+    const char *name;
+    int code = most_load(from_state, &from, error);
 
-    if (code < 0)
-        return code;
-    most = most_of(before);
-    json_decref(before);
-    return most ? record_write(to_state, 0, json_object(), most, error) : 0;
+    if (code == 0)
+        code = most_load(to_state, &to, error);
+    if (code == 0 && (from || to)) {
+        to = to ? to : json_object();
+        json_object_foreach(from, name, number)
+            most_raise(to, name, (uint64_t)json_integer_value(number));
+        code = record_write(to_state, 0, json_object(), json_incref(to), error);
+    }
+    json_decref(from);
+    json_decref(to);
+    return code;
 }
 
-static uint64_t *numbers_find(const json_t *object, const struct bl_guard *guard)
+static uint64_t *numbers_create(const struct bl_guard *guard)
 {
-    uint64_t *numbers = calloc(guard->sealed_count + 1, sizeof *numbers);
-
-    for (size_t i = 0; numbers && i < guard->sealed_count; i++)
-        numbers[i] = number_of(object, guard->sealed[i]);
-    return numbers;
+    return calloc(guard->sealed_count + 1, sizeof(uint64_t));
 }
 
 void held_read(const char *state, uint64_t generation, struct bl_guard *guard)
 {
-    json_t *record;
+    json_t *record, *entries = NULL, *most;
 
-    if (record_load(state, &record, NULL) < 0)
+    if (record_load(state, &record, NULL) < 0 || !record)
         return;
-    if (record && (generation == 0 || number_of(record, "generation") == generation))
-        guard->held = numbers_find(json_object_get(record, "entries"), guard);
+    if (generation == 0 || number_of(record, "generation") == generation)
+        entries = json_object_get(record, "entries");
+    most = most_of(record);
+    guard->held = numbers_create(guard);
+    for (size_t i = 0; guard->held && i < guard->sealed_count; i++) {
+        const char *name = guard->sealed[i];
+
+        guard->held[i] = number_of(json_object_get(entries, name) ? entries : most, name);
+    }
+    json_decref(most);
     json_decref(record);
 }
 
 int held_most_read(const char *state, struct bl_guard *guard, struct bl_error *error)
 {
-    json_t *record, *most;
-    int code = record_load(state, &record, error);
+    json_t *most;
+    int code = most_load(state, &most, error);
 
     if (code < 0)
         return code;
-    most = most_of(record);
-    guard->most = numbers_find(most, guard);
+    guard->most = numbers_create(guard);
+    for (size_t i = 0; guard->most && i < guard->sealed_count; i++)
+        guard->most[i] = number_of(most, guard->sealed[i]);
     json_decref(most);
-    json_decref(record);
     return guard->most ? 0 : bl_error_set(error, -ENOMEM, "there is not enough memory");
 }

@@ -1,6 +1,9 @@
 """Backups taken while the resolver answers, and restored; and files that are no backup."""
 import io
+import json
+import shutil
 import tarfile
+import time
 
 import lab
 from lab import holds, same, wait_for
@@ -103,6 +106,48 @@ def test_encrypted(place):
     same(list(place.state.glob("restoring-*")), [], "what a failed restore leaves behind")
     holds((place.state / "lists" / "current").exists(), "a failed restore changes nothing")
     restored(place, "--passphrase-file", key, file)
+
+
+def sealed_import(place, count, expect=0):
+    names = [f"bad{i}.example" for i in range(count)]
+    return place.command("lists", "import", "--category", "illegal", place.list_of("illegal", names), expect=expect)
+
+
+def test_what_sealed_lists_once_held(place):
+    """On an empty machine they do not begin to shrink anew; and of two records the larger number counts."""
+    place.configure(categories=["ads", ("illegal", {"sealed": True})], groups={"pupils": (["127.0.0.0/8"], ["ads"])})
+    record, file = place.state / "lists" / "sealed.json", place.folder / "school.backup"
+    sealed_import(place, 300)
+    sealed_import(place, 298)
+    place.command("backup", file)
+    place.state.rename(place.folder / "before")
+    place.state.mkdir()
+    place.command("restore", file)
+    same(json.loads(record.read_text())["most"], {"illegal": 300}, "the record")
+    refused = sealed_import(place, 296, expect=3)
+    holds("296 entries left of the 300" in refused.stderr, refused.stderr)
+    for there, kept in ((290, 300), (310, 310)):
+        record.write_text(json.dumps({"generation": 2, "entries": {"illegal": 298}, "most": {"illegal": there, "other": there}}))
+        time.sleep(1.1)  # what was there before is kept by the second
+        place.command("restore", file)
+        same(json.loads(record.read_text())["most"], {"illegal": kept, "other": there}, f"the record, where there was one of {there}")
+    for damage in ("", "[]", '{"most": {"illegal": "all"}}', '{"most": {"illegal": -3}}', "x" * (2 << 20)):
+        with_record(place, file, damage)
+        refused = place.command("restore", place.folder / "damaged.tar", expect=1)
+        holds("lists/sealed.json of the backup" in refused.stderr and "nothing was changed" in refused.stderr, refused.stderr)
+        same(json.loads(record.read_text())["most"]["illegal"], 310, "the record after a refused restore")
+    same(list(place.state.glob("restoring-*")), [], "what refused restores leave behind")
+    same(place.resolver().ask("bad297.example").rcode, "NXDOMAIN", "a sealed name")
+
+
+def with_record(place, backup, text):
+    """damaged.tar: the backup with another record in it."""
+    shutil.rmtree(place.folder / "unpacked", ignore_errors=True)
+    (place.folder / "unpacked").mkdir()
+    place.run("tar", "--zstd", "-xf", backup, "-C", place.folder / "unpacked", expect=0)
+    (place.folder / "unpacked" / "lists" / "sealed.json").write_text(text)
+    names = [path.relative_to(place.folder / "unpacked") for path in (place.folder / "unpacked").rglob("*") if path.is_file()]
+    place.run("tar", "-cf", place.folder / "damaged.tar", "-C", place.folder / "unpacked", *names, expect=0)
 
 
 def test_hostile_files(place):

@@ -257,6 +257,21 @@ def test_no_resolver_ever_ran(place):
     same(place.resolver().ask(ILLEGAL[99]).rcode, "NXDOMAIN", "once the lists are there again")
 
 
+def test_a_record_of_an_earlier_generation(place):
+    """As a kill leaves it, before lists that just came into force are noted: what was ever held guards all the same."""
+    sealed(place, ("illegal", ILLEGAL[:3]), ("illegal", ILLEGAL), ("games", ["game.example"]))
+    record = place.state / "lists" / "sealed.json"
+    record.write_text(json.dumps(dict(json.loads(record.read_text()), generation=2)))
+    for generation in (2, 3):
+        os.truncate(file_of(place, generation), 0)
+    words = "generation 1 has 3 of the 100 entries of the sealed category illegal"
+    done = place.command("lists", "rollback", "1", expect=3)
+    holds(words in done.stderr, done.stderr)
+    refused = place.resolver(wait=False)
+    same(refused.process.wait(30), 1, "it does not start")
+    holds(words in refused.log(), refused.log())
+
+
 def test_a_removed_generation_is_no_way_round_a_seal(place):
     """Without a resolver that knows better, the newest generation that is kept guards what is sealed."""
     sealed(place, ("illegal", ILLEGAL[:3]), ("illegal", ILLEGAL), ("games", ["game.example"]))
