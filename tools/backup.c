@@ -4,12 +4,13 @@
  * categories ever held, the policy's state, incidents, the day
  * segments of denials (and of allowed questions, where those are recorded), counts and the totals
  * of days, which outlive the segments: LMDB files as copies of one committed state each
- * (mdb_env_copy), whatever is written meanwhile. Denials of the last second, which stand in a
- * journal only, are in the next backup. Keys of pseudonyms are left out: whoever has a backup shall
- * not be able to tell whose its records are, and a key that was destroyed shall not come back.
- * Records come before the change log: when retention runs meanwhile, nothing is gone of which the
- * log does not tell. Without a passphrase it is a tar file compressed with zstd; with one a zip
- * file whose entries are encrypted with AES-256, which other programs can open too.
+ * (mdb_env_copy), whatever is written meanwhile. What retention removes meanwhile is left out and
+ * told. Denials of the last second, which stand in a journal only, are in the next backup. Keys of
+ * pseudonyms are left out: whoever has a backup shall not be able to tell whose its records are,
+ * and a key that was destroyed shall not come back. Records come before the change log: when
+ * retention runs meanwhile, nothing is gone of which the log does not tell. Without a passphrase it
+ * is a tar file compressed with zstd; with one a zip file whose entries are encrypted with AES-256,
+ * which other programs can open too.
  */
 #include <archive.h>
 #include <archive_entry.h>
@@ -24,11 +25,13 @@
 #include <unistd.h>
 
 #include "blocklists/lists.h"
+#include "tools/act_here.h"
 #include "tools/ask.h"
 #include "tools/backup.h"
+#include "tools/lists.h"
 #include "tools/verb.h"
 
-enum { PASSPHRASE_LEAST = 12 };
+enum { PASSPHRASE_LEAST = 12, COPY_TRIES = 20 };
 
 const char *const backup_parts[BACKUP_PARTS] = {
     "denials", "counts", "allowed", "state.mdb", "evidence.mdb", "selftest.json", "lists"};
@@ -106,6 +109,7 @@ struct backup {
     char scratch[BACKUP_PATH]; /* where a copy of a database is made first */
     unsigned files;
     int64_t octets;
+    json_t *gone; /* names of what was removed meanwhile */
     struct bl_error *error;
 };
 
@@ -153,23 +157,80 @@ end:
     return code;
 }
 
-/* One committed state of a database that may be written to meanwhile. */
-static int database_add(struct backup *backup, const char *path, const char *name)
+/* Opens a database for reading. The writer of day segments keeps a table of readers beside each
+ * (NAME-lock), and so do we: as the owner of the state folder, since the resolver could not open a
+ * table that is root's. */
+static int database_open(const struct backup *backup, const char *path, bool has_readers,
+                         MDB_env **out_env)
 {
     MDB_env *env = NULL;
-    int code = mdb_env_create(&env);
+    unsigned flags = MDB_NOSUBDIR | MDB_RDONLY | (has_readers ? 0 : MDB_NOLOCK);
+    int rc = mdb_env_create(&env);
 
-    if (code == 0)
-        code = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY, 0640);
+    if (rc == 0) {
+        act_owner_enter(backup->state);
+        rc = mdb_env_open(env, path, flags, 0660);
+        act_owner_leave();
+    }
+    if (rc == 0)
+        *out_env = env;
+    else
+        mdb_env_close(env);
+    return rc;
+}
+
+/* The state of the policy has no readers but its writer (resolver/policy/state.c). Its pages are
+ * not written again before the second commit after the state that they belong to: a copy during
+ * which there was no more than one is whole. EAGAIN where there were more. */
+static int database_copy(const struct backup *backup, const char *path, bool has_readers)
+{
+    MDB_envinfo before, after;
+    MDB_env *env;
+    int rc = database_open(backup, path, has_readers, &env), fd;
+
+    if (rc != 0)
+        return rc;
     unlink(backup->scratch);
-    if (code == 0)
-        code = mdb_env_copy2(env, backup->scratch, MDB_CP_COMPACT);
+    fd = open(backup->scratch, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    mdb_env_info(env, &before);
+    rc = fd < 0 ? errno : mdb_env_copyfd2(env, fd, MDB_CP_COMPACT);
+    mdb_env_info(env, &after);
     mdb_env_close(env);
-    if (code != 0)
-        return bl_error_set(backup->error, -EIO, "cannot copy %s: %s", path, mdb_strerror(code));
-    code = file_add(backup, backup->scratch, name);
+    if (fd >= 0)
+        close(fd);
+    if (rc == MDB_MAP_RESIZED) /* it grew after we had mapped it */
+        return EAGAIN;
+    return rc == 0 && !has_readers && after.me_last_txnid > before.me_last_txnid + 1 ? EAGAIN : rc;
+}
+
+/* One committed state of a database that may be written to meanwhile. -ENOENT where it is gone. */
+static int database_add(struct backup *backup, const char *path, const char *name, bool has_readers)
+{
+    int rc = EAGAIN, code;
+
+    for (unsigned i = 0; i < COPY_TRIES && rc == EAGAIN; i++)
+        rc = database_copy(backup, path, has_readers);
+    if (rc == 0)
+        code = file_add(backup, backup->scratch, name);
+    else if (rc == EAGAIN)
+        code =
+            bl_error_set(backup->error, -EAGAIN,
+                         "%s is written to faster than it can be copied; please try again", path);
+    else
+        code = bl_error_set(backup->error, rc == ENOENT ? -ENOENT : -EIO, "cannot copy %s: %s",
+                            path, mdb_strerror(rc));
     unlink(backup->scratch);
     return code;
+}
+
+/* Records whose time is over go whenever retention runs: what was still there when the folder was
+ * read may be gone a moment later. */
+static bool is_gone(struct backup *backup, int code, const char *path, const char *name)
+{
+    if (code != -ENOENT || access(path, F_OK) == 0 || errno != ENOENT)
+        return false;
+    json_array_append_new(backup->gone, json_string(name));
+    return true;
 }
 
 static int folder_add(struct backup *backup, const struct backup_folder *folder)
@@ -188,7 +249,10 @@ static int folder_add(struct backup *backup, const struct backup_folder *folder)
         if (code == 0)
             code = backup_path(name, folder->name, item->d_name, backup->error);
         if (code == 0)
-            code = folder->copied ? database_add(backup, path, name) : file_add(backup, path, name);
+            code = folder->copied ? database_add(backup, path, name, true)
+                                  : file_add(backup, path, name);
+        if (is_gone(backup, code, path, name))
+            code = 0;
     }
     closedir(open_folder);
     return code;
@@ -212,14 +276,17 @@ static int generation_add(struct backup *backup)
 {
     char path[BL_PATH_MAX], name[64];
     uint64_t generation;
-    int code = bl_lists_current(backup->state, &generation, path, backup->error);
+    int code = -ENOENT;
 
-    if (code == -ENOENT)
-        return 0;
-    if (code < 0)
-        return code;
-    snprintf(name, sizeof name, "lists/%08llu.mdb", (unsigned long long)generation);
-    return file_add(backup, path, name);
+    /* Where other lists come into force at that moment, the file of these may be gone. */
+    for (unsigned i = 0; i < COPY_TRIES && code == -ENOENT; i++) {
+        code = bl_lists_current(backup->state, &generation, path, backup->error);
+        if (code < 0)
+            return code == -ENOENT ? 0 : code;
+        snprintf(name, sizeof name, "lists/%08llu.mdb", (unsigned long long)generation);
+        code = file_add(backup, path, name);
+    }
+    return code;
 }
 
 /* The record of what sealed categories ever held (resolver/policy/held.h). */
@@ -246,7 +313,7 @@ static int part_add(struct backup *backup, const char *part)
         return folders_add(backup, part);
     if (access(path, F_OK) < 0)
         return 0;
-    return backup_is_database(part) ? database_add(backup, path, part)
+    return backup_is_database(part) ? database_add(backup, path, part, false)
                                     : file_add(backup, path, part);
 }
 
@@ -294,9 +361,30 @@ static const struct argp backup_argp = {
         "Writes the configuration, the lists in force, the policy with its history, incidents "
         "and all records and totals to FILE, while the resolver runs. The keys of pseudonyms are "
         "left out, so that nobody can tell by it whose the records are: they need a copy of "
-        "their own. Please keep it encrypted (with --passphrase-file), off site, and try a "
+        "their own. Records whose time is over while it is made are left out, and named. Please "
+        "keep it encrypted (with --passphrase-file), off site, and try a "
         "restore now and then.",
 };
+
+static void backup_tell(const struct backup *backup, const struct backup_options *options,
+                        bool as_json)
+{
+    const json_t *name;
+    size_t i;
+
+    if (as_json) {
+        json_print(json_pack("{s:I, s:I, s:b, s:O}", "files", (json_int_t)backup->files, "octets",
+                             (json_int_t)backup->octets, "encrypted",
+                             options->passphrase_file != NULL, "gone", backup->gone));
+        return;
+    }
+    printf("%u files, %lld MiB before compression, are in %s%s.\n", backup->files,
+           (long long)(backup->octets >> 20), options->file,
+           options->passphrase_file ? ", encrypted" : "; it is not encrypted");
+    if (json_array_size(backup->gone) > 0)
+        puts("Left out, as they were removed while the backup was made:");
+    json_array_foreach(backup->gone, i, name) printf("  %s\n", json_string_value(name));
+}
 
 static enum exit_code run_backup(struct command *command, int argc, char **argv)
 {
@@ -322,6 +410,7 @@ static enum exit_code run_backup(struct command *command, int argc, char **argv)
     fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return command_fail(EXIT_FAILED, "cannot make %s: %s", fresh, strerror(errno));
+    backup.gone = json_array();
     code = backup_write(&backup, &options, config->path, fd);
     archive_write_free(backup.archive);
     close(fd);
@@ -329,18 +418,12 @@ static enum exit_code run_backup(struct command *command, int argc, char **argv)
         code = bl_error_set(&error, -errno, "cannot put %s in place: %s", options.file,
                             strerror(errno));
     explicit_bzero(options.passphrase, sizeof options.passphrase);
-    if (code < 0) {
+    if (code < 0)
         unlink(fresh);
-        return command_fail(EXIT_FAILED, "%s", error.text);
-    }
-    if (command->json)
-        printf("{\"files\": %u, \"octets\": %lld, \"encrypted\": %s}\n", backup.files,
-               (long long)backup.octets, options.passphrase_file ? "true" : "false");
     else
-        printf("%u files, %lld MiB before compression, are in %s%s.\n", backup.files,
-               (long long)(backup.octets >> 20), options.file,
-               options.passphrase_file ? ", encrypted" : "; it is not encrypted");
-    return EXIT_DONE;
+        backup_tell(&backup, &options, command->json);
+    json_decref(backup.gone);
+    return code < 0 ? command_fail(EXIT_FAILED, "%s", error.text) : EXIT_DONE;
 }
 
 const struct verb verb_backup = {

@@ -218,7 +218,8 @@ static int lists_check(struct restore *restore)
     if (code == 0)
         code = most_carry(restore);
     bl_store_close(store);
-    if (code == 0 && symlink(target, link) < 0)
+    if (code == 0 && (symlink(target, link) < 0 ||
+                      lchown(link, restore->owner.st_uid, restore->owner.st_gid) < 0))
         code = bl_error_set(restore->error, -errno, "cannot make %s: %s", link, strerror(errno));
     return code;
 }
@@ -327,7 +328,8 @@ static int parts_exchange(struct restore *restore)
 {
     char now[BACKUP_PATH], before[BACKUP_PATH], fresh[BACKUP_PATH], lock[BACKUP_PATH];
 
-    if (mkdir(restore->old, 0750) < 0)
+    if (mkdir(restore->old, 0750) < 0 ||
+        chown(restore->old, restore->owner.st_uid, restore->owner.st_gid) < 0)
         return bl_error_set(restore->error, -errno, "cannot make %s: %s", restore->old,
                             strerror(errno));
     for (size_t i = (size_t)BACKUP_PARTS; i-- > 0;) {

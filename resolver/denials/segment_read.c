@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,18 @@ static bool is_quiet(const struct segment_reader *reader)
     return stat(reader->path, &status) == 0 && time(NULL) - status.st_mtime > QUIET_SECONDS;
 }
 
+/* LMDB would make a table of readers that is root's, and the segment's writer, who is not, could not
+ * open it any more. */
+static bool lock_would_be_foreign(const struct segment_reader *reader)
+{
+    char lock[PATH_MAX + 8];
+    struct stat status;
+
+    snprintf(lock, sizeof(lock), "%s-lock", reader->path);
+    return geteuid() == 0 && stat(reader->path, &status) == 0 && status.st_uid != 0 &&
+           access(lock, F_OK) < 0;
+}
+
 struct opening {
     struct segment_reader *reader;
     bool copy;
@@ -154,7 +167,9 @@ static void opening_run(void *user)
 {
     struct opening *opening = user;
     struct segment_reader *reader = opening->reader;
-    int rc = opening->copy ? EACCES : environment_open(reader, reader->path, 0);
+    int rc = opening->copy || lock_would_be_foreign(reader)
+                 ? EACCES
+                 : environment_open(reader, reader->path, 0);
 
     if (rc == EACCES || rc == EROFS || rc == EPERM) {
         int readable = access(reader->path, R_OK) == 0 ? 0 : errno;

@@ -1,12 +1,13 @@
 """Backups taken while the resolver answers, and restored; and files that are no backup."""
 import io
 import json
+import os
 import shutil
 import tarfile
 import time
 
 import lab
-from lab import holds, same, wait_for
+from lab import COMMAND, holds, need, need_root, same, wait_for
 from upstream import Upstream
 
 
@@ -106,6 +107,88 @@ def test_encrypted(place):
     same(list(place.state.glob("restoring-*")), [], "what a failed restore leaves behind")
     holds((place.state / "lists" / "current").exists(), "a failed restore changes nothing")
     restored(place, "--passphrase-file", key, file)
+
+
+def roots_own(place):
+    return [str(path.relative_to(place.state)) for path in place.state.rglob("*") if path.lstat().st_uid == 0]
+
+
+def test_root_makes_one_beside_a_resolver_that_is_not(place):
+    """Whatever LMDB makes beside the databases, the resolver's own user can open it, also where it was not there before."""
+    need_root()
+    upstream = place.enter(Upstream())
+    place.configure([f"127.0.0.1:{upstream.port}"], more="user: nobody\nrecording: {allowed: all}\n")
+    place.state.mkdir()
+    shutil.chown(place.state, "nobody", "nogroup")
+    place.folder.chmod(0o755)
+    place.command("lists", "import", "--category", "ads", "--reason", "x", place.list_of("ads", ["tracker.example"]))
+    file = place.folder / "school.backup"
+    for number in range(3):
+        resolver = place.resolver()
+        same(resolver.ask("www.tracker.example").rcode, "NXDOMAIN", "a listed name")
+        same(resolver.ask("lesson.example").rcode, "NOERROR", "an allowed one")
+        wait_for("it is recorded", lambda: place.json("status")["denials"]["recorded"] >= 1, pause=0.2)
+        wait_for("allowed questions", lambda: list((place.state / "allowed" / "denials").glob("*.mdb")))
+        place.command("backup", file)
+        same(roots_own(place), [], "what is root's, beside a running resolver")
+        resolver.stop()
+        for lock in place.state.rglob("*-lock"):
+            lock.unlink()
+        if number == 1:
+            place.command("restore", file)
+        place.command("backup", file)
+        same(len(place.denials()), number + 1, "denials")
+        same(roots_own(place), [], "what is root's, where there was nothing of LMDB's")
+
+
+def test_the_policy_is_written_to_meanwhile(place):
+    """Its pages may be written again after a few commits: such a copy is thrown away, and another one made."""
+    need("strace")
+    resolver = opened(place)
+    file, trace = place.folder / "school.backup", place.folder / "trace"
+    tracer = place.start("strace", "-f", "-o", trace, "-P", f"{file}.copy", "-e", "trace=openat,write", "-e",
+                         "inject=write:delay_enter=4000000:when=1", COMMAND, "--config", place.config_path, "backup", file,
+                         env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+    wait_for("a copy begins", lambda: trace.exists() and "openat" in trace.read_text())
+    for number in range(3):
+        place.command("allow", f"lesson{number}.example", "--group", "pupils", "--for", "1h", "--reason", "x")
+    same(tracer.wait(60), 0, "the backup's exit code")
+    opened_times = trace.read_text().count("O_EXCL")
+    holds(opened_times == 2, f"{opened_times} copies:\n{trace.read_text()}")
+    resolver.stop()
+    place.command("restore", file)
+    place.command("changes", "verify")
+    same(len(place.json("grants")), 3, "grants")
+
+
+def test_what_goes_meanwhile_is_left_out(place):
+    """A day that retention removes between the folder's reading and its own; all else is in the backup."""
+    need("strace")
+    resolver = opened(place)
+    denied(place, resolver)
+    resolver.stop()
+    today, = (place.state / "denials").glob("*.mdb")
+    gone = place.state / "denials" / "2026-01-05.mdb"
+    shutil.copy(today, gone)
+    (place.state / "denials" / "2026-01-04.json").write_text("[]")
+    file = place.folder / "school.backup"
+    for name in (gone, place.state / "denials" / "2026-01-04.json"):
+        keep = name.read_bytes()
+        for options in ([], ["--json"]):
+            name.write_bytes(keep)
+            done = place.run("strace", "-f", "-o", "/dev/null", "-P", name, "-e", "trace=openat,access,faccessat", "-e",
+                             "inject=openat,access,faccessat:error=ENOENT", COMMAND, "--config", place.config_path, *options,
+                             "backup", file, expect=0, env={"ASAN_OPTIONS": "detect_leaks=0"})
+            holds(f"denials/{name.name}" in done.stdout, done.stdout)
+        same(json.loads(done.stdout)["gone"], [f"denials/{name.name}"], "what is told as gone")
+        names = place.run("tar", "--zstd", "-tf", file, expect=0).stdout.split()
+        holds(f"denials/{today.name}" in names and "state.mdb" in names and f"denials/{name.name}" not in names, names)
+    same(json.loads(place.command("--json", "backup", file).stdout)["gone"], [], "where all is there")
+    today.chmod(0)
+    today.unlink()
+    today.mkdir()
+    done = place.command("backup", file, expect=1)
+    holds(today.name in done.stderr, done.stderr)
 
 
 def sealed_import(place, count, expect=0):
