@@ -209,6 +209,54 @@ bool bl_label_unicode(const uint8_t *label, uint32_t out_points[BL_LABEL_MAX + 1
     return true;
 }
 
+static size_t utf8_put(uint32_t point, char *out)
+{
+    if (point < 0x80) {
+        out[0] = (char)point;
+        return 1;
+    }
+    if (point < 0x800) {
+        out[0] = (char)(0xc0 | point >> 6);
+        out[1] = (char)(0x80 | (point & 0x3f));
+        return 2;
+    }
+    if (point < 0x10000) {
+        out[0] = (char)(0xe0 | point >> 12);
+        out[1] = (char)(0x80 | (point >> 6 & 0x3f));
+        out[2] = (char)(0x80 | (point & 0x3f));
+        return 3;
+    }
+    out[0] = (char)(0xf0 | point >> 18);
+    out[1] = (char)(0x80 | (point >> 12 & 0x3f));
+    out[2] = (char)(0x80 | (point >> 6 & 0x3f));
+    out[3] = (char)(0x80 | (point & 0x3f));
+    return 4;
+}
+
+bool bl_name_unicode(const uint8_t *wire, char text[BL_NAME_TEXT_MAX])
+{
+    uint32_t points[BL_LABEL_MAX + 1];
+    uint8_t one[BL_LABEL_MAX + 2] = {0};
+    bool other = false;
+    size_t len = 0;
+
+    for (; wire[0] != 0; wire += wire[0] + 1) {
+        if (len > 0)
+            text[len++] = '.';
+        if (bl_label_unicode(wire, points)) {
+            other = true;
+            for (const uint32_t *point = points; *point; point++)
+                len += utf8_put(*point, text + len);
+            continue;
+        }
+        memcpy(one, wire, wire[0] + 1u);
+        one[wire[0] + 1] = 0;
+        len += bl_name_text(one, text + len);
+    }
+    text[len] = '\0';
+    return other;
+}
+
 size_t bl_name_length(const uint8_t *wire)
 {
     size_t len = 1;

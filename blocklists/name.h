@@ -51,6 +51,11 @@ const char *bl_name_fault_text(enum bl_name_fault fault);
  * BL_NAME_TEXT_MAX. */
 size_t bl_name_text(const uint8_t *wire, char text[BL_NAME_TEXT_MAX]);
 
+/* The same as people see it, in UTF-8: A-labels ("xn--…") that stand for something are decoded.
+ * `text` holds BL_NAME_TEXT_MAX. False where that is no other text than bl_name_text()'s. What it
+ * shows may be hostile: it is for text_safe(). */
+bool bl_name_unicode(const uint8_t *wire, char text[BL_NAME_TEXT_MAX]);
+
 /* The code points of an A-label ("xn--…", at its length octet) as people see it, NUL-ended; false
  * for other labels and those that stand for nothing. */
 bool bl_label_unicode(const uint8_t *label, uint32_t out_points[BL_LABEL_MAX + 1]);

@@ -124,6 +124,7 @@ static int filter_take(void *user, const struct bl_entry *entry, struct bl_error
         char text[BL_NAME_TEXT_MAX];
 
         bl_name_text(entry->name.wire, text);
+        sample->name.len = 0;
         sample->line = entry->line;
         sample->reason = reason;
         snprintf(sample->text, sizeof sample->text, "%.*s", BL_SAMPLE_TEXT_MAX - 1, text);

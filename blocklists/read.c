@@ -126,13 +126,16 @@ static void text_copy(struct slice from, char *text, size_t size)
 }
 
 static void sample_take(struct reader *reader, struct bl_sample samples[BL_SAMPLES_MAX],
-                        unsigned *count, const char *reason)
+                        unsigned *count, const struct bl_name *name, const char *reason)
 {
     struct bl_sample *sample;
 
     if (*count == BL_SAMPLES_MAX)
         return;
     sample = &samples[(*count)++];
+    sample->name.len = 0;
+    if (name)
+        sample->name = *name;
     text_copy(reader->line, sample->text, sizeof sample->text);
     sample->line = reader->number;
     sample->reason = reason;
@@ -145,7 +148,8 @@ int reader_reject(struct reader *reader, const char *reason)
     if (!reader->line_malformed) {
         report->malformed++;
         bl_reasons_note(&report->malformed_reasons, reason, 1);
-        sample_take(reader, report->malformed_samples, &report->malformed_sample_count, reason);
+        sample_take(reader, report->malformed_samples, &report->malformed_sample_count, NULL,
+                    reason);
     }
     reader->line_malformed = true;
     return 0;
@@ -166,7 +170,8 @@ void reader_warn(struct reader *reader, const char *reason)
     struct bl_read_report *report = reader->report;
 
     report->warned++;
-    sample_take(reader, report->warned_samples, &report->warned_sample_count, reason);
+    sample_take(reader, report->warned_samples, &report->warned_sample_count, &reader->entry.name,
+                reason);
 }
 
 static int reader_take(struct reader *reader)

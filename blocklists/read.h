@@ -64,7 +64,8 @@ struct bl_sample {
     uint64_t line;
     char text[BL_SAMPLE_TEXT_MAX]; /* the line's beginning; control and non-ASCII octets shown as
                                       '?' */
-    const char *reason;            /* static: "not a domain name: an empty label" */
+    struct bl_name name; /* that a warning is about; no octets: the line is what it is about */
+    const char *reason;  /* static: "not a domain name: an empty label" */
 };
 
 /* What a reader says of one stream. Counts are of lines, `taken` of entries. */

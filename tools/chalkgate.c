@@ -1,4 +1,5 @@
 /* chalkgate: the command. It reads the options before the verb, and hands the rest to the verb. */
+#include <langinfo.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,12 +102,14 @@ static enum exit_code fail_unknown(const char *word)
 int main(int argc, char **argv)
 {
     setlocale(LC_ALL, "");
+    bool unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     setlocale(LC_CTYPE, "C.UTF-8"); /* names and titles are UTF-8, whatever the session says */
     argp_program_version = "chalkgate " CHALKGATE_VERSION;
     argp_err_exit_status = EXIT_USAGE;
 
     struct command command;
     command_init(&command);
+    command.unicode = unicode;
     static const struct argp_child children[] = {{&command_argp, 0, NULL, 0}, {NULL, 0, NULL, 0}};
     static const struct argp argp = {
         .parser = option_parse,

@@ -128,16 +128,35 @@ static void parts_print(const struct import *import)
     table_print(table, stdout);
 }
 
-static void lines_print(const struct bl_sample *samples, unsigned count, const char *prefix)
+/* "pаypal.com" (xn--pypal-4ve.com): a name that is warned of, as people see it where the terminal
+ * can show that, and as DNS has it. */
+static void warned_print(const struct bl_name *name, bool unicode)
+{
+    char ascii[BL_NAME_TEXT_MAX], seen[BL_NAME_TEXT_MAX], safe[4 * BL_NAME_TEXT_MAX];
+
+    bl_name_text(name->wire, ascii);
+    if (unicode && bl_name_unicode(name->wire, seen))
+        printf("\"%s\" (%s)", text_safe(seen, safe, sizeof safe), ascii);
+    else
+        printf("\"%s\"", ascii);
+}
+
+static void lines_print(const struct bl_sample *samples, unsigned count, const char *prefix,
+                        bool unicode)
 {
     char safe[4 * BL_SAMPLE_TEXT_MAX];
 
-    for (unsigned i = 0; i < count; i++)
-        printf("  line %llu: \"%s\": %s%s\n", (unsigned long long)samples[i].line,
-               text_safe(samples[i].text, safe, sizeof safe), prefix, samples[i].reason);
+    for (unsigned i = 0; i < count; i++) {
+        printf("  line %llu: ", (unsigned long long)samples[i].line);
+        if (samples[i].name.len > 0)
+            warned_print(&samples[i].name, unicode);
+        else
+            printf("\"%s\"", text_safe(samples[i].text, safe, sizeof safe));
+        printf(": %s%s\n", prefix, samples[i].reason);
+    }
 }
 
-static void faults_print(const struct import_part *part)
+static void faults_print(const struct import_part *part, bool unicode)
 {
     const struct bl_read_report *report = &part->report;
     char text[32];
@@ -146,18 +165,18 @@ static void faults_print(const struct import_part *part)
         printf("\n%s: %s malformed line%s", part->location, number_text(report->malformed, text),
                report->malformed == 1 ? "" : "s");
         printf("%s\n", report->malformed > report->malformed_sample_count ? ", the first:" : ":");
-        lines_print(report->malformed_samples, report->malformed_sample_count, "");
+        lines_print(report->malformed_samples, report->malformed_sample_count, "", unicode);
     }
     if (part->refused) {
         printf(
             "\n%s: %s entr%s refused, as they would deny a protected name (--force takes them)\n",
             part->location, number_text(part->refused, text), part->refused == 1 ? "y" : "ies");
-        lines_print(part->refused_samples, part->refused_sample_count, "would deny ");
+        lines_print(part->refused_samples, part->refused_sample_count, "would deny ", unicode);
     }
     if (report->warned) {
         printf("\n%s: %s taken with a warning\n", part->location,
                number_text(report->warned, text));
-        lines_print(report->warned_samples, report->warned_sample_count, "");
+        lines_print(report->warned_samples, report->warned_sample_count, "", unicode);
     }
     if (report->unused_reasons.count) {
         printf("\n%s: not used:\n", part->location);
@@ -340,7 +359,7 @@ static void words_show(const struct import *import, const struct import_samples 
 
     parts_print(import);
     for (size_t i = 0; i < import->part_count; i++)
-        faults_print(&import->parts[i]);
+        faults_print(&import->parts[i], import->command->unicode);
     skipped_print(import);
     changes_print(import, samples);
     if (samples) {
@@ -368,12 +387,21 @@ static void words_show(const struct import *import, const struct import_samples 
 
 static json_t *samples_json(const struct bl_sample *samples, unsigned count)
 {
+    char ascii[BL_NAME_TEXT_MAX], seen[BL_NAME_TEXT_MAX];
     json_t *array = json_array();
 
-    for (unsigned i = 0; i < count; i++)
-        json_array_append_new(array,
-                              json_pack("{s:I, s:s, s:s}", "line", (json_int_t)samples[i].line,
-                                        "text", samples[i].text, "reason", samples[i].reason));
+    for (unsigned i = 0; i < count; i++) {
+        json_t *sample = json_pack("{s:I, s:s, s:s}", "line", (json_int_t)samples[i].line, "text",
+                                   samples[i].text, "reason", samples[i].reason);
+
+        if (samples[i].name.len > 0) {
+            bl_name_text(samples[i].name.wire, ascii);
+            json_object_set_new(sample, "name", json_string(ascii));
+            if (bl_name_unicode(samples[i].name.wire, seen))
+                json_object_set_new(sample, "unicode", json_string(seen));
+        }
+        json_array_append_new(array, sample);
+    }
     return array;
 }
 

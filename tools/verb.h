@@ -27,6 +27,7 @@ struct command {
         *config_path;  /* --config, CHALKGATE_CONFIG, /etc/chalkgate/config.yaml, ./config.yaml */
     const char *state; /* --state, or the configuration's */
     bool json;
+    bool unicode;          /* the terminal shows UTF-8, as its locale says */
     bool colour;           /* standard output is a terminal and NO_COLOR is not set */
     struct config *config; /* loaded on first command_config() */
 };

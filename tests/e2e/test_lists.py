@@ -68,6 +68,21 @@ def test_the_first_five_malformed_lines_are_shown(place):
     holds("line 7:" not in text, text)
 
 
+def test_names_that_pass_for_others(place):
+    """Told as people see them, where the terminal can show that, and as DNS has them."""
+    place.configure()
+    path = place.write("ads.txt", "0.0.0.0 p\u0430ypal.com\n0.0.0.0 xn--pypal-4ve.net blogspot.com\n")
+    why = "letters of another alphabet that look like Latin ones"
+    for locale, first, second in (("C.UTF-8", '"p\u0430ypal.com" (xn--pypal-4ve.com)', '"p\u0430ypal.net" (xn--pypal-4ve.net)'),
+                                  ("C", '"xn--pypal-4ve.com"', '"xn--pypal-4ve.net"')):
+        told = place.command("lists", "import", "--category", "ads", "--preview", path, env={"LC_ALL": locale}).stdout
+        holds(f"line 1: {first}: {why}\n" in told and f"line 2: {second}: {why}\n" in told and "p??ypal" not in told, told)
+        holds('line 2: "blogspot.com": others have names of their own' in told, told)
+    told = place.json("lists", "import", "--category", "ads", "--preview", path)["sources"][0]["warned-lines"]
+    same([(one["line"], one["name"], one.get("unicode")) for one in told],
+         [(1, "xn--pypal-4ve.com", "p\u0430ypal.com"), (2, "xn--pypal-4ve.net", "p\u0430ypal.net"), (2, "blogspot.com", None)], "in JSON")
+
+
 def test_what_cannot_be_imported_changes_nothing(place):
     opened(place)
     before = place.command("--json", "lists", "show").stdout

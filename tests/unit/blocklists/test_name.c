@@ -142,6 +142,30 @@ static void escapes_odd_octets(void **state)
     assert_int_equal(bl_name_text(longest, text), 4 * (63 * 3 + 61) + 3);
 }
 
+static void shows_what_people_see(void **state)
+{
+    static const struct {
+        const char *text, *seen; /* NULL: as it is written */
+    } CASES[] = {
+        {"xn--pypal-4ve.com", "p\u0430ypal.com"},
+        {"www.xn--mnchen-3ya.xn--p1ai", "www.m\u00fcnchen.\u0440\u0444"},
+        {"xn--ls8h.example", "\U0001f4a9.example"},
+        {"xn--p8j9a0d9c9a.jp", "\u306f\u3058\u3081\u3088\u3046.jp"},
+        {"example.com", NULL},
+        {"xn--.com", NULL},
+        {"xn--99999999.com", NULL},
+    };
+    char seen[BL_NAME_TEXT_MAX];
+    struct bl_name name;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        assert_int_equal(bl_name_parse(CASES[i].text, strlen(CASES[i].text), &name), BL_NAME_FINE);
+        assert_int_equal(bl_name_unicode(name.wire, seen), CASES[i].seen != NULL);
+        assert_string_equal(seen, CASES[i].seen ? CASES[i].seen : CASES[i].text);
+    }
+}
+
 static void compares_whole_labels(void **state)
 {
     static const struct {
@@ -177,7 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parses_good_names),      cmocka_unit_test(refuses_bad_names),
         cmocka_unit_test(refuses_very_long_text), cmocka_unit_test(escapes_odd_octets),
-        cmocka_unit_test(compares_whole_labels),
+        cmocka_unit_test(compares_whole_labels),  cmocka_unit_test(shows_what_people_see),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
