@@ -43,21 +43,49 @@ void dns_write_32(struct dns_writer *writer, uint32_t value)
     dns_write_bytes(writer, bytes, sizeof bytes);
 }
 
+/* Room for `len` octets at once; NULL: there is none. What has one length whoever asks is put
+ * straight into it: octets written one by one somewhere else, and copied from there as words, would
+ * have the processor wait until they are all in its cache. */
+static uint8_t *room_take(struct dns_writer *writer, size_t len)
+{
+    uint8_t *at = writer->message + writer->len;
+
+    if (writer->failed || writer->room - writer->len < len) {
+        writer->failed = true;
+        return NULL;
+    }
+    writer->len += len;
+    return at;
+}
+
+void dns_write_head(struct dns_writer *writer, unsigned id, unsigned flags, const uint8_t *name,
+                    size_t name_len, unsigned type, unsigned class)
+{
+    uint8_t *at = room_take(writer, DNS_HEADER + (name_len ? name_len + 4 : 0));
+
+    if (!at)
+        return;
+    dns_put_16(at, id);
+    dns_put_16(at + 2, flags);
+    dns_put_16(at + 4, name_len ? 1 : 0);
+    memset(at + 6, 0, DNS_HEADER - 6);
+    if (name_len == 0)
+        return;
+    at += DNS_HEADER;
+    memcpy(at, name, name_len);
+    dns_put_16(at + name_len, type);
+    dns_put_16(at + name_len + 2, class);
+}
+
 void dns_write_answer_head(struct dns_writer *writer, const struct dns_question *question,
                            unsigned rcode)
 {
-    uint8_t head[DNS_HEADER] = {0};
+    unsigned flags =
+        DNS_QR | DNS_RA | (question->flags & (DNS_OPCODE | DNS_RD | DNS_CD)) | (rcode & DNS_RCODE);
 
-    dns_put_16(head, question->id);
-    dns_put_16(head + 2, DNS_QR | DNS_RA | (question->flags & (DNS_OPCODE | DNS_RD | DNS_CD)) |
-                             (rcode & DNS_RCODE));
-    head[5] = question->asked_len ? 1 : 0; /* what could not be read is not repeated */
-    dns_write_bytes(writer, head, sizeof head);
-    if (question->asked_len) {
-        dns_write_bytes(writer, question->asked, question->asked_len);
-        dns_write_16(writer, question->type);
-        dns_write_16(writer, question->class);
-    }
+    /* What could not be read is not repeated: its name has no length. */
+    dns_write_head(writer, question->id, flags, question->asked, question->asked_len,
+                   question->type, question->class);
 }
 
 static void count_record(struct dns_writer *writer, unsigned section)
@@ -91,16 +119,19 @@ void dns_write_soa(struct dns_writer *writer, uint32_t ttl)
     dns_write_record(writer, 2, DNS_SOA, ttl, data, len);
 }
 
-void dns_write_opt(struct dns_writer *writer, const struct dns_question *question, unsigned rcode,
+void dns_write_opt(struct dns_writer *writer, uint8_t wants_dnssec, unsigned rcode,
                    const uint8_t *options, size_t options_len)
 {
-    dns_write_bytes(writer, "", 1);
-    dns_write_16(writer, DNS_OPT);
-    dns_write_16(writer, DNS_UDP_MAX);
-    /* Extended rcode, version 0, DO as the client set it: RFC 6891 section 6.1.3, RFC 3225. */
-    dns_write_32(writer,
-                 (uint32_t)(rcode >> 4) << 24 | (question->wants_dnssec ? DNS_EDNS_DO : 0u));
-    dns_write_16(writer, (unsigned)options_len);
+    uint8_t *at = room_take(writer, 11);
+
+    if (!at)
+        return;
+    at[0] = 0; /* the root's name */
+    dns_put_16(at + 1, DNS_OPT);
+    dns_put_16(at + 3, DNS_UDP_MAX);
+    /* Extended rcode, version 0, DO: RFC 6891 section 6.1.3, RFC 3225. */
+    dns_put_32(at + 5, (uint32_t)(rcode >> 4) << 24 | (wants_dnssec ? DNS_EDNS_DO : 0u));
+    dns_put_16(at + 9, (unsigned)options_len);
     dns_write_bytes(writer, options, options_len);
     count_record(writer, 3);
 }

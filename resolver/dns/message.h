@@ -217,8 +217,12 @@ void dns_write_16(struct dns_writer *writer, unsigned value);
 void dns_write_32(struct dns_writer *writer, uint32_t value);
 void dns_write_bytes(struct dns_writer *writer, const void *bytes, size_t len);
 
-/* Header and question of an answer to `question`: QR, RA, the client's RD and CD; counts of records
- * zero. */
+/* Header and question, as the first of a message; counts of records zero. A `name_len` of 0: no
+ * question. */
+void dns_write_head(struct dns_writer *writer, unsigned id, unsigned flags, const uint8_t *name,
+                    size_t name_len, unsigned type, unsigned class);
+
+/* Those of an answer to `question`: QR, RA, the client's RD and CD. */
 void dns_write_answer_head(struct dns_writer *writer, const struct dns_question *question,
                            unsigned rcode);
 
@@ -229,8 +233,9 @@ void dns_write_record(struct dns_writer *writer, unsigned section, unsigned type
 /* The SOA that makes a negative answer of ours cacheable for `ttl` seconds, RFC 2308 section 5. */
 void dns_write_soa(struct dns_writer *writer, uint32_t ttl);
 
-/* The OPT record of an answer: call last. `options` is finished option bytes (dns_option_ede). */
-void dns_write_opt(struct dns_writer *writer, const struct dns_question *question, unsigned rcode,
+/* The OPT record, with DO or without: call last. `options` is finished option bytes
+ * (dns_option_ede). */
+void dns_write_opt(struct dns_writer *writer, uint8_t wants_dnssec, unsigned rcode,
                    const uint8_t *options, size_t options_len);
 
 /* Behind all else, for a question that is signed: the TSIG record that says that its key is not

@@ -65,19 +65,12 @@ static ProtobufCBinaryData message_write(const struct denial_record *record, uns
 {
     struct dns_writer writer = {.message = room, .room = MESSAGE_ROOM};
     size_t name_len = bl_name_length(record->qname);
-    uint8_t head[DNS_HEADER] = {0};
 
-    dns_put_16(head + 2, flags);
-    head[5] = 1;
-    dns_write_bytes(&writer, head, sizeof(head));
-    dns_write_bytes(&writer, record->qname, name_len);
-    dns_write_16(&writer, record->qtype);
-    dns_write_16(&writer, DNS_CLASS_IN);
+    dns_write_head(&writer, 0, flags, record->qname, name_len, record->qtype, DNS_CLASS_IN);
     if (code != NULL) {
-        struct dns_question question = {.udp_size = DNS_UDP_MAX};
         uint8_t options[64];
         size_t len = dns_option_ede(options, sizeof(options), DNS_EDE_BLOCKED, code);
-        dns_write_opt(&writer, &question, 0, options, len);
+        dns_write_opt(&writer, 0, 0, options, len);
     }
     return (ProtobufCBinaryData){writer.len, room};
 }

@@ -89,7 +89,7 @@ enum query_next answer_end(struct pipeline *pipeline, struct query *query,
                 memcpy(all + len, options, options_len);
             options = all;
         }
-        dns_write_opt(writer, &query->question, rcode, options, len + options_len);
+        dns_write_opt(writer, query->question.wants_dnssec, rcode, options, len + options_len);
     }
     if (!EXPECT(!writer->failed))
         return QUERY_DROP;

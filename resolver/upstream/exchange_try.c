@@ -7,7 +7,6 @@
 static void write_edns(struct dns_writer *writer, struct exchange *exchange,
                        const struct upstream *upstream)
 {
-    struct dns_question edns = {.wants_dnssec = exchange->dnssec & 1};
     struct exchange_try *try = &exchange->tries[exchange->try_count - 1];
     uint8_t option[4 + COOKIE_MAX];
     size_t len = 0;
@@ -20,23 +19,17 @@ static void write_edns(struct dns_writer *writer, struct exchange *exchange,
         memcpy(try->cookie, upstream->cookie, COOKIE_CLIENT);
         try->has_cookie = 1;
     }
-    dns_write_opt(writer, &edns, 0, option, len);
+    dns_write_opt(writer, exchange->dnssec & 1, 0, option, len);
 }
 
 static void write_packet(struct exchange *exchange, const struct upstream *upstream)
 {
     struct dns_writer writer = {.message = exchange->packet, .room = sizeof exchange->packet};
-    uint8_t head[DNS_HEADER] = {[5] = 1};
 
-    dns_put_16(head, exchange->id);
     /* AD: we understand it in the reply, RFC 6840 section 5.7. */
-    dns_put_16(head + 2, DNS_RD | DNS_AD | (exchange->dnssec & 2 ? DNS_CD : 0u));
-    dns_write_bytes(&writer, head, sizeof head);
-    dns_write_bytes(&writer,
-                    exchange->transport == TRANSPORT_UDP ? exchange->cased : exchange->name,
-                    exchange->name_len);
-    dns_write_16(&writer, exchange->type);
-    dns_write_16(&writer, exchange->class);
+    dns_write_head(&writer, exchange->id, DNS_RD | DNS_AD | (exchange->dnssec & 2 ? DNS_CD : 0u),
+                   exchange->transport == TRANSPORT_UDP ? exchange->cased : exchange->name,
+                   exchange->name_len, exchange->type, exchange->class);
     if (!exchange->without_edns)
         write_edns(&writer, exchange, upstream);
     exchange->packet_len = (uint16_t)writer.len;

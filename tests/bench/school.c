@@ -230,15 +230,10 @@ size_t school_question(uint8_t packet[SCHOOL_QUESTION_MAX], uint16_t id, const s
                        unsigned type, bool edns)
 {
     struct dns_writer writer = {.message = packet, .room = SCHOOL_QUESTION_MAX};
-    struct dns_question question = {.udp_size = 1232};
-    uint8_t head[DNS_HEADER] = {(uint8_t)(id >> 8), (uint8_t)id, 1, [5] = 1};
 
-    dns_write_bytes(&writer, head, sizeof head);
-    dns_write_bytes(&writer, name->wire, name->len);
-    dns_write_16(&writer, type);
-    dns_write_16(&writer, DNS_CLASS_IN);
+    dns_write_head(&writer, id, DNS_RD, name->wire, name->len, type, DNS_CLASS_IN);
     if (edns)
-        dns_write_opt(&writer, &question, 0, NULL, 0);
+        dns_write_opt(&writer, 0, 0, NULL, 0);
     return writer.len;
 }
 

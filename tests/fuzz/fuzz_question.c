@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     dns_write_answer_head(&writer, &question, DNS_REFUSED);
     if (question.has_edns)
-        dns_write_opt(&writer, &question, DNS_REFUSED, NULL, 0);
+        dns_write_opt(&writer, question.wants_dnssec, DNS_REFUSED, NULL, 0);
     if (writer.failed || ldns_wire2pkt(&packet, answer, writer.len) != LDNS_STATUS_OK)
         abort();
     ldns_pkt_free(packet);

@@ -231,7 +231,7 @@ static void test_composed_answer_is_read_by_ldns(void **state)
     assert_int_equal(dns_question_parse(bytes, sizeof bytes - 1, &question), DNS_QUESTION_FINE);
     dns_write_answer_head(&writer, &question, DNS_NXDOMAIN);
     dns_write_soa(&writer, 10);
-    dns_write_opt(&writer, &question, DNS_NXDOMAIN, options, options_len);
+    dns_write_opt(&writer, question.wants_dnssec, DNS_NXDOMAIN, options, options_len);
     assert_false(writer.failed);
     assert_int_equal(ldns_wire2pkt(&packet, message, writer.len), LDNS_STATUS_OK);
     assert_int_equal(ldns_pkt_get_rcode(packet), LDNS_RCODE_NXDOMAIN);
@@ -260,7 +260,7 @@ static void test_writer_never_overflows(void **state)
         struct dns_writer writer = {.message = message + 128 - room, .room = room};
         dns_write_answer_head(&writer, &question, 0);
         dns_write_soa(&writer, 1);
-        dns_write_opt(&writer, &question, 0, NULL, 0);
+        dns_write_opt(&writer, 0, 0, NULL, 0);
         assert_true(writer.len <= room);
         assert_int_equal(writer.failed, room < 12 + 5 + 2 + 10 + 47 + 11);
     }
