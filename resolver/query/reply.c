@@ -3,7 +3,13 @@
 #include <errno.h>
 #include <string.h>
 
-enum { NAMES_MAX = 32, POINTER_REACH = 0x4000, SYNTHESIZED = UINT16_MAX };
+#include "resolver/base/hash.h"
+
+enum {
+    NAMES_MAX = 32,
+    POINTER_REACH = 0x4000,
+    POINTER_TO_QUESTION = 0xc000 | DNS_HEADER,
+};
 
 /* A reply being written anew. */
 struct rewrite {
@@ -12,6 +18,8 @@ struct rewrite {
     size_t len;
     const struct reply_question *question;
     const struct reply_limits *limits;
+    bool has_question; /* its name stands behind the header, where pointers to it lead */
+    uint32_t question_hash;
     struct dns_writer writer;
     uint16_t names[NAMES_MAX];    /* where names stand in what was written */
     uint8_t name_lens[NAMES_MAX]; /* how long they are, expanded */
@@ -21,11 +29,24 @@ struct rewrite {
 
 static uint32_t name_hash(const uint8_t *name, size_t len)
 {
-    uint32_t hash = 2166136261u;
+    return (uint32_t)hash_octets(0, name, len);
+}
 
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ name[i]) * 16777619u;
-    return hash;
+static bool has_question(const uint8_t *bytes, size_t len, const struct reply_question *question)
+{
+    uint8_t name[BL_NAME_MAX];
+
+    if (len < DNS_HEADER + (size_t)question->name_len)
+        return false;
+    dns_lower(name, bytes + DNS_HEADER, question->name_len);
+    return memcmp(name, question->name, question->name_len) == 0;
+}
+
+/* Whether an owner is the question's name by a pointer to it. Nearly all are, and need not be put
+ * together again. `at`: of a name that the walk has skipped, so that both octets are there. */
+static bool is_question(const struct rewrite *rewrite, size_t at)
+{
+    return rewrite->has_question && dns_read_16(rewrite->bytes + at) == POINTER_TO_QUESTION;
 }
 
 /* Reads all records, so that a message broken anywhere is refused as a whole. */
@@ -46,9 +67,13 @@ static int records_read(struct rewrite *rewrite)
         more = dns_walk_next(&walk, record);
         if (more <= 0)
             return more;
-        if (dns_name_read(rewrite->bytes, rewrite->len, record->owner, &owner) < 0)
+        if (is_question(rewrite, record->owner))
+            reply->owners[reply->record_count] = rewrite->question_hash;
+        else if (dns_name_read(rewrite->bytes, rewrite->len, record->owner, &owner) < 0)
             return -EBADMSG;
-        reply->owners[reply->record_count++] = name_hash(owner.wire, owner.len);
+        else
+            reply->owners[reply->record_count] = name_hash(owner.wire, owner.len);
+        reply->record_count++;
     }
 }
 
@@ -70,14 +95,23 @@ static void options_read(struct reply *reply, const uint8_t *bytes, const struct
     }
 }
 
+static bool is_asked_name(const struct rewrite *rewrite, const struct bl_name *name)
+{
+    return name->len == rewrite->question->name_len &&
+           memcmp(name->wire, rewrite->question->name, name->len) == 0;
+}
+
 static bool owner_is(const struct rewrite *rewrite, size_t index, const struct bl_name *name,
                      uint32_t hash)
 {
+    size_t at = rewrite->reply->records[index].owner;
     struct bl_name owner;
 
-    return rewrite->reply->owners[index] == hash &&
-           dns_name_read(rewrite->bytes, rewrite->len, rewrite->reply->records[index].owner,
-                         &owner) > 0 &&
+    if (rewrite->reply->owners[index] != hash)
+        return false;
+    if (is_question(rewrite, at))
+        return is_asked_name(rewrite, name);
+    return dns_name_read(rewrite->bytes, rewrite->len, at, &owner) > 0 &&
            bl_name_equal(owner.wire, name->wire);
 }
 
@@ -112,12 +146,11 @@ static void write_name(struct rewrite *rewrite, const struct bl_name *name)
     dns_write_bytes(writer, "", 1);
 }
 
+/* NULL: the question's. */
 static void write_owner(struct rewrite *rewrite, const struct bl_name *name)
 {
-    const struct reply_question *question = rewrite->question;
-
-    if (name->len == question->name_len && memcmp(name->wire, question->name, name->len) == 0)
-        dns_write_16(&rewrite->writer, 0xc000u | DNS_HEADER);
+    if (!name || is_asked_name(rewrite, name))
+        dns_write_16(&rewrite->writer, POINTER_TO_QUESTION);
     else
         write_name(rewrite, name);
 }
@@ -217,11 +250,15 @@ static void write_head(struct rewrite *rewrite, const struct bl_name *owner, uns
 static int write_record(struct rewrite *rewrite, size_t index, unsigned section)
 {
     const struct dns_record *record = &rewrite->reply->records[index];
+    const struct bl_name *name = NULL;
     struct bl_name owner;
 
-    if (dns_name_read(rewrite->bytes, rewrite->len, record->owner, &owner) < 0)
-        return -EBADMSG;
-    write_head(rewrite, &owner, record->type, ttl_limited(rewrite->limits, record->ttl), section);
+    if (!is_question(rewrite, record->owner)) {
+        if (dns_name_read(rewrite->bytes, rewrite->len, record->owner, &owner) < 0)
+            return -EBADMSG;
+        name = &owner;
+    }
+    write_head(rewrite, name, record->type, ttl_limited(rewrite->limits, record->ttl), section);
     return write_data(rewrite, record);
 }
 
@@ -327,26 +364,23 @@ static int follow_dname(struct rewrite *rewrite, struct bl_name *name)
     return 0;
 }
 
-/* Writes the chain from the question's name to its end. 1 when records of the type asked stand at
- * its end, 0 when they do not, -EBADMSG when it loops or is too long. */
-static int write_chain(struct rewrite *rewrite, struct bl_name *out_last)
+/* Writes the chain from the question's name to its end, and leaves that in `name`, which is the
+ * question's before. 1 when records of the type asked stand at its end, 0 when they do not,
+ * -EBADMSG when it loops or is too long. */
+static int write_chain(struct rewrite *rewrite, struct bl_name *name)
 {
     const struct reply_question *question = rewrite->question;
-    struct bl_name name = {.len = question->name_len};
 
-    memcpy(name.wire, question->name, question->name_len);
     for (unsigned hops = 0; hops <= REPLY_CHAIN_MAX; hops++) {
         size_t first = 0;
-        int found = write_set(rewrite, &name, question->type, false, &first);
-        *out_last = name;
+        int found = write_set(rewrite, name, question->type, false, &first);
         if (found != 0)
             return found < 0 ? found : 1;
-        found =
-            question->type == DNS_CNAME ? 0 : write_set(rewrite, &name, DNS_CNAME, true, &first);
+        found = question->type == DNS_CNAME ? 0 : write_set(rewrite, name, DNS_CNAME, true, &first);
         if (found > 0)
-            found = alias_target(rewrite, first, &name) < 0 ? -EBADMSG : 1;
+            found = alias_target(rewrite, first, name) < 0 ? -EBADMSG : 1;
         else if (found == 0)
-            found = follow_dname(rewrite, &name);
+            found = follow_dname(rewrite, name);
         if (found <= 0)
             return found;
     }
@@ -401,16 +435,13 @@ static int write_authority(struct rewrite *rewrite, const struct bl_name *last, 
 
 static void write_start(struct rewrite *rewrite, unsigned flags)
 {
+    const struct reply_question *question = rewrite->question;
     struct reply *reply = rewrite->reply;
-    struct dns_question question = {.flags = DNS_RD,
-                                    .type = rewrite->question->type,
-                                    .class = rewrite->question->class,
-                                    .asked_len = rewrite->question->name_len};
 
-    memcpy(question.asked, rewrite->question->name, rewrite->question->name_len);
     rewrite->writer = (struct dns_writer){.message = reply->message, .room = sizeof reply->message};
-    dns_write_answer_head(&rewrite->writer, &question, flags & DNS_RCODE);
-    name_note(rewrite, DNS_HEADER, rewrite->question->name_len);
+    dns_write_head(&rewrite->writer, 0, DNS_QR | DNS_RA | DNS_RD | (flags & DNS_RCODE),
+                   question->name, question->name_len, question->type, question->class);
+    name_note(rewrite, DNS_HEADER, question->name_len);
 }
 
 int reply_read(struct reply *reply, const uint8_t *bytes, size_t len,
@@ -421,6 +452,8 @@ int reply_read(struct reply *reply, const uint8_t *bytes, size_t len,
                               .len = len,
                               .question = question,
                               .limits = limits,
+                              .has_question = has_question(bytes, len, question),
+                              .question_hash = name_hash(question->name, question->name_len),
                               .least_ttl_s = limits->max_ttl};
     struct bl_name last;
     unsigned flags;
@@ -441,6 +474,8 @@ int reply_read(struct reply *reply, const uint8_t *bytes, size_t len,
             reply->rcode |= reply->records[i].ttl >> 24 << 4;
         }
     write_start(&rewrite, flags);
+    last.len = question->name_len;
+    memcpy(last.wire, question->name, question->name_len);
     answered = write_chain(&rewrite, &last);
     if (answered < 0 || write_authority(&rewrite, &last, !answered) < 0 || rewrite.writer.failed)
         return -EBADMSG;

@@ -307,10 +307,37 @@ static void test_many_targets(void **state)
     }
 }
 
+/* An owner that points behind the header is the question's name only if that is what stands there.
+ */
+static void test_another_question(void **state)
+{
+    static const uint8_t record[] = "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\1";
+    static const struct {
+        const uint8_t *head;
+        bool is_kept;
+    } rows[] = {
+        {(const uint8_t *)"\0\0\x81\x80\0\1\0\1\0\0\0\0\1a\4test\0\0\1\0\1", true},
+        {(const uint8_t *)"\0\0\x81\x80\0\1\0\1\0\0\0\0\1A\4tEsT\0\0\1\0\1", true},
+        {(const uint8_t *)"\0\0\x81\x80\0\1\0\1\0\0\0\0\1b\4test\0\0\1\0\1", false},
+    };
+    enum { HEAD_LEN = 12 + 8 + 4 };
+    struct row row = {.what = "another question", .name = "a.test", .type = 1};
+    uint8_t bytes[HEAD_LEN + sizeof record - 1];
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        memcpy(bytes, rows[i].head, HEAD_LEN);
+        memcpy(bytes + HEAD_LEN, record, sizeof record - 1);
+        assert_int_equal(read_row(&row, bytes, sizeof bytes), 0);
+        assert_int_equal(dns_read_16(reply.message + 6), rows[i].is_kept);
+        assert_true((reply.ttl_s > 0) == rows[i].is_kept);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table), cmocka_unit_test(test_cut_anywhere),
-        cmocka_unit_test(test_long_chains), cmocka_unit_test(test_many_targets)};
+        cmocka_unit_test(test_long_chains), cmocka_unit_test(test_many_targets),
+        cmocka_unit_test(test_another_question)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
