@@ -11,7 +11,7 @@
  * way, so that counts are "at least". Names longer than ASKED_NAME_MAX octets, and groups beyond
  * the first ASKED_GROUPS_MAX that a process met, are not counted.
  *
- * Threads: asked_note(), asked_prefetch(), asked_groups() and asked_swap() by the owning worker;
+ * Threads: asked_note(), asked_prefetch…(), asked_groups() and asked_swap() by the owning worker;
  * the table that asked_swap() gave is its caller's until the next one.
  */
 #ifndef RESOLVER_DENIALS_ASKED_H
@@ -69,9 +69,20 @@ static inline size_t asked_place(uint32_t hash)
     return (hash * 0x9e3779b1u >> 16) & (ASKED_SLOTS - ASKED_WAYS);
 }
 
+/* What asked_note() looks at first; and what else it does for a name that is new, which needs a
+ * place. */
 static inline void asked_prefetch(const struct asked *asked, uint32_t hash)
 {
     __builtin_prefetch(&asked->now->tags[asked_place(hash)]);
+}
+
+static inline void asked_prefetch_new(const struct asked *asked, uint32_t hash)
+{
+    const struct asked_slot *set = &asked->now->slots[asked_place(hash)];
+
+    asked_prefetch(asked, hash);
+    __builtin_prefetch(set);
+    __builtin_prefetch(set + 1);
 }
 
 /* Counts go into the other table from now on; gives what was counted, with group numbers for

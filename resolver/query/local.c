@@ -44,6 +44,7 @@ struct local_names {
     size_t count, room;
     uint32_t *table; /* item number + 1 */
     uint32_t mask;
+    uint64_t lengths[256 / 64]; /* a bit for each that a name has: most others need no look */
 };
 
 static const struct {
@@ -89,8 +90,11 @@ static const struct {
 static struct local_name *name_find(const struct local_names *names, const uint8_t *name,
                                     size_t len)
 {
-    uint32_t slot = (uint32_t)hash_octets(0, name, len) & names->mask;
+    uint32_t slot;
 
+    if (!(names->lengths[len / 64] >> len % 64 & 1))
+        return NULL;
+    slot = (uint32_t)hash_octets(0, name, len) & names->mask;
     for (; names->table[slot]; slot = (slot + 1) & names->mask) {
         struct local_name *item = &names->items[names->table[slot] - 1];
         if (item->name_len == len && memcmp(item->name, name, len) == 0)
@@ -111,6 +115,7 @@ static void name_add(struct local_names *names, const uint8_t *wire, size_t len,
     item = &names->items[names->count++];
     *item = (struct local_name){.kind = (uint8_t)kind, .name_len = (uint8_t)len, .record = record};
     memcpy(item->name, wire, len);
+    names->lengths[len / 64] |= 1ull << len % 64;
     slot = (uint32_t)hash_octets(0, wire, len) & names->mask;
     while (names->table[slot])
         slot = (slot + 1) & names->mask;

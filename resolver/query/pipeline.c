@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "resolver/base/hash.h"
 #include "resolver/query/allowed.h"
 #include "resolver/query/forward.h"
 #include "resolver/query/local.h"
@@ -190,11 +191,10 @@ struct query *query_take(struct pipeline *pipeline)
 /* Clients share counters by a keyed hash: nobody can choose whose counter to fill. */
 static uint16_t *client_count(struct pipeline *pipeline, const struct query *query)
 {
-    uint64_t hash = pipeline->client_salt;
+    uint64_t hash =
+        hash_octets(pipeline->client_salt, query->client.bytes, sizeof query->client.bytes);
 
-    for (size_t i = 0; i < sizeof query->client.bytes; i++)
-        hash = (hash ^ query->client.bytes[i]) * 0x100000001b3u;
-    return &pipeline->client_waiting[(hash ^ hash >> 29) % PIPELINE_CLIENT_COUNTERS];
+    return &pipeline->client_waiting[hash % PIPELINE_CLIENT_COUNTERS];
 }
 
 unsigned pipeline_client_waiting(struct pipeline *pipeline, const struct query *query)

@@ -120,6 +120,8 @@ uint32_t recall_expect(const struct pipeline *pipeline, const struct reply_quest
     uint32_t hash = cache_hash(pipeline->cache, &key);
 
     cache_prefetch(pipeline->cache, hash);
+    if (pipeline->asked)
+        asked_prefetch_new(pipeline->asked, hash);
     return hash;
 }
 

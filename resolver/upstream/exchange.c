@@ -352,13 +352,12 @@ enum exchange_fit exchange_compare(const struct exchange *exchange, const uint8_
     dns_put_16(expected + 2, exchange->class);
     if (memcmp(bytes + exchange->name_len, expected, sizeof expected) != 0)
         return EXCHANGE_OTHER;
+    if (memcmp(bytes, exchange->cased, exchange->name_len) == 0)
+        return EXCHANGE_FITS;
     dns_lower(lowered, bytes, exchange->name_len);
     if (memcmp(lowered, exchange->name, exchange->name_len) != 0)
         return EXCHANGE_OTHER;
-    if (exchange->matched->transport == TRANSPORT_UDP &&
-        memcmp(bytes, exchange->cased, exchange->name_len) != 0)
-        return EXCHANGE_OTHER_CASE;
-    return EXCHANGE_FITS;
+    return exchange->matched->transport == TRANSPORT_UDP ? EXCHANGE_OTHER_CASE : EXCHANGE_FITS;
 }
 
 enum exchange_fit exchange_check_cookie(struct exchanges *exchanges, struct exchange *exchange,
