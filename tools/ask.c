@@ -280,3 +280,22 @@ enum exit_code ask_may_read(struct command *command, const char *verb, const cha
                         "please ask one of them, or use sudo",
                         path);
 }
+
+void ask_loosens_print(const json_t *grant)
+{
+    char line[1024];
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(json_object_get(grant, "loosens"), i, item)
+        printf("  %s\n", text_safe(json_string_value(item), line, sizeof line));
+}
+
+void ask_waiting_print(const json_t *grant)
+{
+    puts("This would loosen the policy, so it waits for a second manager. What was in force stays "
+         "in force.");
+    ask_loosens_print(grant);
+    printf("To confirm it: chalkgate approve %lld --reason TEXT\n",
+           (long long)json_integer_value(json_object_get(grant, "id")));
+}

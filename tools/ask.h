@@ -26,6 +26,10 @@ enum exit_code ask_fail(enum exit_code code, const struct bl_error *error);
 /* What the daemon has to say beside its answer, on standard output. */
 void ask_warnings_print(const json_t *reply);
 
+/* What another manager is asked to confirm: a grant that waits, with what it "loosens". */
+void ask_waiting_print(const json_t *grant);
+void ask_loosens_print(const json_t *grant);
+
 /* Whether a daemon has the state folder: then it is to be asked, whatever it says. */
 bool ask_is_answered(struct command *command);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tools/act_here.h"
+#include "tools/ask.h"
 #include "tools/table.h"
 
 struct device_options {
@@ -168,7 +169,10 @@ static const struct argp session_argp = {
     .args_doc = "start|end|show",
     .doc = "A user signed on at an address has the group of the session there, before that of the "
            "device and the subnet, on all addresses of the device. Made for logon scripts and "
-           "RADIUS accounting.",
+           "RADIUS accounting. With `roles.requires-approval`, a session by hand that lets the "
+           "device do more than the configuration does waits until a second manager confirms it "
+           "with `chalkgate approve`, and needs a --reason; those of the users under "
+           "`roles.automatic-sessions` do not.",
 };
 
 static void text_set(json_t *request, const char *key, const char *text)
@@ -203,6 +207,7 @@ static enum exit_code sessions_show(struct command *command)
         table_column(table, "device", TABLE_LEFT);
         table_column(table, "group", TABLE_LEFT);
         table_column(table, "until", TABLE_LEFT);
+        table_column(table, "", TABLE_LEFT);
         json_array_foreach(sessions, index, session)
         {
             table_cell(table, "%lld",
@@ -212,6 +217,9 @@ static enum exit_code sessions_show(struct command *command)
             table_cell(table, "%s", text_of(session, "mac"));
             table_cell(table, "%s", text_of(session, "group"));
             table_cell(table, "%s", text_of(session, "until_text"));
+            table_cell(
+                table, "%s",
+                strcmp(text_of(session, "state"), "active") == 0 ? "" : text_of(session, "state"));
         }
         table_print(table, stdout);
     }
@@ -227,6 +235,7 @@ static enum exit_code session_do(struct command *command, const struct session_o
     char sentence[300];
     enum exit_code exit;
     json_int_t ended;
+    const json_t *session;
 
     text_set(request, "address", options->address);
     text_set(request, "user", options->user);
@@ -241,11 +250,16 @@ static enum exit_code session_do(struct command *command, const struct session_o
     if (exit != EXIT_DONE)
         return exit;
     ended = json_integer_value(json_object_get(reply, "ended"));
+    session = json_object_get(reply, "session");
+    if (!command->json && session && json_object_get(session, "loosens")) {
+        ask_waiting_print(session);
+        json_decref(reply);
+        return EXIT_DONE;
+    }
     if (start)
         snprintf(sentence, sizeof sentence, "%s is signed on at %s, in group %s.",
-                 text_of(json_object_get(reply, "session"), "session_user"),
-                 text_of(json_object_get(reply, "session"), "address"),
-                 text_of(json_object_get(reply, "session"), "group"));
+                 text_of(session, "session_user"), text_of(session, "address"),
+                 text_of(session, "group"));
     else
         snprintf(sentence, sizeof sentence, "%lld session%s ended.", (long long)ended,
                  ended == 1 ? "" : "s");

@@ -37,7 +37,8 @@ static const struct argp grants_argp = {
     .options = grants_table,
     .parser = grants_parse,
     .doc = "Shows what is allowed, denied and blocked beside the configuration, for whom, until "
-           "when, by whom and why. Exit code 4: nothing is.",
+           "when, by whom and why; and what waits for a second manager, with what it would loosen. "
+           "Exit code 4: nothing is.",
 };
 
 static const char *text_of(const json_t *object, const char *key)
@@ -54,7 +55,10 @@ static void grant_row(struct table *table, const json_t *grant)
 
     table_cell(table, "%lld", (long long)json_integer_value(json_object_get(grant, "id")));
     table_cell(table, "%s", text_of(grant, "kind"));
-    table_cell(table, "%s%s%s", named ? kind : "", named ? ":" : "", text_of(grant, "target"));
+    if (*text_of(grant, "session_user"))
+        table_cell(table, "%s at %s", text_of(grant, "session_user"), text_of(grant, "address"));
+    else
+        table_cell(table, "%s%s%s", named ? kind : "", named ? ":" : "", text_of(grant, "target"));
     table_cell(table, "%s",
                *text_of(grant, "device") ? text_of(grant, "device") : text_of(grant, "group"));
     table_cell(table, "%s",
@@ -64,6 +68,24 @@ static void grant_row(struct table *table, const json_t *grant)
                strcmp(text_of(grant, "state"), "active") == 0 ? "" : text_of(grant, "state"),
                strcmp(text_of(grant, "state"), "active") == 0 ? "" : ": ",
                text_of(grant, "reason"));
+}
+
+/* A second manager wants to see what it does. */
+static void waiting_print(const json_t *grants)
+{
+    json_t *grant;
+    size_t index;
+
+    json_array_foreach(grants, index, grant)
+    {
+        if (strcmp(text_of(grant, "state"), "pending") != 0 || !json_object_get(grant, "loosens"))
+            continue;
+        printf("\n%lld waits for a second manager (chalkgate approve %lld --reason TEXT), and "
+               "would loosen:\n",
+               (long long)json_integer_value(json_object_get(grant, "id")),
+               (long long)json_integer_value(json_object_get(grant, "id")));
+        ask_loosens_print(grant);
+    }
 }
 
 static enum exit_code run_grants(struct command *command, int argc, char **argv)
@@ -102,6 +124,7 @@ static enum exit_code run_grants(struct command *command, int argc, char **argv)
         table_column(table, "reason", TABLE_LEFT);
         json_array_foreach(grants, index, grant) grant_row(table, grant);
         table_print(table, stdout);
+        waiting_print(grants);
     }
     json_decref(reply);
     return exit;
@@ -156,8 +179,9 @@ static const struct argp approve_argp = {
     .options = id_table,
     .parser = id_parse,
     .args_doc = "ID",
-    .doc = "The second manager's word for a grant or a reload that waits, where "
-           "`roles.requires-approval` is set; the time of a grant begins now.",
+    .doc = "The second manager's word for a grant, a session or a reload that waits, where "
+           "`roles.requires-approval` is set; `chalkgate grants` shows what it would loosen. The "
+           "time of a grant or a session begins now.",
 };
 
 static enum exit_code run_id(struct command *command, int argc, char **argv, const char *verb,
@@ -184,7 +208,11 @@ static enum exit_code run_id(struct command *command, int argc, char **argv, con
         putchar('\n');
     } else {
         const char *kind = text_of(json_object_get(reply, "grant"), "kind");
-        printf("%s %s %s.\n", strcmp(kind, "reload") == 0 ? "Reload" : "Grant", options.id, done);
+        printf("%s %s %s.\n",
+               strcmp(kind, "reload") == 0    ? "Reload"
+               : strcmp(kind, "session") == 0 ? "Session"
+                                              : "Grant",
+               options.id, done);
         ask_warnings_print(reply);
     }
     json_decref(reply);
@@ -204,5 +232,4 @@ static enum exit_code run_approve(struct command *command, int argc, char **argv
 const struct verb verb_grants = {"grants", "what is allowed and denied beside the configuration",
                                  run_grants};
 const struct verb verb_revoke = {"revoke", "end a grant, a block or a session", run_revoke};
-const struct verb verb_approve = {"approve", "confirm another manager's grant or reload",
-                                  run_approve};
+const struct verb verb_approve = {"approve", "confirm what another manager asked for", run_approve};

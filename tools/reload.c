@@ -74,24 +74,6 @@ static void removed_print(const json_t *removed)
         text_safe(json_string_value(json_object_get(item, "category")), category, sizeof category));
 }
 
-/* What another manager is asked to confirm. */
-static enum exit_code waiting_print(const json_t *grant)
-{
-    const json_t *loosens = json_object_get(grant, "loosens");
-    char line[1024];
-    json_t *item;
-    size_t i;
-
-    printf(
-        "This would loosen the policy, so it waits for a second manager. What was in force stays "
-        "in force.\n");
-    json_array_foreach(loosens, i, item)
-        printf("  %s\n", text_safe(json_string_value(item), line, sizeof line));
-    printf("To confirm it: chalkgate approve %lld --reason TEXT\n",
-           (long long)json_integer_value(json_object_get(grant, "id")));
-    return EXIT_DONE;
-}
-
 static enum exit_code run_reload(struct command *command, int argc, char **argv)
 {
     struct reload_options options = {0};
@@ -108,7 +90,7 @@ static enum exit_code run_reload(struct command *command, int argc, char **argv)
     if (code != EXIT_DONE)
         return ask_fail(code, &error);
     if (!command->json && json_object_get(reply, "grant")) {
-        code = waiting_print(json_object_get(reply, "grant"));
+        ask_waiting_print(json_object_get(reply, "grant"));
         ask_warnings_print(reply);
         json_decref(reply);
         return code;

@@ -251,12 +251,20 @@ struct config_recording { /* what is recorded beside denials */
     const char *keys_folder; /* NULL: STATE/keys */
 };
 
+struct config_signer { /* a logon script's or RADIUS server's operating-system user */
+    const char *name;
+    uint16_t *groups; /* of which it starts sessions that need nobody's word */
+    size_t group_count;
+};
+
 struct config_roles { /* names of operating-system groups */
     const char **manager;
     size_t manager_count;
     const char **viewer;
     size_t viewer_count;
     bool requires_approval; /* what loosens the policy waits for a second manager */
+    struct config_signer *signers;
+    size_t signer_count;
 };
 
 struct config_zone { /* conditional forwarding */

@@ -219,6 +219,12 @@ static const struct key record_keys[] = {
     {0},
 };
 
+static const struct key signer_keys[] = {
+    {"", KEY_LIST, KEY_GROUP, MANY(config_signer, groups, group_count), .required = true,
+     .meaning = "the groups of which it may start sessions that wait for nobody"},
+    {0},
+};
+
 static const struct key roles_keys[] = {
     {"manager", KEY_LIST, KEY_TEXT, MANY(config_roles, manager, manager_count), .most = 32,
      .meaning = "operating-system groups whose members may change the filter"},
@@ -226,8 +232,13 @@ static const struct key roles_keys[] = {
      .meaning = "operating-system groups whose members may read reports and records"},
     {"requires-approval", KEY_BOOL, AT(config_roles, requires_approval), .fallback = "false",
      .meaning =
-         "what loosens the policy, by a grant, a reload or a restart, waits until a second manager "
-         "confirms it; sessions, which end by themselves, and lists are on record and do not wait"},
+         "what loosens the policy, by a grant, a session, a reload or a restart, waits until a "
+         "second manager confirms it; lists are on record and do not wait"},
+    {"automatic-sessions", KEY_MAP, MANY(config_roles, signers, signer_count), EACH(config_signer),
+     .noun = "user", .children = signer_keys,
+     .meaning = "operating-system users of logon scripts and RADIUS servers, each with the groups "
+                "of which it may start sessions that wait for nobody, as long as no person signed "
+                "on behind it; it has to be a manager all the same"},
     {0},
 };
 

@@ -5,6 +5,7 @@
 #include "resolver/base/log.h"
 #include "resolver/config/config.h"
 #include "resolver/control/rules.h"
+#include "resolver/policy/acts.h"
 #include "resolver/policy/approved.h"
 
 static const char WHY[] = "chalkgated was started with it";
@@ -76,4 +77,22 @@ void approval_keep(const struct daemon *daemon, const struct config *config)
 
     if (approved_write(daemon->state, config, &error) < 0)
         log_error("%s", error.text);
+}
+
+void approval_describe(struct daemon *daemon, const struct config *config, json_t *warnings)
+{
+    struct bl_error error = {0};
+    json_t *reply = json_object();
+    json_int_t count = 0;
+
+    if (config->roles.requires_approval && daemon->rules &&
+        rules_read(daemon, act_waiting, NULL, reply, &error) == 0)
+        count = json_integer_value(json_object_get(reply, "waiting"));
+    json_decref(reply);
+    if (count > 0)
+        json_array_append_new(
+            warnings,
+            json_sprintf("%lld request%s for a second manager; `chalkgate grants` shows %s",
+                         (long long)count, count == 1 ? " waits" : "s wait",
+                         count == 1 ? "it" : "them"));
 }

@@ -7,10 +7,12 @@
  * so again. The filter is never off for it.
  *
  * Threads: approval_begin() while there is one thread only; approval_keep() with daemon->change
- * held.
+ * held; approval_describe() any.
  */
 #ifndef RESOLVER_CONTROL_APPROVAL_H
 #define RESOLVER_CONTROL_APPROVAL_H
+
+#include <jansson.h>
 
 #include "resolver/control/daemon.h"
 
@@ -23,5 +25,8 @@ struct config *approval_begin(struct daemon *daemon, struct config *config);
 /* Keeps what is in force for the next start. A failure is logged: then that start may ask for what
  * has been approved already. */
 void approval_keep(const struct daemon *daemon, const struct config *config);
+
+/* A sentence for `status` where requests wait; that a configuration does, it says itself. */
+void approval_describe(struct daemon *daemon, const struct config *config, json_t *warnings);
 
 #endif

@@ -14,6 +14,7 @@
 #include "resolver/config/subscribed.h"
 #include "resolver/control/advice.h"
 #include "resolver/control/alert_runner.h"
+#include "resolver/control/approval.h"
 #include "resolver/control/daemon.h"
 #include "resolver/control/status_radar.h"
 #include "resolver/control/watch.h"
@@ -467,6 +468,7 @@ int status_describe(struct daemon *daemon, bool tells_devices, json_t *out, stru
     world = daemon_world(daemon);
     server_counters(daemon->server, &counters);
     describe_process(daemon, out, warnings);
+    approval_describe(daemon, world->config, warnings);
     describe_lists(world, out, warnings);
     json_object_set_new(out, "policy", json_integer(policy_version(world->policy)));
     json_object_set_new(out, "categories", describe_categories(world));

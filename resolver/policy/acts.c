@@ -124,13 +124,19 @@ static json_t *grant_new(const struct act *act, const char *kind, const json_t *
     return grant;
 }
 
-/* "allow chess.test for pupils", for the change log and the version's description. */
+/* "chess.test for pupils", "t.smith at 10.1.0.5": for the change log and the version's description.
+ */
 static void grant_title(const json_t *grant, char *text, size_t size)
 {
     const char *target = text_of(grant, "target"), *kind = text_of(grant, "target_kind");
     const char *group = text_of(grant, "group"), *device = text_of(grant, "device");
+    const char *user = text_of(grant, "session_user");
     bool plain = !kind || strcmp(kind, "name") == 0;
 
+    if (user) {
+        snprintf(text, size, "%s at %s", user, text_of(grant, "address"));
+        return;
+    }
     snprintf(text, size, "%s%s%s%s%s", target ? (plain ? "" : kind) : "",
              target && !plain ? ":" : "", target ? target : "", target ? " for " : "",
              device  ? device
@@ -298,13 +304,15 @@ int act_revoke(struct act *act, const json_t *request, json_t *reply, struct bl_
 }
 
 /* The configuration and the lists may be others since somebody asked. */
-static int approval_target_check(const struct act *act, json_t *grant, json_t *reply,
+static int approval_target_check(struct act *act, json_t *grant, json_t *reply,
                                  struct bl_error *error)
 {
     const char *kind = text_of(grant, "target_kind"), *group = text_of(grant, "group");
     char target[BL_NAME_TEXT_MAX + 16];
     int code;
 
+    if (strcmp(text_of(grant, "kind"), "session") == 0)
+        return act_session_approve(act, grant, error);
     snprintf(target, sizeof target, "%s:%s", kind ? kind : "", text_of(grant, "target"));
     code = act_target_find(act, target, false, grant, reply, error);
     if (code == 0 && group)

@@ -62,13 +62,20 @@ int act_reload_approve(struct act *act, uint32_t id, struct bl_error *error);
 /* Notes that `act->config` is in force from here on. */
 int act_config_keep(struct act *act, struct bl_error *error);
 
-/* {"address", "user", "group", "seconds" or "until", "reason"}; {"address"} or {"user"}. */
+/* {"address", "user", "group", "seconds" or "until", "reason"}; {"address"} or {"user"}. Where a
+ * second manager is wanted for what loosens, a session by hand that lets its device do more than
+ * the configuration does at any of its addresses, at any time, waits: {"session": {…, "state":
+ * "pending", "loosens": […]}}. One by a user of `automatic-sessions` does not, nor does an end:
+ * what the configuration says is what is left then. */
 int act_session_start(struct act *act, const json_t *request, json_t *reply,
                       struct bl_error *error);
 int act_session_end(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
 
 /* {"all": also the past, "kind"}. Reply: {"grants": […]}, each with "until" in words. */
 int act_grants(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
+
+/* Reply: {"waiting": how many wait for a second manager, reloads aside}. */
+int act_waiting(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
 
 /* {"version"}. Reply: {"version", "now_text", "rows", "versions"}. */
 int act_policy_show(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);

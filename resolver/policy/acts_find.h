@@ -35,4 +35,8 @@ int act_holder_find(const struct act *act, const json_t *request, json_t *grant,
 int act_group_find(const struct act *act, const char *name, json_t *grant, struct bl_error *error);
 int act_device_find(const struct act *act, const char *text, json_t *grant, struct bl_error *error);
 
+/* A session that waited, and which a second manager confirms now: what was at its address ends. The
+ * group, or the device at the address, may be another one since. */
+int act_session_approve(struct act *act, json_t *session, struct bl_error *error);
+
 #endif

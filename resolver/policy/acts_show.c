@@ -44,6 +44,13 @@ static void grant_show(const struct act *act, json_t *grant, bool with_past, jso
     json_array_append(shown, grant);
 }
 
+static bool waits(const json_t *grant)
+{
+    const char *state = json_string_value(json_object_get(grant, "state"));
+
+    return state && strcmp(state, "pending") == 0;
+}
+
 int act_grants(struct act *act, const json_t *request, json_t *reply, struct bl_error *error)
 {
     const char *kind = json_string_value(json_object_get(request, "kind"));
@@ -59,7 +66,7 @@ int act_grants(struct act *act, const json_t *request, json_t *reply, struct bl_
         json_array_foreach(grants, index, grant)
         {
             const char *its = json_string_value(json_object_get(grant, "kind"));
-            bool session = its && strcmp(its, "session") == 0;
+            bool session = its && strcmp(its, "session") == 0 && !waits(grant);
             if (kind ? its && strcmp(its, kind) == 0 : !session)
                 grant_show(act, grant, all, shown);
         }
@@ -67,6 +74,28 @@ int act_grants(struct act *act, const json_t *request, json_t *reply, struct bl_
     }
     json_object_set_new(reply, "grants", shown);
     return code;
+}
+
+int act_waiting(struct act *act, const json_t *request, json_t *reply, struct bl_error *error)
+{
+    json_t *grants, *grant;
+    json_int_t count = 0;
+    size_t index;
+    int code = grants_read(act->change, TABLE_GRANTS, &grants, error);
+
+    (void)request;
+    if (code < 0)
+        return code;
+    json_array_foreach(grants, index, grant)
+    {
+        const json_t *end = json_object_get(grant, "end");
+        const char *kind = json_string_value(json_object_get(grant, "kind"));
+        count += waits(grant) && kind && strcmp(kind, "reload") != 0 &&
+                 !(end && json_integer_value(end) <= change_now_ms(act->change));
+    }
+    json_decref(grants);
+    json_object_set_new(reply, "waiting", json_integer(count));
+    return 0;
 }
 
 int act_policy_show(struct act *act, const json_t *request, json_t *reply, struct bl_error *error)

@@ -8,7 +8,8 @@
  * and in the past ended or revoked; without "end" it is for good, with "start" it begins later. A
  * device has "device" as it was named, and "mac" or "address" as far as known. Times are
  * milliseconds of wall time. "at" is when it was made; "approved_at" when it ceased to wait, and in
- * the past "ended_at" when it ended and "was" the state that it had until then.
+ * the past "ended_at" when it ended and "was" the state that it had until then. One that waits has
+ * "seconds" where its time begins with the approval, and a session what it "loosens": sentences.
  *
  * A reload that loosens the policy waits here, too, with kind "reload", the SHA-256 of the
  * effective configuration ("sha256"), the "role" of who asked, and what it would loosen ("loosens":

@@ -164,7 +164,7 @@ static bool is_said_before(const struct statements *statements, size_t count, co
     return false;
 }
 
-static void target_compare(struct comparison *comparison, const char *group,
+static void target_compare(struct comparison *comparison, const char *whose,
                            const struct statements *before, const struct statements *after,
                            const char *target)
 {
@@ -176,15 +176,15 @@ static void target_compare(struct comparison *comparison, const char *group,
         enum stance is = stance_at(&comparison->after, after, target, at);
         if (is >= was)
             continue;
-        loosened_tell(comparison, "%s: %s was %s and would be %s, as on %s", group, target,
+        loosened_tell(comparison, "%s: %s was %s and would be %s, as on %s", whose, target,
                       STANCES[was], STANCES[is],
                       calendar_text(comparison->after.calendar, at, false, text));
         return;
     }
 }
 
-static void hours_compare(struct comparison *comparison, const struct config_group *before,
-                          const struct config_group *after)
+static void hours_compare(struct comparison *comparison, const char *whose,
+                          const struct config_group *before, const struct config_group *after)
 {
     char text[CALENDAR_TEXT_MAX];
 
@@ -192,9 +192,33 @@ static void hours_compare(struct comparison *comparison, const struct config_gro
         int64_t at = comparison->hours[i];
         if (!is_closed(&comparison->before, before, at) || is_closed(&comparison->after, after, at))
             continue;
-        loosened_tell(comparison, "%s: would have internet where it had none, as on %s",
-                      before->name, calendar_text(comparison->after.calendar, at, false, text));
+        loosened_tell(comparison, "%s: would have internet where it had none, as on %s", whose,
+                      calendar_text(comparison->after.calendar, at, false, text));
         return;
+    }
+}
+
+/* `whose`: for sentences. */
+static void groups_compare(struct comparison *comparison, const char *whose,
+                           const struct config_group *before, const struct config_group *after)
+{
+    struct statements was, is;
+
+    if (after->safe_search < before->safe_search)
+        loosened_tell(comparison, "%s: safe search would be weaker", whose);
+    if (before->walled_garden && !after->walled_garden)
+        loosened_tell(comparison, "%s: would no longer be a walled garden", whose);
+    hours_compare(comparison, whose, before, after);
+    was = statements_of(&comparison->arena, comparison->before.config, before);
+    is = statements_of(&comparison->arena, comparison->after.config, after);
+    for (size_t i = 0; i < was.count; i++) {
+        if (!is_said_before(&was, i, was.items[i].target))
+            target_compare(comparison, whose, &was, &is, was.items[i].target);
+    }
+    for (size_t i = 0; i < is.count; i++) {
+        if (!is_said_before(&was, was.count, is.items[i].target) &&
+            !is_said_before(&is, i, is.items[i].target))
+            target_compare(comparison, whose, &was, &is, is.items[i].target);
     }
 }
 
@@ -202,29 +226,11 @@ static void group_compare(struct comparison *comparison, const struct config_gro
 {
     const struct config *config = comparison->after.config;
     int index = config_group_find(config, before->name);
-    const struct config_group *after = index < 0 ? NULL : &config->groups[index];
-    struct statements was, is;
 
-    if (!after) {
+    if (index < 0)
         loosened_tell(comparison, "the group %s is gone", before->name);
-        return;
-    }
-    if (after->safe_search < before->safe_search)
-        loosened_tell(comparison, "%s: safe search would be weaker", before->name);
-    if (before->walled_garden && !after->walled_garden)
-        loosened_tell(comparison, "%s: would no longer be a walled garden", before->name);
-    hours_compare(comparison, before, after);
-    was = statements_of(&comparison->arena, comparison->before.config, before);
-    is = statements_of(&comparison->arena, config, after);
-    for (size_t i = 0; i < was.count; i++) {
-        if (!is_said_before(&was, i, was.items[i].target))
-            target_compare(comparison, before->name, &was, &is, was.items[i].target);
-    }
-    for (size_t i = 0; i < is.count; i++) {
-        if (!is_said_before(&was, was.count, is.items[i].target) &&
-            !is_said_before(&is, i, is.items[i].target))
-            target_compare(comparison, before->name, &was, &is, is.items[i].target);
-    }
+    else
+        groups_compare(comparison, before->name, before, &config->groups[index]);
 }
 
 static bool has_source(const struct config_category *category, const char *location)
@@ -309,28 +315,66 @@ static void hours_gather(struct comparison *comparison, int64_t now_s)
     }
 }
 
+static int comparison_begin(struct comparison *comparison, int64_t now_s, struct bl_error *error)
+{
+    int code =
+        calendar_create(&comparison->before.config->calendar, &comparison->before.calendar, error);
+
+    if (code == 0)
+        code = calendar_create(&comparison->after.config->calendar, &comparison->after.calendar,
+                               error);
+    if (code == 0)
+        hours_gather(comparison, now_s);
+    return code;
+}
+
+/* `code`: of what went on so far. */
+static int comparison_end(struct comparison *comparison, int code, struct bl_error *error)
+{
+    if (code == 0 && comparison->arena.failed)
+        code = bl_error_set(error, -ENOMEM, "no memory to compare the configurations");
+    calendar_free(comparison->before.calendar);
+    calendar_free(comparison->after.calendar);
+    arena_free(&comparison->arena);
+    return code;
+}
+
 int policy_loosened(const struct config *before, const struct config *after, int64_t now_s,
                     void (*each)(void *user, const char *sentence), void *user,
                     struct bl_error *error)
 {
     struct comparison comparison = {
         .before.config = before, .after.config = after, .each = each, .user = user};
-    int code = calendar_create(&before->calendar, &comparison.before.calendar, error);
+    int code = comparison_begin(&comparison, now_s, error);
 
-    if (code == 0)
-        code = calendar_create(&after->calendar, &comparison.after.calendar, error);
     if (code == 0) {
-        hours_gather(&comparison, now_s);
         for (size_t i = 0; i < before->category_count; i++)
             category_compare(&comparison, &before->categories[i]);
         for (size_t i = 0; i < before->group_count; i++)
             group_compare(&comparison, &before->groups[i]);
         loosened_who(&comparison);
-        if (comparison.arena.failed)
-            code = bl_error_set(error, -ENOMEM, "no memory to compare the configurations");
     }
-    calendar_free(comparison.before.calendar);
-    calendar_free(comparison.after.calendar);
-    arena_free(&comparison.arena);
-    return code;
+    return comparison_end(&comparison, code, error);
+}
+
+int policy_loosened_move(const struct config *config, const struct config_group *from,
+                         const struct config_group *to, int64_t now_s,
+                         void (*each)(void *user, const char *sentence), void *user,
+                         struct bl_error *error)
+{
+    struct comparison comparison = {
+        .before.config = config, .after.config = config, .each = each, .user = user};
+    char whose[SENTENCE_MAX];
+    int code;
+
+    if (from == to)
+        return 0;
+    code = comparison_begin(&comparison, now_s, error);
+    if (code == 0 && !from) {
+        loosened_tell(&comparison, "might ask for the first time, as group %s", to->name);
+    } else if (code == 0) {
+        snprintf(whose, sizeof whose, "%s instead of %s", to->name, from->name);
+        groups_compare(&comparison, whose, from, to);
+    }
+    return comparison_end(&comparison, code, error);
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "resolver/devices/devices.h"
 #include "resolver/policy/loosened_inside.h"
 
 /* IPv6 prefixes speak of IPv6 only, ::/0 too. */
@@ -94,6 +95,37 @@ static void addresses_compare(struct comparison *comparison, const struct config
     }
 }
 
+/* As client_device() of clients.c has it. */
+static bool device_is_at(const struct config_device *device, struct devices *devices,
+                         const struct address *address, const uint8_t *mac)
+{
+    struct device seen;
+
+    if (device->mac.set && mac)
+        return memcmp(device->mac.bytes, mac, MAC_LEN) == 0;
+    for (size_t i = 0; i < device->address_count; i++) {
+        if (address_equal_host(&device->addresses[i], address) ||
+            (mac && devices && devices_find(devices, &device->addresses[i], &seen) &&
+             seen.has_mac && memcmp(seen.mac, mac, MAC_LEN) == 0))
+            return true;
+    }
+    return false;
+}
+
+const struct config_group *policy_group_fixed(const struct config *config, struct devices *devices,
+                                              const struct address *address, const uint8_t *mac)
+{
+    for (size_t i = 0; i < config->device_count; i++) {
+        const struct config_device *device = &config->devices[i];
+        if (!device_is_at(device, devices, address, mac))
+            continue;
+        if (device->group != CONFIG_NONE)
+            return &config->groups[device->group];
+        break; /* it is the first one that matches */
+    }
+    return group_of(config, address);
+}
+
 static const struct config_device *device_of(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->device_count; i++) {
@@ -176,6 +208,35 @@ static bool is_manager(const struct config_roles *roles, const char *group)
     return false;
 }
 
+static bool may_sign_on(const struct config *config, const char *user, const char *group)
+{
+    for (size_t i = 0; i < config->roles.signer_count; i++) {
+        const struct config_signer *signer = &config->roles.signers[i];
+        for (size_t j = 0; strcmp(signer->name, user) == 0 && j < signer->group_count; j++) {
+            if (strcmp(config->groups[signer->groups[j]].name, group) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void signers_compare(struct comparison *comparison)
+{
+    const struct config *after = comparison->after.config;
+
+    for (size_t i = 0; i < after->roles.signer_count; i++) {
+        const struct config_signer *signer = &after->roles.signers[i];
+        for (size_t j = 0; j < signer->group_count; j++) {
+            const char *group = after->groups[signer->groups[j]].name;
+            if (!may_sign_on(comparison->before.config, signer->name, group))
+                loosened_tell(comparison,
+                              "sessions of the group %s that the user %s starts would wait for "
+                              "nobody",
+                              group, signer->name);
+        }
+    }
+}
+
 static void others_compare(struct comparison *comparison)
 {
     const struct config *before = comparison->before.config, *after = comparison->after.config;
@@ -205,5 +266,6 @@ void loosened_who(struct comparison *comparison)
     devices_compare(comparison, comparison->before.config);
     devices_compare(comparison, comparison->after.config);
     forwarders_compare(comparison);
+    signers_compare(comparison);
     others_compare(comparison);
 }

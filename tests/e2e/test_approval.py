@@ -4,7 +4,7 @@ import subprocess
 
 import lab
 from lab import holds, need, same, wait_for
-from test_roles import MANAGER, OTHER, PLAIN, VIEWER, Office, edit
+from test_roles import MANAGER, OTHER, PLAIN, SERVICE, VIEWER, Office, edit
 
 APPROVAL = "  requires-approval: true\n"
 
@@ -244,6 +244,78 @@ def test_grants_that_wait(place):
         same(office.as_user(OTHER, "approve", number, "--reason", "fine").returncode, 0, f"grant {number}")
     same(office.resolver.ask("tracker.example").rcode, "NOERROR", "the exceptions")
     same([one["id"] for one in waiting(office)], [1, 2], "what waits")
+    whole(office)
+
+
+def test_sessions_that_wait(place):
+    """A session by hand into a looser group waits, over a kill and reloads; one that is no looser, or of a logon script, not."""
+    office = Office(place, more=APPROVAL)
+    edit(place, APPROVAL, APPROVAL + f"  automatic-sessions: {{{SERVICE}: [staff]}}\n")
+    edit(place, "groups:\n", 'groups:\n  staff: {"subnets": ["127.0.1.0/24"], "deny": ["ads"]}\n'
+         '  guests: {"subnets": [], "extends": "pupils", "deny": ["a.example"]}\n')
+    office.as_user(MANAGER, "reload", "--reason", "two groups more")
+    request = waiting(office)[0]
+    same(office.as_user(OTHER, "approve", request["id"], "--reason", "fine").returncode, 0, "who is who")
+    place.command("lists", "import", "--category", "games", "--reason", "x", place.list_of("games", ["chess.example"]))
+
+    def sign_on(who, group, *more, address="127.0.0.5"):
+        return office.as_user(who, "session", "start", "--address", address, "--user", "mary", "--group", group, "--for", "1h",
+                              *more)
+
+    def rcode():
+        return office.resolver.ask("chess.example", source="127.0.0.5").rcode
+    same(rcode(), "NXDOMAIN", "a pupil")
+    done = sign_on(MANAGER, "staff")
+    holds(done.returncode == 2 and "say why" in done.stderr, f"{done.returncode} {done.stderr}")
+    done = sign_on(MANAGER, "staff", "--reason", "at a pupil's desk")
+    holds(done.returncode == 0 and "waits for a second manager" in done.stdout and
+          "staff instead of pupils: category:games was denied and would be not denied" in done.stdout, done.stdout + done.stderr)
+    number = waiting(office)[0]["id"]
+    shown = office.as_user(OTHER, "grants").stdout
+    holds("mary at 127.0.0.5" in shown and "category:games was denied" in shown, shown)
+    holds("1 request waits for a second manager" in office.as_user(PLAIN, "status").stdout, "status")
+    holds("pending" in office.as_user(VIEWER, "session", "show").stdout, "sessions")
+    done = office.as_user(MANAGER, "approve", number, "--reason", "fine")
+    holds(done.returncode == 3 and "another manager" in done.stderr, f"one's own: {done.returncode} {done.stderr}")
+    # One that is no looser begins at once, and takes the place of what waits at its address.
+    same(sign_on(MANAGER, "guests").returncode, 0, "stricter")
+    holds(not waiting(office), f"what waits: {waiting(office)}")
+    same(office.resolver.ask("a.example", source="127.0.0.5").rcode, "NXDOMAIN", "a guest")
+    sign_on(MANAGER, "staff", "--reason", "at a pupil's desk")
+    number = waiting(office)[0]["id"]
+    same(rcode(), "NXDOMAIN", "asked for")
+    office.resolver.kill()
+    office.resolver = place.resolver()
+    for _ in range(5):
+        office.resolver.signal(1)
+    same([one["id"] for one in waiting(office)], [number], "waits after a kill")
+    crowd = [begin_as(office, OTHER, "approve", number, "--reason", "saw her") for _ in range(3)]
+    outcomes = [one.communicate()[1] + str(one.returncode) for one in crowd]
+    same(sum(one == "0" for one in outcomes), 1, f"approved once: {outcomes}")
+    same(rcode(), "NOERROR", "approved")
+    office.resolver.kill()
+    office.resolver = place.resolver()
+    same(rcode(), "NOERROR", "after a kill")
+    same([one["state"] for one in json.loads(office.as_user(VIEWER, "--json", "session", "show").stdout)], ["active"], "sessions")
+    # What is rejected is gone; an end waits for nobody.
+    same(office.as_user(MANAGER, "session", "end", "--user", "mary").returncode, 0, "signed off")
+    same(rcode(), "NXDOMAIN", "signed off")
+    sign_on(MANAGER, "staff", "--reason", "again")
+    number = waiting(office)[0]["id"]
+    same(office.as_user(OTHER, "revoke", number, "--reason", "not here").returncode, 0, "rejected")
+    done = office.as_user(OTHER, "approve", number, "--reason", "or is she")
+    holds(done.returncode == 4 and "there is no grant" in done.stderr, f"rejected: {done.returncode} {done.stderr}")
+    # The logon script's; and not when a person signed on behind it.
+    same(sign_on(SERVICE, "staff").returncode, 0, "a logon script")
+    same(rcode(), "NOERROR", "by a logon script")
+    actions = [one["action"] for one in office.changes() if one["action"].startswith(("session", "approve", "revoke"))]
+    same(actions, ["approve", "session-asked", "session-start", "session-asked", "approve", "session-end", "session-asked",
+                   "revoke", "session-start"], "on record")
+    with open("/proc/self/loginuid", encoding="ascii") as file:
+        if file.read().strip() == "4294967295":
+            done = office.as_user(SERVICE, "session", "start", "--address", "127.0.0.6", "--user", "joe", "--group", "staff",
+                                  "--for", "1h", "--reason", "x", login=MANAGER)
+            holds("waits for a second manager" in done.stdout, f"a person behind it: {done.stdout}{done.stderr}")
     whole(office)
 
 

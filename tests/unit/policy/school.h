@@ -30,6 +30,7 @@ static const char CONFIG[] = "upstreams: [192.0.2.53]\n"
                              "roles: {requires-approval: %s}\n"
                              "groups:\n"
                              "  pupils: {subnets: [10.1.0.0/16, 'fd00::/64'], deny: [games]}\n"
+                             "  years: {extends: pupils}\n"
                              "  staff: {schedule: [{during: [lessons], deny: [games]}]}\n";
 
 struct school {
@@ -105,6 +106,18 @@ static inline int school_close(void **state)
     folder_drop(school->folder);
     free(school);
     return 0;
+}
+
+/* With this in the place of what `requires-approval` says. */
+static inline void config_take(struct school *school, const char *approval)
+{
+    char text[CONFIG_ROOM];
+
+    calendar_free(school->calendar);
+    config_free(school->config);
+    snprintf(text, sizeof text, CONFIG, approval);
+    school->config = config_of(text);
+    assert_int_equal(calendar_create(&school->config->calendar, &school->calendar, NULL), 0);
 }
 
 typedef int act_function(struct act *, const json_t *, json_t *, struct bl_error *);

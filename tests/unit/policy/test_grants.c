@@ -154,16 +154,11 @@ static void devices_and_sessions(void **state)
 static void a_second_manager(void **state)
 {
     struct school *school = *state;
-    char text[CONFIG_ROOM];
     struct policy_rules *rules;
     json_t *asked = grant_request("allow", "chess.test", 600);
 
     json_object_set_new(asked, "approved_by", json_string("the head"));
-    calendar_free(school->calendar);
-    config_free(school->config);
-    snprintf(text, sizeof text, CONFIG, "true");
-    school->config = config_of(text);
-    assert_int_equal(calendar_create(&school->config->calendar, &school->calendar, NULL), 0);
+    config_take(school, "true");
     assert_done(school, act_grant, asked);
     assert_done(school, act_grant, grant_request("deny", "bad.test", 600));
     rules = rules_now(school);

@@ -64,6 +64,8 @@ static const struct change CHANGES[] = {
     {"devices: ", "forwarders: [10.9.0.1]\ndevices: ", "10.9.0.1/32 would be believed about"},
     {"manager: [m]", "manager: [m, n]", "members of n might change the filter"},
     {"requires-approval: true", "requires-approval: false", "a second manager would no longer be"},
+    {"manager: [m]}", "manager: [m], automatic-sessions: {radius: [pupils, staff]}}",
+     "sessions of the group staff that the user radius starts would wait for nobody"},
     /* whole things */
     {"bad: {sealed: true}", "bad: {}", "the category bad would no longer be sealed"},
     {"sources: [{location: 'https://x.test/g'}]", "", "games: the list https://x.test/g would not"},
