@@ -150,7 +150,8 @@ static int record_write(const char *state, uint64_t generation, json_t *entries,
     }
     snprintf(fresh, sizeof fresh, "%s.new", path);
     errno = ENOMEM;
-    fd = record ? open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640) : -1;
+    /* As the lists: a manager's import looks at it before the daemon does. */
+    fd = record ? open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644) : -1;
     written = fd >= 0 && json_dumpfd(record, fd, JSON_INDENT(2)) == 0 && fsync(fd) == 0;
     code = written ? 0 : -errno;
     if (fd >= 0)
