@@ -3,6 +3,8 @@
  *   STATE/lists/00000017.mdb   a finished generation, never written again
  *   STATE/lists/current        a symbolic link to the one in force, replaced by rename
  *   STATE/lists/staging-*      what an import is making; swept at start when its maker is gone
+ *   STATE/lists/waiting-00000012.mdb   lists that wait for somebody's word, by the number of the
+ *                              request; checked as for adoption, and not a generation yet
  *
  * Adoption: copy the staged file next to the others, hash and verify it, fsync the file, rename it
  * to its number, fsync the folder, then replace `current`. A kill between any two steps leaves the
@@ -61,6 +63,25 @@ int bl_lists_adopt_guarded(const char *state, int staged_fd, unsigned keep,
                            struct bl_error *error);
 int bl_lists_rollback_guarded(const char *state, uint64_t generation, const struct bl_guard *guard,
                               uint64_t *out_generation, struct bl_error *error);
+
+/* Lists that are to wait: copies the staged store into the state folder and checks all that
+ * adoption would, so that what waits is nobody's to alter. *out_fd is the copy's; it has a name
+ * that is swept with the next adoption, until bl_lists_wait_as() gives it that of a request.
+ * Adopting from *out_fd instead is fine, too. Errors as for adoption. */
+int bl_lists_wait(const char *state, int staged_fd, const struct bl_guard *guard, int *out_fd,
+                  struct bl_error *error);
+int bl_lists_wait_as(const char *state, int fd, uint32_t request, struct bl_error *error);
+
+/* What waits under this number, for reading: -ENOENT with a sentence where it is not there. */
+int bl_lists_wait_open(const char *state, uint32_t request, int *out_fd, struct bl_error *error);
+
+/* Removes what waits, but for these. */
+void bl_lists_wait_keep(const char *state, const uint32_t *requests, size_t count);
+
+/* The SHA-256 that the open file has of its content, in hexadecimal: the same once it is a
+ * generation. */
+enum { BL_LISTS_HASH_TEXT = 65 };
+int bl_lists_hash(int fd, char out_text[BL_LISTS_HASH_TEXT], struct bl_error *error);
 
 /* The numbers of the kept generations, oldest first; returns how many (at most `max`) or a negative
  * errno. */

@@ -133,18 +133,43 @@ static int copy_adopt(int folder, const char *state, int fd, const char *staging
     return lists_current_write(folder, state, number, error);
 }
 
+void lists_staging_name(char staging[FILE_NAME_MAX])
+{
+    snprintf(staging, FILE_NAME_MAX, "staging-adopt-%ld", (long)getpid());
+}
+
 static int staging_open(int folder, const char *state, char staging[FILE_NAME_MAX],
                         struct bl_error *error)
 {
     int fd;
 
-    snprintf(staging, FILE_NAME_MAX, "staging-adopt-%ld", (long)getpid());
+    lists_staging_name(staging);
     unlinkat(folder, staging, 0);
     fd = openat(folder, staging, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return bl_error_set(error, -errno, "cannot make a file in %s/lists: %s", state,
                             bl_disk_text(errno));
     return fd;
+}
+
+int lists_copy_make(int folder, const char *state, int staged_fd, const struct lists_kept *kept,
+                    uint64_t number, const struct bl_guard *guard, char staging[FILE_NAME_MAX],
+                    int *out_fd, struct bl_error *error)
+{
+    int fd = staging_open(folder, state, staging, error), rc;
+
+    if (fd < 0)
+        return fd;
+    rc = staged_copy(staged_fd, fd, error);
+    if (rc == 0)
+        rc = copy_check(fd, state, kept, number, guard, error);
+    if (rc == 0) {
+        *out_fd = fd;
+        return 0;
+    }
+    unlinkat(folder, staging, 0);
+    close(fd);
+    return rc;
 }
 
 int bl_lists_adopt_guarded(const char *state, int staged_fd, unsigned keep,
@@ -167,14 +192,10 @@ int bl_lists_adopt_guarded(const char *state, int staged_fd, unsigned keep,
     if (kept.count > 0)
         number = kept.numbers[kept.count - 1] + 1;
     number = number > kept.current ? number : kept.current + 1;
-    rc = fd = staging_open(folder, state, staging, error);
+    rc = lists_copy_make(folder, state, staged_fd, &kept, number, guard, staging, &fd, error);
     if (rc < 0)
         goto out;
-    rc = staged_copy(staged_fd, fd, error);
-    if (rc == 0)
-        rc = copy_check(fd, state, &kept, number, guard, error);
-    if (rc == 0)
-        rc = copy_adopt(folder, state, fd, staging, number, error);
+    rc = copy_adopt(folder, state, fd, staging, number, error);
     if (rc < 0) {
         unlinkat(folder, staging, 0);
         goto out;

@@ -1,6 +1,6 @@
 /* Between the files of lists.h: lists.c (what the folder has), lists_enter.c (the guard, and the
- * link), lists_adopt.c and lists_rollback.c. Nobody else includes this. Descriptors of the folder
- * are borrowed.
+ * link), lists_adopt.c, lists_rollback.c and lists_wait.c. Nobody else includes this. Descriptors
+ * of the folder are borrowed.
  */
 #ifndef BLOCKLISTS_LISTS_INSIDE_H
 #define BLOCKLISTS_LISTS_INSIDE_H
@@ -37,6 +37,15 @@ int lists_current_read(int folder, const char *state, uint64_t *out_generation,
  * imports have left. Leaves kept->current alone. */
 int lists_kept_read(int folder, const char *state, bool sweep, struct lists_kept *kept,
                     struct bl_error *error);
+
+/* A copy of a staged store that may come into force as generation `number` (0: not yet), on the
+ * disk under the name `staging`, and open. On failure nothing is left. */
+int lists_copy_make(int folder, const char *state, int staged_fd, const struct lists_kept *kept,
+                    uint64_t number, const struct bl_guard *guard, char staging[FILE_NAME_MAX],
+                    int *out_fd, struct bl_error *error);
+
+/* The name of that copy in this process. */
+void lists_staging_name(char staging[FILE_NAME_MAX]);
 
 /* What the guard (NULL: nobody minds) says of `store` in the place of what is in force: 0 or
  * -EPERM, or another negative errno where that cannot be told. */

@@ -26,6 +26,7 @@
 #include "resolver/control/daemon.h"
 #include "resolver/control/export_runner.h"
 #include "resolver/control/keyring.h"
+#include "resolver/control/lists_word.h"
 #include "resolver/control/mender.h"
 #include "resolver/control/metrics.h"
 #include "resolver/control/notify.h"
@@ -221,6 +222,7 @@ static int world_open(struct run *run, struct bl_error *error)
     rules_open(&run->daemon);
     mender_prepare(&run->daemon, config);
     config = approval_begin(&run->daemon, config);
+    lists_word_resume(&run->daemon, config);
     code = rules_world(&run->daemon, config, NULL, &change, &world, error);
     if (code == -ENOENT)
         return bl_error_set(

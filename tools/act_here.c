@@ -11,6 +11,7 @@
 
 #include "blocklists/lists.h"
 #include "resolver/base/clock.h"
+#include "resolver/policy/approved.h"
 #include "tools/ask.h"
 
 static void user_name(uid_t uid, char name[ACTOR_NAME_MAX])
@@ -23,7 +24,7 @@ static void user_name(uid_t uid, char name[ACTOR_NAME_MAX])
         snprintf(name, ACTOR_NAME_MAX, "%u", (unsigned)uid);
 }
 
-/* Who signed on, also behind sudo, as the kernel keeps it. */
+/* Who signed on, also behind sudo, as the kernel keeps it; (uid_t)−1: nobody did. */
 static uid_t login_uid(void)
 {
     FILE *file = fopen("/proc/self/loginuid", "re");
@@ -34,12 +35,17 @@ static uid_t login_uid(void)
             uid = (uid_t)-1;
         fclose(file);
     }
-    return (uid_t)uid == (uid_t)-1 ? getuid() : (uid_t)uid;
+    return (uid_t)uid;
+}
+
+bool act_is_nobody(void)
+{
+    return login_uid() == (uid_t)-1;
 }
 
 struct actor act_actor(void)
 {
-    uid_t login = login_uid();
+    uid_t login = act_is_nobody() ? getuid() : login_uid();
     struct actor actor = {.uid = getuid(), .login_uid = login, .role = "manager"};
 
     user_name(getuid(), actor.user);
@@ -81,6 +87,17 @@ static int change_here(struct act_here *here, const char *folder, bool writing,
                         &here->act.change, error);
 }
 
+/* As the daemon does, which takes the file where what was kept is damaged. */
+static const struct config *config_in_force(const struct config *config, const char *folder,
+                                            struct config **out_kept)
+{
+    struct bl_error ignored;
+
+    if (approved_read(folder, config->path, out_kept, &ignored) < 0)
+        *out_kept = NULL;
+    return *out_kept ? *out_kept : config;
+}
+
 int act_here_begin(struct command *command, bool writing, struct act_here *out_here,
                    struct bl_error *error)
 {
@@ -92,6 +109,7 @@ int act_here_begin(struct command *command, bool writing, struct act_here *out_h
     if (code == 0 && writing) {
         act_owner_enter(folder);
         code = bl_lists_lock(folder, &here.lock_fd, error);
+        config = config_in_force(config, folder, &here.kept);
     }
     if (code == 0)
         code = calendar_create(&config->calendar, &here.calendar, error);
@@ -134,6 +152,7 @@ void act_here_close(struct act_here *here)
     state_close(here->state);
     bl_store_close(here->store);
     calendar_free(here->calendar);
+    config_free(here->kept);
     if (here->lock_fd >= 0)
         close(here->lock_fd);
     act_owner_leave();

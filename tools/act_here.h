@@ -13,11 +13,13 @@ struct act_here {
     struct state *state;
     struct bl_store *store;
     struct calendar *calendar;
+    struct config *kept; /* what was last in force, where that is what counts; or NULL */
     int lock_fd;
 };
 
 /* Opens the state folder, begins a change (or, not `writing`, a reading) and finds lists and
- * calendar. */
+ * calendar. Changes go by the configuration that was last in force, where that wants a second
+ * manager's word for what loosens (policy/approved.h): an edited file has nobody's yet. */
 int act_here_open(struct command *command, bool writing, struct act_here *out_here,
                   struct bl_error *error);
 
@@ -28,6 +30,9 @@ void act_here_close(struct act_here *here); /* what was not committed is gone */
 
 /* Who sits at this terminal, for the change log. */
 struct actor act_actor(void);
+
+/* Whether nobody signed on behind this process: a timer or a service began it. */
+bool act_is_nobody(void);
 
 /* Root may write anywhere, but what it leaves in the state folder the daemon must be able to go on
  * with: from enter to leave, files are made as the folder's owner. Not nested. */

@@ -171,15 +171,15 @@ static const struct argp revoke_argp = {
     .options = id_table,
     .parser = id_parse,
     .args_doc = "ID",
-    .doc = "Ends a grant, a denial, a block or a session at once; ID is as `chalkgate grants` "
-           "shows it.",
+    .doc = "Ends a grant, a denial, a block or a session at once, and rejects what waits for a "
+           "second manager; ID is as `chalkgate grants` shows it.",
 };
 
 static const struct argp approve_argp = {
     .options = id_table,
     .parser = id_parse,
     .args_doc = "ID",
-    .doc = "The second manager's word for a grant, a session or a reload that waits, where "
+    .doc = "The second manager's word for a grant, a session, lists or a reload that wait, where "
            "`roles.requires-approval` is set; `chalkgate grants` shows what it would loosen. The "
            "time of a grant or a session begins now.",
 };
@@ -211,6 +211,7 @@ static enum exit_code run_id(struct command *command, int argc, char **argv, con
         printf("%s %s %s.\n",
                strcmp(kind, "reload") == 0    ? "Reload"
                : strcmp(kind, "session") == 0 ? "Session"
+               : strcmp(kind, "lists") == 0   ? "Request"
                                               : "Grant",
                options.id, done);
         ask_warnings_print(reply);

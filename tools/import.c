@@ -187,6 +187,7 @@ void import_close(struct import *import)
     free(import->changes);
     import_samples_destroy(import->samples);
     json_decref(import->downloads);
+    json_decref(import->waiting);
     if (import->fd >= 0)
         close(import->fd);
     bl_compile_close(import->compile);
@@ -412,26 +413,37 @@ enum exit_code import_stage(struct import *import)
                    : command_fail(EXIT_FAILED, "%s. What is in force stays as it is", error.text);
 }
 
+static enum exit_code adopt_here(struct import *import, json_t **out_reply,
+                                 uint64_t *out_generation, struct bl_error *error)
+{
+    const struct lists_set set = {.fd = import->fd,
+                                  .allow_shrink = import->options.allow_shrink,
+                                  .is_refresh = import->options.refresh,
+                                  .reason = import->options.reason};
+    int rc = lists_set_here(import->command, &set, out_generation, out_reply, error);
+
+    return rc >= 0 ? EXIT_DONE : rc == -EPERM ? EXIT_NOT_ALLOWED : EXIT_FAILED;
+}
+
 static enum exit_code adopt(struct import *import, struct bl_error *error)
 {
     json_t *reply = NULL;
-    json_t *arguments = json_pack("{s:s*, s:b}", "reason", import->options.reason, "allow-shrink",
-                                  import->options.allow_shrink);
+    json_t *arguments =
+        json_pack("{s:s*, s:b, s:b}", "reason", import->options.reason, "allow-shrink",
+                  import->options.allow_shrink, "refresh", import->options.refresh);
+    uint64_t generation = 0;
     enum exit_code code =
         ask_daemon(import->command, "lists-adopt", arguments, import->fd, &reply, error);
 
-    if (code == EXIT_NO_DAEMON) {
-        const struct lists_set set = {.fd = import->fd,
-                                      .allow_shrink = import->options.allow_shrink,
-                                      .reason = import->options.reason};
-        int rc = lists_set_here(import->command, &set, &import->generation, error);
-
-        return rc == 0 ? EXIT_DONE : rc == -EPERM ? EXIT_NOT_ALLOWED : EXIT_FAILED;
-    }
-    if (code == EXIT_DONE) {
-        import->generation = (uint64_t)json_integer_value(json_object_get(reply, "generation"));
-        json_decref(reply);
-    }
+    if (code == EXIT_NO_DAEMON)
+        code = adopt_here(import, &reply, &generation, error);
+    else if (code == EXIT_DONE)
+        generation = (uint64_t)json_integer_value(json_object_get(reply, "generation"));
+    if (code != EXIT_DONE)
+        return code;
+    import->waiting = json_incref(json_object_get(reply, "grant"));
+    import->generation = import->waiting ? 0 : generation;
+    json_decref(reply);
     return code;
 }
 

@@ -21,6 +21,7 @@ struct import_options {
     bool preview;      /* tell what would change, and stop */
     bool allow_shrink; /* a category may lose more than the guard lets it */
     bool replace;      /* the categories read hold nothing but what is read now */
+    bool refresh;      /* nothing but what the configuration subscribes to is read */
     const char *reason;
 };
 
@@ -79,7 +80,8 @@ struct import {
     struct bl_diff_count *changes;      /* by category; after compiling */
     size_t change_count;
     struct import_samples *samples; /* of them, for a preview */
-    uint64_t generation;            /* in force now, 0 where only previewed */
+    uint64_t generation;            /* in force now, 0 where only previewed, or waiting */
+    json_t *waiting;                /* the request that waits for a second manager, or NULL */
     bool refused;                   /* the guard over the lists objects */
     json_t *downloads;              /* for the report, or NULL; import_close() frees it */
     int fd;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tools/act_here.h"
+#include "tools/ask.h"
 #include "tools/import.h"
 #include "tools/import_effect.h"
 #include "tools/lists.h"
@@ -379,6 +380,9 @@ static void words_show(const struct import *import, const struct import_samples 
         if (import->base)
             puts(
                 "`chalkgate lists diff` shows what changed, `chalkgate lists rollback` goes back.");
+    } else if (import->waiting) {
+        putchar('\n');
+        ask_waiting_print(import->waiting);
     } else if (import->options.preview) {
         printf("\nA preview: nothing was changed. There would be %s.%s\n", names,
                import->refused ? "" : "\nThe same command without --preview puts them in force.");
@@ -474,12 +478,13 @@ static void json_show(const struct import *import, const struct import_samples *
         overlaps_find(import, overlaps);
         effects = effects_find(import->command, import->base, import->staged);
     }
-    json_print(json_pack("{s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:O*}", "preview",
+    json_print(json_pack("{s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:O*, s:O*}", "preview",
                          import->options.preview, "generation", (json_int_t)import->generation,
                          "names", (json_int_t)bl_store_name_count(import->staged), "categories",
                          (json_int_t)bl_store_category_count(import->staged), "sources", parts,
                          "skipped", skipped, "changes", changes, "overlaps", overlaps, "refusals",
-                         effects_json(effects), "downloads", import->downloads));
+                         effects_json(effects), "downloads", import->downloads, "waiting",
+                         import->waiting));
     effects_destroy(effects);
 }
 

@@ -4,6 +4,7 @@
 #ifndef TOOLS_LISTS_HERE_H
 #define TOOLS_LISTS_HERE_H
 
+#include <jansson.h>
 #include <stdint.h>
 
 #include "tools/verb.h"
@@ -15,10 +16,13 @@ struct lists_set {
     int fd;
     uint64_t wanted;
     bool allow_shrink;
+    bool is_refresh; /* of what the configuration subscribes to */
     const char *reason;
 };
 
+/* With `roles.requires-approval`, what loosens waits as it does where a daemon runs: then 1, and
+ * {"grant"} in *out_reply (json_decref() it); the generation is that of before. */
 int lists_set_here(struct command *command, const struct lists_set *set, uint64_t *out_generation,
-                   struct bl_error *error);
+                   json_t **out_reply, struct bl_error *error);
 
 #endif

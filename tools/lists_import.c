@@ -154,7 +154,9 @@ static const struct argp import_argp = {
         "\"-\". A source that was imported before is replaced by what it holds now; all others "
         "stay.\vFormats: domains, hosts, adblock, dnsmasq, unbound, rpz, csv, addresses. Nothing "
         "is "
-        "changed when a source cannot be read or has no good line.",
+        "changed when a source cannot be read or has no good line. With `roles.requires-approval`, "
+        "lists that lose or allow names wait until a second manager confirms them with `chalkgate "
+        "approve`.",
 };
 
 /* A slip of the pen would make a category that no group is denied. */

@@ -42,17 +42,19 @@ static const struct argp rollback_argp = {
     .args_doc = "[GENERATION]",
     .doc =
         "Puts an older generation of the lists back in force: the one named, or the one before. A "
-        "sealed category stays as it is: if it would lose names, nothing is changed.",
+        "sealed category stays as it is: if it would lose names, nothing is changed. With "
+        "`roles.requires-approval`, going back to less waits until a second manager confirms it.",
 };
 
 /* Nobody else answers for the state folder: then this command does. */
 static enum exit_code rollback_here(struct command *command, uint64_t wanted, const char *reason,
-                                    uint64_t *out_generation, struct bl_error *error)
+                                    uint64_t *out_generation, json_t **out_reply,
+                                    struct bl_error *error)
 {
     const struct lists_set set = {.fd = -1, .wanted = wanted, .reason = reason};
-    int rc = lists_set_here(command, &set, out_generation, error);
+    int rc = lists_set_here(command, &set, out_generation, out_reply, error);
 
-    if (rc == 0)
+    if (rc >= 0)
         return EXIT_DONE;
     return rc == -EPERM ? EXIT_NOT_ALLOWED : rc == -ENOENT ? EXIT_NOTHING : EXIT_FAILED;
 }
@@ -103,6 +105,14 @@ static void rollback_tell(struct command *command, uint64_t before, uint64_t gen
              "better\ntaken out of the configuration until then.");
 }
 
+static void waiting_tell(const struct command *command, uint64_t generation, json_t *grant)
+{
+    if (command->json)
+        json_print(json_pack("{s:I, s:O}", "generation", (json_int_t)generation, "waiting", grant));
+    else
+        ask_waiting_print(grant);
+}
+
 enum exit_code lists_rollback_run(struct command *command, int argc, char **argv)
 {
     struct rollback_arguments arguments = {0};
@@ -128,12 +138,16 @@ enum exit_code lists_rollback_run(struct command *command, int argc, char **argv
                                 arguments.reason),
                       -1, &reply, &error);
     if (code == EXIT_NO_DAEMON)
-        code = rollback_here(command, arguments.wanted, arguments.reason, &generation, &error);
+        code =
+            rollback_here(command, arguments.wanted, arguments.reason, &generation, &reply, &error);
     else if (code == EXIT_DONE)
         generation = (uint64_t)json_integer_value(json_object_get(reply, "generation"));
-    json_decref(reply);
     if (code != EXIT_DONE)
-        return error.text[0] ? command_fail(code, "%s", error.text) : code;
-    rollback_tell(command, before, generation);
-    return EXIT_DONE;
+        code = error.text[0] ? command_fail(code, "%s", error.text) : code;
+    else if (json_object_get(reply, "grant"))
+        waiting_tell(command, generation, json_object_get(reply, "grant"));
+    else
+        rollback_tell(command, before, generation);
+    json_decref(reply);
+    return code;
 }

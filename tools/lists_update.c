@@ -80,7 +80,10 @@ static const struct argp update_argp = {
            "force, and "
            "is said; so does a category that would lose more than a fifth of its names. The exit "
            "code is 1 then.\vServers are looked up at the upstreams of the "
-           "configuration, so this works when the machine itself asks chalkgated.",
+           "configuration, so this works when the machine itself asks chalkgated. With "
+           "`roles.requires-approval`, what chalkgated's own user fetches by a timer waits for "
+           "nobody; a person's update that loses names waits for a second manager, as does one by "
+           "an edited configuration that nobody has confirmed, or with --allow-shrink.",
 };
 
 static struct bl_fetch *fetch_find(struct update *update, const struct config_source *source)
@@ -406,7 +409,8 @@ static enum exit_code update_all(struct update *update, const char *state)
 
 enum exit_code lists_update_run(struct command *command, int argc, char **argv)
 {
-    struct update update = {.command = command, .options = {.reason = "lists update"}};
+    struct update update = {.command = command,
+                            .options = {.refresh = true, .reason = "lists update"}};
     int failed = verb_parse(&update_argp, argc, argv, &update);
     const struct config *config = failed ? NULL : command_config(command);
     const char *state = config ? command_state(command) : NULL;

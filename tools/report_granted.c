@@ -72,10 +72,10 @@ json_t *report_granted(const struct report *report, const json_t *grants)
     {
         const json_t *after = json_object_get(change, "after");
         int64_t time_ms = report_change_ms(change);
-        bool is_grant = false;
+        bool is_act = false;
         for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
-            is_grant = is_grant || strcmp(text_of(change, "action"), acts[i]) == 0;
-        if (!is_grant || strcmp(text_of(after, "state"), "active") != 0 ||
+            is_act = is_act || strcmp(text_of(change, "action"), acts[i]) == 0;
+        if (!is_act || strcmp(text_of(after, "state"), "active") != 0 ||
             time_ms < report->since_ms || time_ms >= report->until_ms)
             continue;
         json_int_t id = json_integer_value(json_object_get(after, "id"));
@@ -91,6 +91,17 @@ json_t *report_granted(const struct report *report, const json_t *grants)
     return list;
 }
 
+/* Reloads, lists and sessions wait among the grants, and are none. */
+static bool is_grant(const json_t *grant)
+{
+    static const char *const kinds[] = {"allow", "deny", "block"};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strcmp(text_of(grant, "kind"), kinds[i]) == 0)
+            return true;
+    return false;
+}
+
 /* Those that hold or will, of all. */
 json_t *report_in_force(const json_t *grants)
 {
@@ -100,7 +111,7 @@ json_t *report_in_force(const json_t *grants)
     json_array_foreach(grants, index, grant)
     {
         const char *state = text_of(grant, "state");
-        if (strcmp(state, "ended") != 0 && strcmp(state, "revoked") != 0)
+        if (is_grant(grant) && strcmp(state, "ended") != 0 && strcmp(state, "revoked") != 0)
             json_array_append(list, grant);
     }
     return list;

@@ -232,8 +232,9 @@ static const struct key roles_keys[] = {
      .meaning = "operating-system groups whose members may read reports and records"},
     {"requires-approval", KEY_BOOL, AT(config_roles, requires_approval), .fallback = "false",
      .meaning =
-         "what loosens the policy, by a grant, a session, a reload or a restart, waits until a "
-         "second manager confirms it; lists are on record and do not wait"},
+         "what loosens the policy, by a grant, a session, lists, a reload or a restart, waits "
+         "until a second manager confirms it; not what a timer fetches anew of the lists that the "
+         "configuration subscribes to, as published lists lose some names each day"},
     {"automatic-sessions", KEY_MAP, MANY(config_roles, signers, signer_count), EACH(config_signer),
      .noun = "user", .children = signer_keys,
      .meaning = "operating-system users of logon scripts and RADIUS servers, each with the groups "

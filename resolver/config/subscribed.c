@@ -54,6 +54,7 @@ void list_state_find(const struct config *config, const struct bl_store *store, 
     *out_state = (struct list_state){
         .source = source,
         .category = category,
+        .named = named,
         .age_s = now_s > source->imported ? now_s - source->imported : 0,
         .stale_from_s = stale_s > 0 ? source->imported + stale_s : 0,
         .removed = config && source->subscribed && !named,

@@ -14,6 +14,7 @@
 struct list_state {
     const struct bl_source *source; /* borrowed from the store, as is `category` */
     const char *category;
+    const struct config_source *named; /* the configuration's; NULL: it does not subscribe to it */
     int64_t age_s;
     int64_t stale_from_s; /* wall time from which on it is out of date; 0: never is */
     bool stale;

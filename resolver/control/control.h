@@ -84,7 +84,8 @@ struct control_verb {
 };
 
 extern const struct control_verb control_basic_verbs[], control_devices_verbs[],
-    control_evidence_verbs[], control_policy_verbs[], control_selftest_verbs[];
+    control_evidence_verbs[], control_lists_verbs[], control_policy_verbs[],
+    control_selftest_verbs[];
 
 /* All tables, for control.c; NULL-terminated. */
 extern const struct control_verb *const control_tables[];

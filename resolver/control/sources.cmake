@@ -8,6 +8,7 @@ target_sources(chalkgated PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/control.c
   ${CMAKE_CURRENT_LIST_DIR}/daemon.c
   ${CMAKE_CURRENT_LIST_DIR}/export_runner.c
+  ${CMAKE_CURRENT_LIST_DIR}/lists_word.c
   ${CMAKE_CURRENT_LIST_DIR}/mender.c
   ${CMAKE_CURRENT_LIST_DIR}/keyring.c
   ${CMAKE_CURRENT_LIST_DIR}/metrics.c
@@ -28,6 +29,7 @@ target_sources(chalkgated PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/verbs_basic.c
   ${CMAKE_CURRENT_LIST_DIR}/verbs_devices.c
   ${CMAKE_CURRENT_LIST_DIR}/verbs_evidence.c
+  ${CMAKE_CURRENT_LIST_DIR}/verbs_lists.c
   ${CMAKE_CURRENT_LIST_DIR}/verbs_policy.c
   ${CMAKE_CURRENT_LIST_DIR}/verbs_selftest.c
   ${CMAKE_CURRENT_LIST_DIR}/watch.c

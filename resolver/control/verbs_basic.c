@@ -1,21 +1,18 @@
-/* What every daemon is asked: is it there, read the configuration anew, forget answers, other
- * lists. */
+/* What every daemon is asked: is it there, read the configuration anew, forget answers. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "blocklists/guard.h"
-#include "blocklists/lists.h"
 #include "blocklists/name.h"
 #include "resolver/base/log.h"
 #include "resolver/control/advice.h"
 #include "resolver/control/control.h"
 #include "resolver/control/daemon.h"
+#include "resolver/control/lists_word.h"
 #include "resolver/control/rules.h"
 #include "resolver/control/status.h"
 #include "resolver/net/server.h"
-#include "resolver/policy/held.h"
 
 static int handle_ping(struct daemon *daemon, const struct caller *caller, json_t *request, int fd,
                        json_t *reply, struct bl_error *error)
@@ -40,17 +37,6 @@ static int handle_status(struct daemon *daemon, const struct caller *caller, jso
     (void)request;
     (void)fd;
     return status_describe(daemon, caller->role >= ROLE_VIEWER, reply, error);
-}
-
-static void generation_tell(struct daemon *daemon, json_t *reply)
-{
-    struct world *world = daemon_world(daemon);
-
-    json_object_set_new(reply, "generation",
-                        json_integer((json_int_t)bl_store_generation(world->store)));
-    json_object_set_new(reply, "names",
-                        json_integer((json_int_t)bl_store_name_count(world->store)));
-    world_unref(world);
 }
 
 /* Whoever takes a subscription out of the file may think that its list is gone with it; and whoever
@@ -79,7 +65,7 @@ static int handle_reload(struct daemon *daemon, const struct caller *caller, jso
     if (code != 0) /* a second manager has to confirm it */
         return code < 0 ? code : 0;
     log_notice("the configuration was reloaded by %s: %s", caller->login, reason);
-    generation_tell(daemon, reply);
+    lists_word_tell(daemon, reply);
     advice_tell(daemon, reply);
     return 0;
 }
@@ -128,130 +114,10 @@ static int handle_flush(struct daemon *daemon, const struct caller *caller, json
     return 0;
 }
 
-static uint64_t generation_now(struct daemon *daemon)
-{
-    struct world *world = daemon_world(daemon);
-    uint64_t generation = bl_store_generation(world->store);
-
-    world_unref(world);
-    return generation;
-}
-
-/* The guard over the lists, of the configuration in force. */
-static int guard_now(struct daemon *daemon, bool allow_shrink, struct bl_guard *out_guard,
-                     struct world **out_world, struct bl_error *error)
-{
-    struct world *world = daemon_world(daemon);
-    int code;
-
-    *out_guard = (struct bl_guard){0};
-    code = config_guard(world->config, allow_shrink, out_guard);
-    if (code < 0)
-        bl_error_set(error, code, "there is not enough memory");
-    else if ((code = held_most_read(daemon->state, out_guard, error)) == 0 &&
-             bl_store_is_damaged(world->store) &&
-             (code = bl_guard_hold(out_guard, world->store)) < 0)
-        bl_error_set(error, code, "there is not enough memory");
-    if (code < 0) {
-        bl_guard_fini(out_guard);
-        world_unref(world);
-        return code;
-    }
-    *out_world = world; /* the guard's names are its configuration's */
-    return 0;
-}
-
-/* Which lists are in force is part of the policy's history. */
-static void generation_note(struct daemon *daemon, const struct caller *caller, const char *action,
-                            uint64_t before, const char *reason)
-{
-    struct actor actor = rules_actor(caller);
-
-    rules_note_lists(daemon, &actor, action, before, generation_now(daemon), reason);
-}
-
-/* The new generation is on the disk: lets the workers have it, or puts the one before back. */
-static int generation_enter(struct daemon *daemon, uint64_t before, struct bl_error *error)
-{
-    struct bl_error ignored;
-    uint64_t generation;
-    int code = daemon_renew(daemon, error);
-
-    if (code < 0 && before)
-        (void)bl_lists_rollback(daemon->state, before, &generation, &ignored);
-    return code;
-}
-
-static int handle_adopt(struct daemon *daemon, const struct caller *caller, json_t *request, int fd,
-                        json_t *reply, struct bl_error *error)
-{
-    const char *reason = json_string_value(json_object_get(request, "reason"));
-    bool allow_shrink = json_is_true(json_object_get(request, "allow-shrink"));
-    uint64_t generation, before = generation_now(daemon);
-    struct world *world;
-    struct bl_guard guard;
-    int code;
-
-    if (fd < 0)
-        return bl_error_set(error, -EINVAL, "no staged lists came along");
-    code = guard_now(daemon, allow_shrink, &guard, &world, error);
-    if (code < 0)
-        return code;
-    code = bl_lists_adopt_guarded(daemon->state, fd, world->config->keep_generations, &guard,
-                                  &generation, error);
-    bl_guard_fini(&guard);
-    world_unref(world);
-    if (code == 0)
-        code = generation_enter(daemon, before, error);
-    if (code < 0)
-        return code;
-    generation_note(daemon, caller, "lists-adopt", before, reason);
-    log_notice("lists of generation %llu adopted, imported by %s%s%s",
-               (unsigned long long)generation, caller->login, reason ? ": " : "",
-               reason ? reason : "");
-    generation_tell(daemon, reply);
-    return 0;
-}
-
-static int handle_rollback(struct daemon *daemon, const struct caller *caller, json_t *request,
-                           int fd, json_t *reply, struct bl_error *error)
-{
-    json_int_t wanted = json_integer_value(json_object_get(request, "generation"));
-    const char *reason = json_string_value(json_object_get(request, "reason"));
-    uint64_t generation, before = generation_now(daemon);
-    struct world *world;
-    struct bl_guard guard;
-    int code;
-
-    (void)fd;
-    if (wanted < 0)
-        return bl_error_set(error, -EINVAL, "there is no generation %lld", (long long)wanted);
-    code = guard_now(daemon, true, &guard, &world, error);
-    if (code < 0)
-        return code;
-    code = bl_lists_rollback_guarded(daemon->state, (uint64_t)wanted, &guard, &generation, error);
-    bl_guard_fini(&guard);
-    world_unref(world);
-    if (code == 0)
-        code = generation_enter(daemon, before, error);
-    if (code < 0)
-        return code;
-    generation_tell(daemon, reply);
-    if (generation == before)
-        return 0;
-    generation_note(daemon, caller, "lists-rollback", before, reason);
-    log_notice("lists of generation %llu put back in force by %s%s%s",
-               (unsigned long long)generation, caller->login, reason ? ": " : "",
-               reason ? reason : "");
-    return 0;
-}
-
 const struct control_verb control_basic_verbs[] = {
     {"ping", ROLE_ANYONE, CONTROL_READS, handle_ping},
     {"status", ROLE_ANYONE, CONTROL_READS, handle_status},
     {"reload", ROLE_MANAGER, CONTROL_CHANGES, handle_reload},
     {"flush", ROLE_MANAGER, CONTROL_READS, handle_flush},
-    {"lists-adopt", ROLE_MANAGER, CONTROL_CHANGES, handle_adopt},
-    {"lists-rollback", ROLE_MANAGER, CONTROL_CHANGES, handle_rollback},
     {0},
 };

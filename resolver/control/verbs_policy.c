@@ -1,9 +1,11 @@
 /* What people do to the policy and ask of it, by the functions of policy/acts.h. */
 #include <errno.h>
+#include <string.h>
 
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 #include "resolver/control/advice.h"
+#include "resolver/control/lists_word.h"
 #include "resolver/control/rules.h"
 #include "resolver/policy/grants.h"
 #include "resolver/query/why.h"
@@ -20,24 +22,37 @@
     }
 
 HANDLE_ACT(handle_grant, act_grant, "an exception was made")
-HANDLE_ACT(handle_revoke, act_revoke, "an exception was ended")
+HANDLE_ACT(grant_revoke, act_revoke, "an exception was ended")
 HANDLE_ACT(grant_approve, act_approve, "an exception was approved")
 HANDLE_ACT(handle_block, act_block_device, "a device was blocked")
 HANDLE_ACT(handle_session_start, act_session_start, "a session was started")
 HANDLE_ACT(handle_session_end, act_session_end, "a session was ended")
 
-/* The reload that waits under this number, if it is one. */
-static int waiting_reload(struct act *act, const json_t *request, json_t *reply,
-                          struct bl_error *error)
+/* Lists that waited leave the disk. */
+static int handle_revoke(struct daemon *daemon, const struct caller *caller, json_t *request,
+                         int fd, json_t *reply, struct bl_error *error)
+{
+    int code = grant_revoke(daemon, caller, request, fd, reply, error);
+
+    if (code == 0)
+        lists_word_sweep(daemon);
+    return code;
+}
+
+/* The reload, or the lists, that wait under this number. */
+static int waiting_find(struct act *act, const json_t *request, json_t *reply,
+                        struct bl_error *error)
 {
     json_int_t id = json_integer_value(json_object_get(request, "id"));
+    const char *kind;
     json_t *grant;
     int code =
         id < 1 || id > UINT32_MAX ? -ENOENT : grant_get(act->change, (uint32_t)id, &grant, error);
 
     if (code < 0)
         return 0; /* act_approve() says what is wrong */
-    if (json_equal(json_object_get(grant, "kind"), json_object_get(request, "kind")))
+    kind = json_string_value(json_object_get(grant, "kind"));
+    if (kind && (strcmp(kind, "reload") == 0 || strcmp(kind, "lists") == 0))
         json_object_set(reply, "grant", grant);
     json_decref(grant);
     return 0;
@@ -71,14 +86,16 @@ static int reload_approve(struct daemon *daemon, const struct caller *caller, js
 static int handle_approve(struct daemon *daemon, const struct caller *caller, json_t *request,
                           int fd, json_t *reply, struct bl_error *error)
 {
-    int code;
+    const json_t *waiting;
+    int code = rules_read(daemon, waiting_find, request, reply, error);
 
-    json_object_set_new(request, "kind", json_string("reload"));
-    code = rules_read(daemon, waiting_reload, request, reply, error);
     if (code < 0)
         return code;
-    if (!json_object_get(reply, "grant"))
+    waiting = json_object_get(reply, "grant");
+    if (!waiting)
         return grant_approve(daemon, caller, request, fd, reply, error);
+    if (strcmp(json_string_value(json_object_get(waiting, "kind")), "lists") == 0)
+        return lists_word_approve(daemon, caller, request, reply, error);
     return reload_approve(daemon, caller, request, reply, error);
 }
 

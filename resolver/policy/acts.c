@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "resolver/policy/acts_find.h"
+#include "resolver/policy/acts_lists.h"
 #include "resolver/policy/grants.h"
 #include "resolver/policy/moments.h"
 #include "resolver/policy/versions.h"
@@ -74,6 +75,8 @@ int act_lists(struct change *change, const char *action, uint64_t before, uint64
         code = change_number_set(change, "generation", (uint32_t)now, error);
     if (code == 0)
         code = moments_note_lists(change, now, error);
+    if (code == 0)
+        code = act_lists_overtake(change, now, error);
     json_decref(older);
     json_decref(newer);
     return code;
@@ -328,6 +331,8 @@ static int approval_check(const struct act *act, const json_t *grant, struct bl_
         return bl_error_set(error, -EINVAL, "this one does not wait for approval");
     if (strcmp(text_of(grant, "kind"), "reload") == 0)
         return bl_error_set(error, -EINVAL, "a reload is approved while chalkgated runs");
+    if (strcmp(text_of(grant, "kind"), "lists") == 0)
+        return bl_error_set(error, -EINVAL, "lists are approved while chalkgated runs");
     if (by && strcmp(by, change_actor(act->change)->login) == 0)
         return bl_error_set(error, -EPERM,
                             "it was you who asked for it; please have another manager confirm it");

@@ -15,22 +15,22 @@ static bool claim_beats(const struct bl_fact_rule *allow, const struct bl_fact_r
 }
 
 /* Store categories to those of the configuration; POLICY_NO_CATEGORY where it has none. */
-static uint16_t *categories_map(struct policy *policy)
+void facts_categories(const struct config *config, const struct bl_store *store, uint16_t *map)
 {
-    unsigned count = bl_store_category_count(policy->store);
-    uint16_t *map = arena_take(&policy->arena, count, sizeof *map);
-
-    for (unsigned i = 0; map && i < count; i++) {
-        int index = config_category_find(policy->config, bl_store_category(policy->store, i)->name);
+    for (unsigned i = 0; i < bl_store_category_count(store); i++) {
+        int index = config_category_find(config, bl_store_category(store, i)->name);
         map[i] = index < 0 ? POLICY_NO_CATEGORY : (uint16_t)index;
     }
-    return map;
 }
 
-static bool block_is_beaten(const struct policy *policy, const uint16_t *map,
-                            const struct bl_fact_rule *rules, size_t count,
-                            const struct bl_fact_rule *block)
+bool facts_block_is_beaten(const struct config *config, const uint16_t *map,
+                           const struct bl_fact_rule *rules, size_t count,
+                           const struct bl_fact_rule *block)
 {
+    uint16_t category = map[block->category];
+
+    if (category != POLICY_NO_CATEGORY && config->categories[category].sealed)
+        return false;
     for (size_t i = 0; i < count; i++) {
         const struct bl_fact_rule *allow = &rules[i];
         bool about_it;
@@ -38,7 +38,7 @@ static bool block_is_beaten(const struct policy *policy, const uint16_t *map,
             continue;
         about_it = allow->category == block->category ||
                    (map[allow->category] != POLICY_NO_CATEGORY &&
-                    policy->config->categories[map[allow->category]].exempts_all);
+                    config->categories[map[allow->category]].exempts_all);
         if (about_it && claim_beats(allow, block))
             return true;
     }
@@ -90,8 +90,7 @@ static bool fact_view_build(struct policy *policy, const uint16_t *map, bl_fact 
         uint16_t category = map[rules[i].category];
         if (rules[i].action != BL_BLOCK || category == POLICY_NO_CATEGORY)
             continue;
-        if (config->categories[category].sealed ||
-            !block_is_beaten(policy, map, rules, count, &rules[i]))
+        if (!facts_block_is_beaten(config, map, rules, count, &rules[i]))
             category_insert(config, standing, &view->standing_count, category);
         else
             category_insert(config, beaten, &view->beaten_count, category);
@@ -114,8 +113,10 @@ static bool fact_view_build(struct policy *policy, const uint16_t *map, bl_fact 
 
 int policy_facts_build(struct policy *policy)
 {
-    uint16_t *map = categories_map(policy);
+    uint16_t *map = arena_take(&policy->arena, bl_store_category_count(policy->store), sizeof *map);
 
+    if (map)
+        facts_categories(policy->config, policy->store, map);
     policy->fact_count = bl_store_fact_count(policy->store);
     if (policy->fact_count == 0)
         policy->fact_count = 1;

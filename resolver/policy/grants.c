@@ -53,6 +53,11 @@ int grant_replace(struct change *change, json_t *grant, struct bl_error *error)
     return grant_write(change, TABLE_GRANTS, grant, error);
 }
 
+int grant_rewrite(struct change *change, const json_t *grant, struct bl_error *error)
+{
+    return grant_write(change, TABLE_GRANTS, grant, error);
+}
+
 int grant_end(struct change *change, json_t *grant, const char *state, struct bl_error *error)
 {
     uint8_t key[4];

@@ -13,7 +13,7 @@
  *
  * A reload that loosens the policy waits here, too, with kind "reload", the SHA-256 of the
  * effective configuration ("sha256"), the "role" of who asked, and what it would loosen ("loosens":
- * sentences); approved, it is past.
+ * sentences); approved, it is past. So do lists, with kind "lists": acts_lists.h.
  */
 #ifndef RESOLVER_POLICY_GRANTS_H
 #define RESOLVER_POLICY_GRANTS_H
@@ -29,6 +29,9 @@ int grant_get(struct change *change, uint32_t id, json_t **out_grant, struct bl_
 
 /* One that waited has been approved. */
 int grant_replace(struct change *change, json_t *grant, struct bl_error *error);
+
+/* One that goes on waiting, written anew. */
+int grant_rewrite(struct change *change, const json_t *grant, struct bl_error *error);
 
 /* Moves it to the past, with "state" set to `state`. Borrowed. */
 int grant_end(struct change *change, json_t *grant, const char *state, struct bl_error *error);

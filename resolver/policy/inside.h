@@ -157,6 +157,14 @@ struct policy {
 
 int policy_subnets_build(struct policy *policy);
 int policy_facts_build(struct policy *policy);
+
+/* Which of the configuration's categories each of the store's is, into an array of as many:
+ * POLICY_NO_CATEGORY where it has none; and whether an allow entry beats this block among the rules
+ * of a fact. Nothing beats one in a sealed category. */
+void facts_categories(const struct config *config, const struct bl_store *store, uint16_t *map);
+bool facts_block_is_beaten(const struct config *config, const uint16_t *map,
+                           const struct bl_fact_rule *rules, size_t count,
+                           const struct bl_fact_rule *block);
 int policy_grants_number(struct policy *policy);  /* first of the following */
 int policy_clients_build(struct policy *policy);  /* special groups */
 int policy_profiles_build(struct policy *policy); /* of all groups; then their rows */

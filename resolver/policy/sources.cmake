@@ -1,6 +1,7 @@
 target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/acts.c
   ${CMAKE_CURRENT_LIST_DIR}/acts_find.c
+  ${CMAKE_CURRENT_LIST_DIR}/acts_lists.c
   ${CMAKE_CURRENT_LIST_DIR}/acts_reload.c
   ${CMAKE_CURRENT_LIST_DIR}/acts_session.c
   ${CMAKE_CURRENT_LIST_DIR}/acts_show.c
@@ -17,6 +18,7 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/idle.c
   ${CMAKE_CURRENT_LIST_DIR}/incidents.c
   ${CMAKE_CURRENT_LIST_DIR}/judge.c
+  ${CMAKE_CURRENT_LIST_DIR}/lists_loosened.c
   ${CMAKE_CURRENT_LIST_DIR}/loosened.c
   ${CMAKE_CURRENT_LIST_DIR}/loosened_who.c
   ${CMAKE_CURRENT_LIST_DIR}/moments.c

@@ -1,0 +1,259 @@
+#include "resolver/policy/lists_loosened.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blocklists/diff.h"
+#include "resolver/config/subscribed.h"
+#include "resolver/policy/inside.h"
+
+enum { SAMPLES = 3, SAMPLE_TEXT_MAX = 120, SENTENCE_MAX = 1024 };
+enum kind { KIND_LOST, KIND_ALLOWED, KIND_BEATEN, KINDS };
+
+static const char *const KIND_WORDS[KINDS] = {
+    "would not be denied any more",
+    "to allow would be new",
+    "would not be denied any more, as other lists allow it",
+};
+
+/* What a category loses. */
+struct loss {
+    const char *category; /* borrowed from a store */
+    uint64_t counts[KINDS];
+    char samples[KINDS][SAMPLES][SAMPLE_TEXT_MAX];
+};
+
+struct comparison {
+    const struct config *config;
+    const struct bl_store *before, *after;
+    uint16_t before_map[BL_CATEGORY_MAX], after_map[BL_CATEGORY_MAX];
+    struct loss *losses;
+    size_t loss_count;
+    struct bl_entry last; /* looked at; one name may have many entries */
+};
+
+static const char *entry_text(const struct bl_entry *entry, char text[BL_NAME_TEXT_MAX])
+{
+    char address[INET6_ADDRSTRLEN] = "";
+
+    if (!entry->is_address) {
+        bl_name_text(entry->name.wire, text);
+        return text;
+    }
+    inet_ntop(entry->prefix.family == 4 ? AF_INET : AF_INET6, entry->prefix.address, address,
+              sizeof address);
+    snprintf(text, BL_NAME_TEXT_MAX, "%s/%u", address, entry->prefix.length);
+    return text;
+}
+
+/* -ENOMEM where there is no room for one more category. */
+static int loss_note(struct comparison *comparison, const char *category, enum kind kind,
+                     const struct bl_entry *entry)
+{
+    char text[BL_NAME_TEXT_MAX];
+    struct loss *loss;
+    size_t at = 0;
+
+    while (at < comparison->loss_count && strcmp(comparison->losses[at].category, category) != 0)
+        at++;
+    if (at == comparison->loss_count) {
+        loss = reallocarray(comparison->losses, at + 1, sizeof *loss);
+        if (!loss)
+            return -ENOMEM;
+        comparison->losses = loss;
+        loss[comparison->loss_count++] = (struct loss){.category = category};
+    }
+    loss = &comparison->losses[at];
+    if (loss->counts[kind] < SAMPLES)
+        snprintf(loss->samples[kind][loss->counts[kind]], SAMPLE_TEXT_MAX, "%.119s",
+                 entry_text(entry, text));
+    loss->counts[kind]++;
+    return 0;
+}
+
+static int change_look(void *user, const struct bl_change *change)
+{
+    if (change->action == BL_ALLOW)
+        return change->added ? loss_note(user, change->category, KIND_ALLOWED, change->entry) : 0;
+    return !change->added && !change->still_covered
+               ? loss_note(user, change->category, KIND_LOST, change->entry)
+               : 0;
+}
+
+/* For what stands below a name only, one below it stands for all. */
+static const struct bl_fact_rule *rules_of(const struct bl_store *store,
+                                           const struct bl_entry *entry, size_t *out_count)
+{
+    uint8_t below[BL_NAME_MAX + 2] = {1, 'x'};
+    bl_fact fact;
+
+    if (entry->is_address) {
+        fact = bl_store_find_address(store, entry->prefix.address,
+                                     entry->prefix.family == 4 ? 4 : 16, NULL);
+    } else if (entry->scope == BL_BELOW && entry->name.len + 2 <= BL_NAME_MAX) {
+        memcpy(below + 2, entry->name.wire, entry->name.len);
+        fact = bl_store_find(store, below, entry->name.len + 2u, BL_ALL_TYPES).fact;
+    } else {
+        fact = bl_store_find(store, entry->name.wire, entry->name.len, BL_ALL_TYPES).fact;
+    }
+    return bl_store_fact(store, fact, out_count);
+}
+
+/* Whether the newer lists block it in the category, but allow it as well, and more strongly. */
+static bool is_beaten_now(const struct comparison *comparison, const struct bl_fact_rule *rules,
+                          size_t count, int category)
+{
+    bool is_blocked = false;
+
+    for (size_t i = 0; i < count; i++) {
+        if (rules[i].action != BL_BLOCK || rules[i].category != category)
+            continue;
+        if (!facts_block_is_beaten(comparison->config, comparison->after_map, rules, count,
+                                   &rules[i]))
+            return false;
+        is_blocked = true;
+    }
+    return is_blocked;
+}
+
+static bool is_told_already(const struct bl_fact_rule *rules, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (rules[i].action == BL_BLOCK && rules[i].category == rules[at].category)
+            return true;
+    return false;
+}
+
+static int entry_look(void *user, unsigned source, const struct bl_entry *entry)
+{
+    struct comparison *comparison = user;
+    const struct bl_fact_rule *olds, *news;
+    size_t old_count, new_count;
+    int rc = 0;
+
+    (void)source;
+    if (!entry->is_address && !comparison->last.is_address &&
+        entry->scope == comparison->last.scope && entry->name.len == comparison->last.name.len &&
+        memcmp(entry->name.wire, comparison->last.name.wire, entry->name.len) == 0)
+        return 0;
+    comparison->last = *entry;
+    olds = rules_of(comparison->before, entry, &old_count);
+    news = rules_of(comparison->after, entry, &new_count);
+    for (size_t i = 0; i < old_count && rc == 0; i++) {
+        const char *category = bl_store_category(comparison->before, olds[i].category)->name;
+        if (olds[i].action == BL_BLOCK && !is_told_already(olds, i) &&
+            !facts_block_is_beaten(comparison->config, comparison->before_map, olds, old_count,
+                                   &olds[i]) &&
+            is_beaten_now(comparison, news, new_count,
+                          bl_store_category_find(comparison->after, category)))
+            rc = loss_note(comparison, category, KIND_BEATEN, entry);
+    }
+    return rc;
+}
+
+/* Most lists only ever block: then nothing can beat anything. */
+static bool allows_anything(const struct bl_store *store)
+{
+    for (unsigned fact = 0; fact < bl_store_fact_count(store); fact++) {
+        size_t count;
+        const struct bl_fact_rule *rules = bl_store_fact(store, (bl_fact)fact, &count);
+        for (size_t i = 0; i < count; i++)
+            if (rules[i].action == BL_ALLOW)
+                return true;
+    }
+    return false;
+}
+
+static void loss_tell(const struct loss *loss, enum kind kind,
+                      void (*each)(void *user, const char *sentence), void *user)
+{
+    uint64_t count = loss->counts[kind];
+    char sentence[SENTENCE_MAX];
+    size_t len;
+
+    if (count == 0)
+        return;
+    len = (size_t)snprintf(sentence, sizeof sentence, "%s: %" PRIu64 " entr%s %s: ", loss->category,
+                           count, count == 1 ? "y" : "ies", KIND_WORDS[kind]);
+    for (uint64_t i = 0; i < count && i < SAMPLES && len < sizeof sentence; i++)
+        len += (size_t)snprintf(sentence + len, sizeof sentence - len, "%s%s", i ? ", " : "",
+                                loss->samples[kind][i]);
+    if (count > SAMPLES && len < sizeof sentence)
+        snprintf(sentence + len, sizeof sentence - len, ", …");
+    each(user, sentence);
+}
+
+int lists_loosened(const struct config *config, const struct bl_store *before,
+                   const struct bl_store *after, void (*each)(void *user, const char *sentence),
+                   void *user, struct bl_error *error)
+{
+    struct comparison *comparison = calloc(1, sizeof *comparison);
+    int code;
+
+    if (!comparison)
+        return bl_error_set(error, -ENOMEM, "no memory to compare the lists");
+    comparison->config = config;
+    comparison->before = before;
+    comparison->after = after;
+    comparison->last.is_address = 1; /* none yet */
+    facts_categories(config, before, comparison->before_map);
+    facts_categories(config, after, comparison->after_map);
+    code = bl_diff(before, after, change_look, comparison, error);
+    if (code == 0 && allows_anything(after))
+        code = bl_store_walk(before, entry_look, comparison, error);
+    for (size_t i = 0; code == 0 && i < comparison->loss_count; i++)
+        for (unsigned kind = 0; kind < KINDS; kind++)
+            loss_tell(&comparison->losses[i], (enum kind)kind, each, user);
+    free(comparison->losses);
+    free(comparison);
+    return code == -ENOMEM ? bl_error_set(error, code, "no memory to compare the lists") : code;
+}
+
+static const struct bl_source *source_find(const struct bl_store *store,
+                                           const struct list_state *wanted)
+{
+    for (unsigned i = 0; i < bl_store_source_count(store); i++) {
+        const struct bl_source *source = bl_store_source(store, i);
+        if (strcmp(source->location, wanted->source->location) == 0 &&
+            strcmp(bl_store_category(store, source->category)->name, wanted->category) == 0)
+            return source;
+    }
+    return NULL;
+}
+
+static bool is_as_before(const struct bl_source *source, const struct bl_source *before)
+{
+    return before && strcmp(source->sha256, before->sha256) == 0 && source->tier == before->tier &&
+           source->action == before->action && source->subscribed == before->subscribed &&
+           strcmp(source->format, before->format) == 0;
+}
+
+static bool is_as_named(const struct bl_source *source, const struct config_source *named)
+{
+    return source->subscribed && named && source->tier == (uint8_t)named->tier &&
+           source->action == (uint8_t)named->action &&
+           (!named->format || strcmp(source->format, named->format) == 0);
+}
+
+bool lists_are_refreshed(const struct config *config, const struct bl_store *before,
+                         const struct bl_store *after)
+{
+    struct list_state state;
+
+    for (unsigned i = 0; i < bl_store_source_count(after); i++) {
+        list_state_find(config, after, i, 0, &state);
+        if (!is_as_before(state.source, source_find(before, &state)) &&
+            !is_as_named(state.source, state.named))
+            return false;
+    }
+    for (unsigned i = 0; i < bl_store_source_count(before); i++) {
+        list_state_find(config, before, i, 0, &state);
+        if (!state.removed && !source_find(after, &state))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,128 @@
+/* What other lists would allow that those before do not, and what is no loosening. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "resolver/policy/lists_loosened.h"
+#include "tests/support/store_fixture.h"
+
+static const char CONFIG[] =
+    "upstreams: [192.0.2.53]\n"
+    "categories: {games: {}, school: {exempts-all: true}, bad: {sealed: true}}\n"
+    "groups: {pupils: {subnets: [10.0.0.0/8], deny: [games]}}\n";
+
+enum { LISTS = 3 };
+
+struct change {
+    struct fixture_list before[LISTS], after[LISTS];
+    const char *sentences; /* each with a newline; "": nothing is loosened */
+};
+
+#define GAMES(words)                                                                               \
+    {                                                                                              \
+        "games", BL_TIER_SCHOOL, words                                                             \
+    }
+#define TIER(tier, words)                                                                          \
+    {                                                                                              \
+        "games", BL_TIER_##tier, words                                                             \
+    }
+#define LOST(count, word, list)                                                                    \
+    "games: " #count " entr" word " would not be denied any more: " list "\n"
+#define BEATEN(name)                                                                               \
+    "games: 1 entry would not be denied any more, as other lists allow it: " name "\n"
+
+static const struct change CHANGES[] = {
+    /* more, the same, and what was tidied up */
+    {{GAMES("a.test")}, {GAMES("a.test b.test")}, ""},
+    {{GAMES("a.test x.a.test")}, {GAMES("a.test")}, ""},
+    {{GAMES("a.test @b.test")}, {GAMES("a.test")}, ""},
+    /* less */
+    {{GAMES("a.test b.test")}, {GAMES("b.test")}, LOST(1, "y", "a.test")},
+    {{GAMES("a.test b.test c.test d.test e.test")},
+     {GAMES("e.test")},
+     LOST(4, "ies", "a.test, b.test, c.test, …")},
+    {{GAMES("a.test 192.0.2.0/24")}, {GAMES("a.test")}, LOST(1, "y", "192.0.2.0/24")},
+    {{GAMES("a.test")}, {GAMES("=a.test")}, LOST(1, "y", "a.test")},
+    {{GAMES("a.test")}, {GAMES("a.test$AAAA")}, LOST(1, "y", "a.test")},
+    {{GAMES("a.test"), {"ads", BL_TIER_SCHOOL, "b.test"}},
+     {GAMES("a.test")},
+     "ads: 1 entry would not be denied any more: b.test\n"},
+    /* exceptions */
+    {{GAMES("a.test")},
+     {GAMES("a.test @x.a.test")},
+     "games: 1 entry to allow would be new: x.a.test\n"},
+    {{GAMES("a.test b.test")},
+     {GAMES("a.test b.test @a.test")},
+     "games: 1 entry to allow would be new: a.test\n" BEATEN("a.test")},
+    {{GAMES("a.test")},
+     {GAMES("a.test"), {"school", BL_TIER_SCHOOL, "@a.test"}},
+     "school: 1 entry to allow would be new: a.test\n" BEATEN("a.test")},
+    /* the same names, which other weights make another matter */
+    {{TIER(NATIONAL, "a.test"), TIER(SCHOOL, "@a.test")},
+     {TIER(SCHOOL, "a.test"), TIER(SCHOOL, "@a.test")},
+     BEATEN("a.test")},
+    {{TIER(REGIONAL, "a.test"), TIER(SCHOOL, "@a.test")},
+     {TIER(REGIONAL, "a.test"), TIER(NATIONAL, "@a.test")},
+     BEATEN("a.test")},
+    {{GAMES("!a.test @a.test")}, {GAMES("a.test @a.test")}, BEATEN("a.test")},
+    {{TIER(NATIONAL, "*.a.test"), TIER(SCHOOL, "@*.a.test")},
+     {TIER(SCHOOL, "*.a.test"), TIER(SCHOOL, "@*.a.test")},
+     BEATEN("a.test")},
+    {{TIER(SCHOOL, "a.test"), TIER(SCHOOL, "@a.test")},
+     {TIER(NATIONAL, "a.test"), TIER(SCHOOL, "@a.test")},
+     ""},
+    /* nothing beats what is sealed */
+    {{{"bad", BL_TIER_NATIONAL, "a.test"}, {"bad", BL_TIER_SCHOOL, "@a.test"}},
+     {{"bad", BL_TIER_SCHOOL, "a.test"}, {"bad", BL_TIER_SCHOOL, "@a.test"}},
+     ""},
+};
+
+static char told[4096];
+
+static void each(void *user, const char *sentence)
+{
+    (void)user;
+    snprintf(told + strlen(told), sizeof told - strlen(told), "%s\n", sentence);
+}
+
+static struct bl_store *store_of(const struct fixture_list lists[LISTS])
+{
+    size_t count = 0;
+
+    while (count < LISTS && lists[count].category)
+        count++;
+    return fixture_store(lists, count, NULL);
+}
+
+static void each_change(void **state)
+{
+    struct config *config = NULL;
+    struct config_faults faults = {0};
+    struct bl_error error = {0};
+
+    (void)state;
+    if (config_load_text("test.yaml", CONFIG, sizeof CONFIG - 1, &config, &faults) < 0)
+        fail_msg("%s", faults.items[0].text);
+    for (size_t i = 0; i < sizeof CHANGES / sizeof *CHANGES; i++) {
+        struct bl_store *before = store_of(CHANGES[i].before), *after = store_of(CHANGES[i].after);
+        told[0] = '\0';
+        assert_int_equal(lists_loosened(config, before, after, each, NULL, &error), 0);
+        if (strcmp(told, CHANGES[i].sentences) != 0)
+            fail_msg("change %zu: expected \"%s\", told \"%s\"", i, CHANGES[i].sentences, told);
+        bl_store_close(before);
+        bl_store_close(after);
+    }
+    config_free(config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_change)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
