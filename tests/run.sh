@@ -61,7 +61,8 @@ select=()
 [ -n "$only" ] && select+=(--tests-regex "$only")
 results=$PWD/$build/results.xml
 rm -f "$results"
-ctest --test-dir "$build" --parallel "$(nproc)" --output-on-failure --no-tests=error --timeout 600 \
+# One more at a time than there are processors: the long tests wait more than they compute.
+ctest --test-dir "$build" --parallel $(($(nproc) + 1)) --output-on-failure --no-tests=error --timeout 600 \
     --test-output-size-passed 4000000 --test-output-size-failed 4000000 \
     --output-junit "$results" "${select[@]}" </dev/null
 python3 tests/summary.py "$results" "$TMPDIR" ${quick:+--quick}
