@@ -2,6 +2,7 @@
 and whoever looks is told."""
 import glob
 import os
+import pathlib
 import time
 
 import lab
@@ -23,6 +24,15 @@ class Clock:
         self.variables = {"LD_PRELOAD": found[0], "FAKETIME_TIMESTAMP_FILE": str(self.path), "FAKETIME_NO_CACHE": "1",
                           "FAKETIME_DONT_FAKE_MONOTONIC": "0" if fakes_monotonic else "1",
                           "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0:detect_leaks=0"}
+
+        place.stack.callback(self.forget, place.processes)
+
+    @staticmethod
+    def forget(processes):
+        """What faketime keeps in shared memory for a process stays there where that was killed."""
+        for process in processes:
+            for name in (f"faketime_shm_{process.pid}", f"sem.faketime_sem_{process.pid}"):
+                pathlib.Path("/dev/shm", name).unlink(missing_ok=True)
 
     def set(self, offset):
         fresh = self.path.with_suffix(".new")
