@@ -67,7 +67,8 @@ static const struct argp fault_argp = {
     .args_doc = "report [NAME] | list | close ID",
     .doc = "Keeps what the filter got wrong: a site that should have been refused or should not, "
            "or anything "
-           "else that failed, until it is put right. Faults stand in the reports and, each step, "
+           "else that failed, until it is put right. NAME is a site's name, such as "
+           "www.museum.example. Faults stand in the reports and, each step, "
            "in the change "
            "log.",
 };

@@ -16,11 +16,11 @@ struct incident_options {
     unsigned step;
     const char *words[2]; /* behind the step: a number or a case, and a text */
     const char *reason, *outcome, *title, *code, *output;
-    bool all, action;
+    bool all, action, again;
     unsigned word_count;
 };
 
-enum { OPTION_OUTCOME = 1, OPTION_TITLE, OPTION_CASE };
+enum { OPTION_OUTCOME = 1, OPTION_TITLE, OPTION_CASE, OPTION_AGAIN };
 
 static error_t options_parse(int key, char *value, struct argp_state *state)
 {
@@ -45,6 +45,9 @@ static error_t options_parse(int key, char *value, struct argp_state *state)
     case 'A':
         options->action = true;
         return 0;
+    case OPTION_AGAIN:
+        options->again = true;
+        return 0;
     case 'o':
         options->output = value;
         return 0;
@@ -62,6 +65,7 @@ static const struct argp_option options_table[] = {
     {"reason", 'r', "TEXT", 0, "with open and export: why; kept with it", 0},
     {"title", OPTION_TITLE, "TEXT", 0,
      "with open: what it is about; the case's category where it is not said", 0},
+    {"again", OPTION_AGAIN, NULL, 0, "with open: although the case is in an incident already", 0},
     {"case", OPTION_CASE, "CODE", 0, "with note: a further case", 0},
     {"action", 'A', NULL, 0, "with note: something that was done", 0},
     {"outcome", OPTION_OUTCOME, "TEXT", 0, "with close: how it ended", 0},
@@ -151,6 +155,8 @@ static json_t *request_make(const struct incident_options *options, const char *
     }
     if (options->all)
         json_object_set_new(request, "all", json_true());
+    if (options->again)
+        json_object_set_new(request, "again", json_true());
     if (options->action)
         json_object_set_new(request, "kind", json_string("action"));
     return request;

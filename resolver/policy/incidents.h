@@ -27,7 +27,8 @@
 
 enum { INCIDENT_TEXT_MAX = 4000, INCIDENT_CASES_MAX = 500, INCIDENT_NOTES_MAX = 2000 };
 
-/* {"text": why, "title", "denial"}. Reply: {"incident": {…}}. */
+/* {"text": why, "title", "denial", "again"}. Reply: {"incident": {…}}. -EEXIST, with the incident's
+ * number, where the case is in one already, unless "again" is true. */
 int act_incident_open(struct act *act, const json_t *request, json_t *reply,
                       struct bl_error *error);
 
@@ -51,7 +52,8 @@ int act_incidents(struct act *act, const json_t *request, json_t *reply, struct 
 int act_incident_export(struct act *act, const json_t *request, json_t *reply,
                         struct bl_error *error);
 
-/* {"name", "kind", "text"}; {"id", "text": the outcome}; {"all"}. Replies: {"fault"}, {"faults"}.
+/* {"name": of a domain, or none, "kind", "text"}; {"id", "text": the outcome}; {"all"}. Replies:
+ * {"fault"}, {"faults"}.
  */
 int act_fault_report(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);
 int act_fault_close(struct act *act, const json_t *request, json_t *reply, struct bl_error *error);

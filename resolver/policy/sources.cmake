@@ -12,6 +12,8 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/clients.c
   ${CMAKE_CURRENT_LIST_DIR}/explain.c
   ${CMAKE_CURRENT_LIST_DIR}/facts.c
+  ${CMAKE_CURRENT_LIST_DIR}/faults.c
+  ${CMAKE_CURRENT_LIST_DIR}/followup.c
   ${CMAKE_CURRENT_LIST_DIR}/grants.c
   ${CMAKE_CURRENT_LIST_DIR}/held.c
   ${CMAKE_CURRENT_LIST_DIR}/holders.c

@@ -164,6 +164,9 @@ def test_cases_and_incidents(place):
     place.command("incident", "note", "1", "spoke with the class teacher", "--action")
     place.command("incident", "open", "ZZZ-ZZZZ", "--reason", "x", expect=None)
     same([one["id"] for one in place.json("incident", "list")], [1])
+    again = place.command("incident", "open", code, "--reason", "the same, seen by somebody else", expect=1).stderr
+    holds(f"case {code} is in incident 1 already" in again and "incident note 1" in again, again)
+    place.command("fault", "report", "the maths site", "--reason", "year 5 needs it", expect=2)
     place.command("fault", "report", "museum.example", "--should-be", "allowed", "--reason", "year 5 needs it")
     resolver.stop()
     # The same without the daemon, under the state folder's lock.

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "resolver/policy/calendar.h"
 #include "resolver/policy/incidents.h"
 #include "tests/support/folder.h"
 
@@ -18,7 +19,9 @@ struct office {
     char folder[FOLDER_ROOM];
     struct state *state;
     struct actor actor;
+    struct calendar *calendar;
     int64_t now_ms;
+    char said[sizeof(((struct bl_error *)0)->text)]; /* of the last refusal */
 };
 
 static int office_open(void **state)
@@ -32,6 +35,8 @@ static int office_open(void **state)
     strcpy(office->actor.user, "dsl");
     strcpy(office->actor.login, "dsl");
     office->now_ms = INT64_C(1795428900000);
+    assert_int_equal(
+        calendar_create(&(struct config_calendar){.time_zone = "UTC"}, &office->calendar, NULL), 0);
     *state = office;
     return 0;
 }
@@ -41,6 +46,7 @@ static int office_close(void **state)
     struct office *office = *state;
 
     state_close(office->state);
+    calendar_free(office->calendar);
     folder_drop(office->folder);
     free(office);
     return 0;
@@ -52,7 +58,7 @@ typedef int act_function(struct act *, const json_t *, json_t *, struct bl_error
 static int act_do(struct office *office, act_function *function, json_t *request,
                   json_t **out_reply)
 {
-    struct act act = {0};
+    struct act act = {.calendar = office->calendar};
     struct bl_error error = {""};
     json_t *reply = json_object();
 
@@ -66,6 +72,7 @@ static int act_do(struct office *office, act_function *function, json_t *request
         change_abort(act.change);
     if (code < 0)
         assert_true(error.text[0] != '\0');
+    strcpy(office->said, error.text);
     json_decref(request);
     if (out_reply != NULL && code == 0)
         *out_reply = reply;
@@ -156,6 +163,45 @@ static void what_is_refused_leaves_nothing(void **state)
     assert_int_equal(log_count(office), 0);
 }
 
+static void a_case_is_in_one_incident_unless_asked_again(void **state)
+{
+    struct office *office = *state;
+    json_t *request =
+        json_pack("{ss,so}", "text", "why", "denial", denial_of("AAA-AAA1", "10.1.2.17"));
+    json_t *reply;
+
+    assert_int_equal(act_do(office, act_incident_open, json_incref(request), NULL), 0);
+    strcpy(office->actor.login, "head");
+    assert_int_equal(act_do(office, act_incident_open, json_incref(request), NULL), -EEXIST);
+    assert_string_equal(office->said,
+                        "case AAA-AAA1 is in incident 1 already, which dsl opened on "
+                        "2026-11-23T10:15; add to that with `chalkgate incident note 1 TEXT`, or "
+                        "open another one all the same with --again");
+    /* Noted once more, it is still one case. */
+    act_do(office, act_incident_note,
+           json_pack("{si,ss,so}", "id", 1, "text", "the same", "denial",
+                     denial_of("AAA-AAA1", "10.1.2.17")),
+           &reply);
+    assert_int_equal(json_array_size(json_object_get(json_object_get(reply, "incident"), "cases")),
+                     1);
+    json_decref(reply);
+    /* A further case of an incident counts, and a closed incident is told of, too. */
+    act_do(office, act_incident_note,
+           json_pack("{si,ss,so}", "id", 1, "text", "his friend", "denial",
+                     denial_of("BBB-BBB2", "10.1.2.18")),
+           NULL);
+    act_do(office, act_incident_close, json_pack("{si,ss}", "id", 1, "text", "done"), NULL);
+    json_object_set_new(request, "denial", denial_of("BBB-BBB2", "10.1.2.18"));
+    assert_int_equal(act_do(office, act_incident_open, json_incref(request), NULL), -EEXIST);
+    assert_non_null(strstr(office->said, "which is closed; `chalkgate incident show 1`"));
+    json_object_set_new(request, "again", json_true());
+    assert_int_equal(act_do(office, act_incident_open, json_incref(request), &reply), 0);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(reply, "incident"), "id")),
+                     2);
+    json_decref(reply);
+    json_decref(request);
+}
+
 static void an_extract_has_one_device_and_a_place_in_the_chain(void **state)
 {
     struct office *office = *state;
@@ -225,6 +271,36 @@ static void faults_are_kept(void **state)
     assert_int_equal(log_count(office), 2);
 }
 
+static void a_fault_is_about_a_name_or_none(void **state)
+{
+    static const char *const bad[] = {
+        "the maths site", "https://museum.example/egypt", "10.1.2.3", "", "a..b", "."};
+    static const char *const good[][2] = {{"WWW.Museum.Example.", "www.museum.example"},
+                                          {"b\u00fccher.example", "xn--bcher-kva.example"}};
+    struct office *office = *state;
+    json_t *reply;
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(act_do(office, act_fault_report,
+                                json_pack("{ss,ss,ss}", "kind", "other", "name", bad[i], "text",
+                                          "year 5 needs it"),
+                                NULL),
+                         -EINVAL);
+        assert_non_null(strstr(office->said, "such as www.museum.example"));
+    }
+    assert_int_equal(log_count(office), 0);
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_int_equal(act_do(office, act_fault_report,
+                                json_pack("{ss,ss,ss}", "kind", "other", "name", good[i][0], "text",
+                                          "year 5 needs it"),
+                                &reply),
+                         0);
+        const json_t *fault = json_object_get(reply, "fault");
+        assert_string_equal(json_string_value(json_object_get(fault, "name")), good[i][1]);
+        json_decref(reply);
+    }
+}
+
 static void held_count(void *user, int64_t wall_ms)
 {
     assert_true(wall_ms == 1795428000000);
@@ -255,7 +331,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_refused_leaves_nothing, office_open, office_close),
         cmocka_unit_test_setup_teardown(an_extract_has_one_device_and_a_place_in_the_chain,
                                         office_open, office_close),
+        cmocka_unit_test_setup_teardown(a_case_is_in_one_incident_unless_asked_again, office_open,
+                                        office_close),
         cmocka_unit_test_setup_teardown(faults_are_kept, office_open, office_close),
+        cmocka_unit_test_setup_teardown(a_fault_is_about_a_name_or_none, office_open, office_close),
         cmocka_unit_test_setup_teardown(open_incidents_hold_their_days, office_open, office_close)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
