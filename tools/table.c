@@ -142,16 +142,24 @@ static size_t line_width(FILE *out)
     return LINE_WIDTH;
 }
 
+static size_t columns_width(const struct table *table)
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i < table->column_count; i++)
+        total += table->columns[i].width + (i ? GAP : 0);
+    return total;
+}
+
 /* Takes what is too much from the widest text columns: from long ones alike, then from one alone,
  * so that times and addresses stay whole. */
 static void columns_fit(struct table *table, size_t room)
 {
     for (;;) {
-        size_t total = 0;
+        size_t total = columns_width(table);
         struct column *widest = NULL;
         for (size_t i = 0; i < table->column_count; i++) {
             struct column *column = &table->columns[i];
-            total += column->width + (i ? GAP : 0);
             if (column->align == TABLE_LEFT && column->width > SHORTEST &&
                 (!widest || column->width > widest->width))
                 widest = column;
@@ -202,17 +210,52 @@ void table_free(struct table *table)
     free(table);
 }
 
+/* "Reason: the chess club's page", folded between words. */
+static void below_print(const struct column *column, const char *text, size_t indent, size_t room,
+                        FILE *out)
+{
+    size_t at = indent + text_width(column->heading) + 2;
+
+    if (text[0] == '\0')
+        return;
+    spaces_print(indent, out);
+    fprintf(out, "%s: ", column->heading);
+    while (*text != '\0') {
+        size_t word = strcspn(text, " "), len = text_fitting(text, room - at);
+        if (len < strlen(text) && len >= word) /* back to the end of a word */
+            while (text[len] != ' ')
+                len--;
+        fwrite(text, 1, len, out);
+        fputc('\n', out);
+        text += len + strspn(text + len, " ");
+        at = indent + GAP;
+        if (*text != '\0')
+            spaces_print(at, out);
+    }
+}
+
 void table_print(struct table *table, FILE *out)
 {
-    columns_fit(table, line_width(out));
-    size_t count = table->column_count;
-    for (size_t i = 0; i < count; i++)
-        cell_print(&table->columns[i], table->columns[i].heading, i + 1 == count, out);
+    size_t room = line_width(out), count = table->column_count;
+    bool below =
+        count > 1 && table->columns[count - 1].align == TABLE_BELOW && columns_width(table) > room;
+
+    table->column_count -= below;
+    columns_fit(table, room);
+    table->column_count = count;
+    for (size_t i = 0; i < count - below; i++)
+        cell_print(&table->columns[i], table->columns[i].heading, i + 1 == count - below, out);
     if (count > 0)
         fputc('\n', out);
     for (size_t i = 0; i < table->cell_count; i++) {
-        bool last = i % count + 1 == count || i + 1 == table->cell_count;
-        cell_print(&table->columns[i % count], table->cells[i], last, out);
+        const struct column *column = &table->columns[i % count];
+        bool last = i % count + 1 == count - below || i + 1 == table->cell_count;
+        if (below && column->align == TABLE_BELOW) {
+            size_t indent = table->columns[0].width + GAP;
+            below_print(column, table->cells[i], indent < EVEN ? indent : EVEN, room, out);
+            continue;
+        }
+        cell_print(column, table->cells[i], last, out);
         if (last)
             fputc('\n', out);
     }

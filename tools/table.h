@@ -10,7 +10,9 @@
 
 struct table;
 
-enum table_align { TABLE_LEFT, TABLE_RIGHT };
+/* BELOW is of the last column, a text to the left: where not all fits in a line, it is not
+ * shortened but told in lines of its own below its row. */
+enum table_align { TABLE_LEFT, TABLE_RIGHT, TABLE_BELOW };
 
 struct table *table_create(void); /* never NULL: running out of memory ends the command */
 void table_column(struct table *table, const char *heading, enum table_align align);

@@ -81,6 +81,55 @@ static void test_long_columns_share(void **state)
     free(text);
 }
 
+static char *reasons_printed(const char *const reasons[2])
+{
+    struct table *table = table_create();
+
+    table_column(table, "No", TABLE_RIGHT);
+    table_column(table, "What", TABLE_LEFT);
+    table_column(table, "Reason", TABLE_BELOW);
+    for (int i = 0; i < 2; i++) {
+        table_cell(table, "%d", i + 1);
+        table_cell(table, "allow youtube.com");
+        table_cell(table, "%s", reasons[i]);
+    }
+    return printed(table);
+}
+
+static void test_long_reasons_are_told_below(void **state)
+{
+    (void)state;
+    char *text = reasons_printed((const char *const[]){"the chess club", ""});
+    assert_string_equal(text, "No  What               Reason\n"
+                              " 1  allow youtube.com  the chess club\n"
+                              " 2  allow youtube.com  \n");
+    free(text);
+    text = reasons_printed((const char *const[]){
+        "a lesson on the Romans in Britain, for which the whole of year 5 needs it, and no reason "
+        "to hide",
+        ""});
+    assert_string_equal(
+        text, "No  What\n"
+              " 1  allow youtube.com\n"
+              "    Reason: a lesson on the Romans in Britain, for which the whole of year 5\n"
+              "      needs it, and no reason to hide\n"
+              " 2  allow youtube.com\n");
+    free(text);
+    /* A word that no line holds is cut, not lost. */
+    char word[200];
+    memset(word, 'x', sizeof(word) - 1);
+    word[sizeof(word) - 1] = '\0';
+    text = reasons_printed((const char *const[]){word, ""});
+    size_t count = 0, longest = 0;
+    for (const char *line = strchr(text, '\n') + 1; *line != '\0'; line += strcspn(line, "\n") + 1)
+        longest = strcspn(line, "\n") > longest ? strcspn(line, "\n") : longest;
+    for (const char *at = text; *at != '\0'; at++)
+        count += *at == 'x';
+    assert_int_equal(count, sizeof(word) - 1);
+    assert_int_equal(longest, 80);
+    free(text);
+}
+
 static void test_wide_characters_line_up(void **state)
 {
     (void)state;
@@ -142,6 +191,7 @@ int main(void)
         cmocka_unit_test(test_columns),
         cmocka_unit_test(test_line_fits),
         cmocka_unit_test(test_long_columns_share),
+        cmocka_unit_test(test_long_reasons_are_told_below),
         cmocka_unit_test(test_wide_characters_line_up),
         cmocka_unit_test(test_text_is_safe),
     };
