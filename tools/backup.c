@@ -403,6 +403,7 @@ static enum exit_code run_backup(struct command *command, int argc, char **argv)
         return EXIT_USAGE;
     if (ask_may_read(command, "backup", "state.mdb") != EXIT_DONE)
         return EXIT_NOT_ALLOWED;
+    command_yield();
     if (backup_passphrase_read(&options, &error) < 0)
         return command_fail(EXIT_USAGE, "%s", error.text);
     snprintf(fresh, sizeof fresh, "%s.part", options.file);

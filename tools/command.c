@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tools/verb.h"
@@ -61,6 +63,16 @@ const struct config *command_zone(struct command *command)
     if (config && config->calendar.time_zone)
         setenv("TZ", config->calendar.time_zone, 1);
     return config;
+}
+
+void command_yield(void)
+{
+    enum { NICE = 10, WHO_PROCESS = 1, CLASS_IDLE = 3, CLASS_SHIFT = 13 }; /* of ioprio_set(2) */
+
+    /* Refused to a unit that may not change these: it has them set by systemd. */
+    if (getpriority(PRIO_PROCESS, 0) < NICE)
+        (void)setpriority(PRIO_PROCESS, 0, NICE);
+    (void)syscall(SYS_ioprio_set, WHO_PROCESS, 0, CLASS_IDLE << CLASS_SHIFT);
 }
 
 void command_fini(struct command *command)

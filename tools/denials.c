@@ -393,6 +393,7 @@ static enum exit_code run(struct command *command, int argc, char **argv)
         return EXIT_USAGE;
     if (ask_may_read(command, "denials", "denials") != EXIT_DONE)
         return EXIT_NOT_ALLOWED;
+    command_yield();
     denial_widths_init(&showing.widths, stdout);
     if (options.format == FORMAT_CSV)
         denial_csv_head(stdout);

@@ -201,6 +201,7 @@ static enum exit_code run(struct command *command, int argc, char **argv)
         return EXIT_USAGE;
     if (ask_may_read(command, "report", "denials") != EXIT_DONE)
         return EXIT_NOT_ALLOWED;
+    command_yield();
     arguments.options.config = command_zone(command);
     if (arguments.nightly)
         return report_nightly(command, arguments.now_s);

@@ -86,6 +86,10 @@ const struct config *command_zone(struct command *command);
 /* The state folder: --state or the configuration's; NULL (said why) when neither is to be had. */
 const char *command_state(struct command *command);
 
+/* Answers come first: from here on this process gets the processor and the disk only where nobody
+ * else wants them. For verbs that read much, such as four weeks of records. */
+void command_yield(void);
+
 /* Runs argp for a verb, so that all verbs share forms and exit codes. 0, or the exit code to return
  * + 1. A wrong option, and argp_error() in a parser, end the program with EXIT_USAGE; --help with
  * EXIT_DONE. argv[0] is the verb as the usage line shows it after "chalkgate": "why", "lists

@@ -6,6 +6,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import threading
 import time
 
@@ -41,6 +42,17 @@ def ask_on(place, number, denied, stop, lock):
         if answer is not None and answer.rcode == "NXDOMAIN":
             with lock:
                 denied.append(name)
+
+
+def test_answers_come_before_searches(place):
+    """A process that reads records gives way on the processor."""
+    opened(place)
+    command = [lab.COMMAND, "--config", place.config_path]
+    with subprocess.Popen([*command, "denials", "--follow"], stdout=subprocess.DEVNULL) as search:
+        try:
+            lab.wait_for("a search that gives way", lambda: os.getpriority(os.PRIO_PROCESS, search.pid) == 10)
+        finally:
+            search.terminate()
 
 
 def test_kills_lose_no_denial(place):
