@@ -44,6 +44,7 @@ struct report_day {
     struct day day;
     uint64_t denied, observed;
     bool before; /* of the four weeks before the report's span */
+    bool school; /* of the calendar's school days; Monday to Friday where there is none */
 };
 
 /* How old what the filter works with is. */
@@ -147,7 +148,8 @@ void report_asked_json(const struct report *report, json_t *object);
 
 enum report_format { REPORT_AS_TEXT, REPORT_AS_HTML, REPORT_AS_CSV, REPORT_AS_JSON };
 
-/* 0 or a negative errno. To a file: whole or not at all, under another name first. */
+/* 0 or a negative errno. To a file: whole or not at all, under another name first; CSV with a byte
+ * order mark, by which spreadsheets know UTF-8. */
 int report_write(const struct report *report, enum report_format format, FILE *out);
 int report_write_file(const struct report *report, enum report_format format, const char *path);
 

@@ -29,7 +29,8 @@ static const char style[] =
     "header{padding-top:1.5rem}h1{font-size:1.6rem;line-height:1.25;margin:0 0 .25rem}"
     "h2{font-size:1.25rem;margin:2rem 0 .5rem;border-bottom:2px solid "
     "var(--blue);padding-bottom:.2rem}"
-    "h3{font-size:1.05rem;margin:0}p{margin:.5rem 0}.quiet{color:var(--quiet)}"
+    "h3{font-size:1.05rem;margin:0}.case{white-space:nowrap}p{margin:.5rem "
+    "0}.quiet{color:var(--quiet)}"
     ".figures{display:flex;flex-wrap:wrap;gap:.75rem;list-style:none;padding:0;margin:1rem 0}"
     ".figures li{flex:1 1 8rem;border:1px solid var(--line);border-radius:.4rem;padding:.5rem "
     ".75rem;"
@@ -50,14 +51,16 @@ static const char style[] =
     ".badge.low{background:var(--soft-low);color:var(--on-low)}"
     "code{font:.95em ui-monospace,Consolas,monospace;white-space:nowrap}"
     "table{border-collapse:collapse;width:100%;margin:.5rem 0;font-size:.95rem}"
+    "caption.unseen{position:absolute;left:-999rem}"
     "caption{text-align:left;color:var(--quiet);padding:.2rem 0}"
     "th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid var(--line);"
     "vertical-align:top}"
-    "th.n,td.n{text-align:right}td.n{white-space:nowrap}td.name{overflow-wrap:anywhere;min-width:"
+    "th.n,td.n{text-align:right}td.n,td.when{white-space:nowrap}td.name{overflow-wrap:anywhere;min-"
+    "width:"
     "8em}"
     "thead th{border-bottom:2px solid var(--head)}"
     ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));"
-    "gap:0 2rem;align-items:start}.charts>.wide{grid-column:1/-1}"
+    "gap:0 2rem;align-items:start}.charts>.wide,.wide+figure:last-child{grid-column:1/-1}"
     "figure{margin:1rem 0;min-width:0;break-inside:avoid}"
     "figcaption{font-weight:600;margin-bottom:.25rem}"
     "svg{display:block;width:100%;font:13px system-ui,sans-serif;fill:var(--ink);overflow:visible}"
@@ -72,14 +75,19 @@ static const char style[] =
     "table.stack td{display:inline-block;max-width:100%;min-width:0;border:0;padding:0 .5rem 0 "
     "0;text-align:left}"
     "table.stack td:first-child{font-weight:600}table.stack td.block{display:block}"
+    "table.stack td.until::before{content:\"until \"}"
     "table.stack thead{position:absolute;left:-999rem}table.stack tbody{display:block}}"
     "@page{size:A4;margin:15mm}"
     "@media print{:root{--ink:#1b1f24;--quiet:#4a5360;--page:#fff;--card:#fff;--line:#c9d1da;"
     "--head:#8b97a5;--blue:#1f5fa8;--pale:#7d9cc4;--link:#174a84;--urgent:#a4161a;--high:#a34a06;"
     "--medium:#8a6d00;--low:#5b6673;--soft-medium:#fff3c4;--on-medium:#5c4a00;--soft-low:#e6e9ed;"
-    "--on-low:#333c46}body{font-size:10pt}main,header,footer{max-width:none;padding:0}"
+    "--on-low:#333c46}main,header,footer{max-width:none;padding:0}"
     "svg,.badge,rect{print-color-adjust:exact;-webkit-print-color-adjust:exact}"
-    "h2{break-after:avoid}tr{break-inside:avoid}details{display:none}}";
+    "html{font-size:10pt}p{orphans:3;widows:3}h2,h2+p,caption{break-after:avoid}tr{break-inside:"
+    "avoid}"
+    "thead,tbody tr:nth-child(-n+2){break-after:avoid}tbody "
+    "tr:nth-last-child(-n+2){break-before:avoid}"
+    "details{display:none}}";
 
 static void text(FILE *out, const char *words)
 {
@@ -163,7 +171,7 @@ static void finding_write(const struct report *report, const struct finding *fin
     text(out, report_what(finding, words));
     fputs("<br>", out);
     text(out, report_why(report, finding, words));
-    fprintf(out, " <span class=\"quiet\">Case <code>%s</code></span></p></li>\n",
+    fprintf(out, " <span class=\"quiet case\">Case <code>%s</code></span></p></li>\n",
             denials_case_text(finding->case_number, code));
 }
 
@@ -316,11 +324,12 @@ static void groups_table(const struct report *report, FILE *out)
 {
     char number[32], devices[32], each[32];
 
-    fputs("<h2>Groups</h2>\n<table><caption>Groups compared</caption><thead><tr><th "
-          "scope=\"col\">Group</th>"
-          "<th scope=\"col\" class=\"n\">Refused</th><th scope=\"col\" class=\"n\">Devices</th>"
-          "<th scope=\"col\" class=\"n\">For each device</th></tr></thead><tbody>\n",
-          out);
+    fputs(
+        "<h2>Groups</h2>\n<table><caption class=\"unseen\">Groups compared</caption><thead><tr><th "
+        "scope=\"col\">Group</th>"
+        "<th scope=\"col\" class=\"n\">Refused</th><th scope=\"col\" class=\"n\">Devices</th>"
+        "<th scope=\"col\" class=\"n\">For each device</th></tr></thead><tbody>\n",
+        out);
     for (size_t i = 0; i < report->groups.count && i < TABLE_MOST; i++) {
         const struct report_sum *sum = &report->groups.items[i];
         fputs("<tr><td>", out);
@@ -375,7 +384,8 @@ static void charts_write(const struct report *report, FILE *out)
     sums_chart(&report->categories, "categories", "By category", "Category", out);
     if (report_has_details(report))
         sums_chart(&report->names, "names", "Sites refused most", "Site", out);
-    sums_chart(&report->groups, "groups", "By group", "Group", out);
+    if (report->groups.count > 1) /* one bar compares nothing */
+        sums_chart(&report->groups, "groups", "By group", "Group", out);
     fputs("</div>\n", out);
 }
 
@@ -394,7 +404,7 @@ static void devices_table(const struct report *report, FILE *out)
         fputs("<tr><td>", out);
         text(out, sum->name);
         fputs("</td><td>", out);
-        text(out, sum->category != NULL ? sum->category : "");
+        text(out, report_title_of(report, sum->category));
         fprintf(out, "</td><td class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n",
                 show_count(sum->others, sites), show_count(sum->denied, number));
     }
@@ -403,7 +413,7 @@ static void devices_table(const struct report *report, FILE *out)
 
 static void lists_write(const struct report *report, FILE *out)
 {
-    char number[32], when[SHOW_TIME_MAX], words[REPORT_WORDS_MAX];
+    char number[32], ago[32], when[SHOW_TIME_MAX], words[REPORT_WORDS_MAX];
 
     fputs("<h2>The lists in force</h2>\n", out);
     if (report->list_count == 0) {
@@ -419,10 +429,12 @@ static void lists_write(const struct report *report, FILE *out)
         const struct report_list *list = &report->lists[i];
         int64_t days = (report->made_ms / 1000 - list->imported_s) / 86400;
         fputs("<tr><td>", out);
-        text(out, list->category);
-        fprintf(out, "</td><td class=\"n\">%s</td><td>%.10s (%" PRId64 " day%s ago%s)</td></tr>\n",
-                show_count(list->entries, number), show_time(list->imported_s * 1000, when), days,
-                days == 1 ? "" : "s", list->stale ? ", <b>out of date</b>" : "");
+        text(out, report_title_of(report, list->category));
+        if (days > 0)
+            snprintf(ago, sizeof(ago), "%" PRId64 " day%s ago", days, days == 1 ? "" : "s");
+        fprintf(out, "</td><td class=\"n\">%s</td><td>%.10s (%s%s)</td></tr>\n",
+                show_count(list->entries, number), show_time(list->imported_s * 1000, when),
+                days > 0 ? ago : "today", list->stale ? ", <b>out of date</b>" : "");
     }
     fputs("</tbody></table>\n", out);
     paragraph(out, report_stale(report, words));

@@ -170,6 +170,28 @@ static void warning_add(void *user, const char *sentence)
     report->warnings[report->warning_count++] = tally_must(strdup(sentence));
 }
 
+/* Which days had school, so that like is compared with like. */
+static void school_days_mark(const struct report_options *options, struct report *report)
+{
+    struct calendar *calendar = NULL;
+
+    if (options->config != NULL)
+        calendar_create(&options->config->calendar, &calendar, NULL);
+    for (size_t i = 0; i < report->trend_count; i++) {
+        struct report_day *day = &report->trend[i];
+        time_t noon = (time_t)((day->day.start_ms + day->day.end_ms) / 2000);
+        int32_t number, second;
+        struct tm local;
+        localtime_r(&noon, &local);
+        day->school = local.tm_wday >= 1 && local.tm_wday <= 5;
+        if (calendar != NULL) {
+            calendar_local(calendar, noon, &number, &second);
+            day->school = calendar_is_school_day(calendar, number);
+        }
+    }
+    calendar_free(calendar);
+}
+
 int report_look_closer(const struct report_options *options, struct report *report,
                        struct bl_error *error)
 {
@@ -179,6 +201,7 @@ int report_look_closer(const struct report_options *options, struct report *repo
     int code = denials_days(options->state, &filter, day_take, &trend, error);
 
     report_totals_trend(options, filter.since_ms, report);
+    school_days_mark(options, report);
     lists_read(options, report);
     if (code == 0)
         code = most_asked_find(options->state, options->since_ms, options->until_ms, NULL,

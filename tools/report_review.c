@@ -66,7 +66,7 @@ static void selftests_put(const struct report *report, struct paragraphs *paragr
     else if (count == 0)
         snprintf(words, sizeof(words),
                  "Self-tests: none is on record for this time. chalkgate-selftest.timer runs one "
-                 "each night, and `chalkgate selftest` does at once.");
+                 "each morning, and `chalkgate selftest` does at once.");
     else
         snprintf(words, sizeof(words),
                  "Self-tests: %zu on record for this time, the last on %.10s; %zu of them found "
@@ -134,9 +134,10 @@ static void groups_put(const struct config *config, struct paragraphs *paragraph
     for (size_t i = 0; i < config->group_count && used + 300 < sizeof(words); i++) {
         const struct config_group *group = &config->groups[i];
         used += (size_t)snprintf(words + used, sizeof(words) - used,
-                                 "%s %.60s (%zu categories refused, %zu only observed, safe search "
+                                 "%s %.60s (%zu categor%s refused, %zu only observed, safe search "
                                  "%s%s)",
                                  i > 0 ? ";" : "", group->name, group->deny.category_count,
+                                 group->deny.category_count == 1 ? "y" : "ies",
                                  group->observe.category_count, group->safe_search ? "on" : "off",
                                  group->walled_garden ? ", nothing but what is allowed" : "");
     }

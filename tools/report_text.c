@@ -70,7 +70,7 @@ static void isolated_write(const struct report *report, size_t attention, FILE *
         if (report_is_serious(finding) || count++ >= MOST)
             continue;
         table_cell(table, "%s", finding->device);
-        table_cell(table, "%s", finding->category);
+        table_cell(table, "%s", report_title_of(report, finding->category));
         table_cell(table, "%s", finding->sites[0].name);
         table_cell(table, "%s", report_since(report, finding, words));
         table_cell(table, "%s", denials_case_text(finding->case_number, code));
@@ -175,7 +175,7 @@ static void names_write(const struct report *report, FILE *out)
     for (size_t i = 0; i < report->names.count && i < MOST; i++) {
         const struct report_sum *sum = &report->names.items[i];
         table_cell(table, "%s", sum->name);
-        table_cell(table, "%s", sum->category != NULL ? sum->category : "");
+        table_cell(table, "%s", report_title_of(report, sum->category));
         table_cell(table, "%s", show_count(sum->others, count));
         table_cell(table, "%s", show_count(sum->denied, count));
     }
@@ -196,7 +196,7 @@ static void devices_write(const struct report *report, FILE *out)
     for (size_t i = 0; i < report->devices.count && i < MOST; i++) {
         const struct report_sum *sum = &report->devices.items[i];
         table_cell(table, "%s", sum->name);
-        table_cell(table, "%s", sum->category != NULL ? sum->category : "");
+        table_cell(table, "%s", report_title_of(report, sum->category));
         table_cell(table, "%s", show_count(sum->others, count));
         table_cell(table, "%s", show_count(sum->denied, count));
     }

@@ -268,34 +268,60 @@ char *report_summary(const struct report *report, char out[REPORT_WORDS_MAX])
     return out;
 }
 
+const char *report_title_of(const struct report *report, const char *category)
+{
+    if (category == NULL)
+        return "";
+    for (size_t i = 0; i < report->categories.count; i++)
+        if (strcmp(report->categories.items[i].name, category) == 0)
+            return report->categories.items[i].title;
+    int index = report->config != NULL ? config_category_find(report->config, category) : -1;
+    return index >= 0 && report->config->categories[index].title != NULL
+               ? report->config->categories[index].title
+               : category;
+}
+
+/* A day is compared with its like: a school day always has more than the weekend before it. */
 char *report_compared(const struct report *report, char out[REPORT_WORDS_MAX])
 {
-    uint64_t before = 0, now = 0;
-    size_t days_before = 0, days_now = 0;
+    struct kind {
+        uint64_t before, now;
+        size_t days_before, days_now;
+    } kinds[2] = {{0}};
+    double was = 0, is = 0;
+    size_t days = 0;
+    char mean[32];
 
     out[0] = '\0';
     for (size_t i = 0; i < report->trend_count; i++) {
         const struct report_day *day = &report->trend[i];
-        *(day->before ? &before : &now) += day->denied;
-        *(day->before ? &days_before : &days_now) += day->denied > 0;
+        struct kind *kind = &kinds[day->school];
+        if (day->day.end_ms > report->made_ms) /* it is not over yet */
+            continue;
+        *(day->before ? &kind->before : &kind->now) += day->denied;
+        *(day->before ? &kind->days_before : &kind->days_now) += day->denied > 0;
     }
-    if (days_before == 0 || days_now == 0 || before == 0)
+    for (int i = 0; i < 2; i++) {
+        if (kinds[i].days_before == 0) /* nothing to compare these with */
+            continue;
+        days += kinds[i].days_now;
+        is += (double)kinds[i].now;
+        was += (double)kinds[i].before / (double)kinds[i].days_before * (double)kinds[i].days_now;
+    }
+    if (days == 0 || was <= 0)
         return out;
-    double was = (double)before / (double)days_before, is = (double)now / (double)days_now;
-    char mean[32];
-    show_count((uint64_t)(was + 0.5), mean);
-    if (is > was * 1.1)
+    const char *like =
+        days == 1 ? kinds[1].days_now == 1 ? "a school day" : "a day without school" : "such days";
+    show_count((uint64_t)(was / (double)days + 0.5), mean);
+    if (is > was * 1.1 || is < was * 0.9)
         snprintf(out, REPORT_WORDS_MAX,
-                 "That is %.0f %% more a day than in the four weeks before (%s on a day with any).",
-                 (is / was - 1) * 100, mean);
-    else if (is < was * 0.9)
-        snprintf(out, REPORT_WORDS_MAX,
-                 "That is %.0f %% less a day than in the four weeks before (%s on a day with any).",
-                 (1 - is / was) * 100, mean);
+                 "That is %.0f %% %s than on %s of the four weeks before (%s a day on average).",
+                 (is > was ? is / was - 1 : 1 - is / was) * 100, is > was ? "more" : "less", like,
+                 mean);
     else
         snprintf(out, REPORT_WORDS_MAX,
-                 "That is about as many a day as in the four weeks before (%s on a day with any).",
-                 mean);
+                 "That is about as many as on %s of the four weeks before (%s a day on average).",
+                 like, mean);
     return out;
 }
 

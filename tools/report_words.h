@@ -30,6 +30,9 @@ char *report_summary(const struct report *report, char out[REPORT_WORDS_MAX]);
 /* How this span compares with the four weeks before; "" where there is nothing to compare with. */
 char *report_compared(const struct report *report, char out[REPORT_WORDS_MAX]);
 
+/* A category's title as this report has it; its name where there is none; "" for NULL. */
+const char *report_title_of(const struct report *report, const char *category);
+
 /* How many lists are out of date, and what to do; "" where none is. */
 char *report_stale(const struct report *report, char out[REPORT_WORDS_MAX]);
 

@@ -42,6 +42,9 @@ int report_write_file(const struct report *report, enum report_format format, co
         code = -errno;
         close(fd);
     } else {
+        /* Without it, spreadsheets take the file for an alphabet of the last century. */
+        if (format == REPORT_AS_CSV)
+            fputs("\xef\xbb\xbf", out);
         code = report_write(report, format, out);
         if (code == 0 && fsync(fd) < 0)
             code = -errno;

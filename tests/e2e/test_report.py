@@ -143,6 +143,29 @@ def test_days_without_denials(place):
     holds(not path.exists(), "a file for a day without anything")
 
 
+def test_what_people_did_is_told_whole(place):
+    """Reasons are not cut in 80 columns; a refusal followed up later stands in its own day's report; a spreadsheet reads it."""
+    month(place, devices=5, days=2, last="2026-11-13")
+    place.command("lists", "import", "--category", "ads", "--reason", "the first", place.list_of("ads", ["ads.example"]))
+    why = "the caf\u00e9 project of year 5, for which the whole class needs this site on three afternoons"
+    place.command("allow", "a-long-name-of-a-lesson.and-its-site.example", "--group", "pupils", "--for", "45m", "--reason", why)
+    case = place.json("report", "--day", SCHOOL_DAY)["findings"][0]["case"]
+    place.command("incident", "open", case, "--reason", "the alert of eleven")
+    told = place.command("report", "--day", SCHOOL_DAY).stdout
+    holds("No incident was open" not in told and "Nothing was changed. " in told, f"followed up a day later: {told}")
+    holds(re.search(r"\n 1  \d{4}-\d\d-\d\d \d\d:\d\d  Self-harm", told), told)
+    for audience in ("dsl", "head"):
+        told = place.command("report", "--day", "today", "--audience", audience).stdout
+        same([line for line in told.splitlines() if len(line) > 80], [], f"{audience}: lines above 80 columns")
+        same(" ".join(told.split()).count(f"Reason: {why}"), 3, f"{audience}: granted, changed, in force: {told}")
+        holds(re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d  \S+ +allow a-long-name-of-a-lesson", told, re.M), f"{audience}: times are short: {told}")
+        holds("opened incident 1" in told and "new lists: generation 1" in told, f"{audience}: words of the log: {told}")
+    path = place.folder / "report.csv"
+    place.command("report", "--day", "today", "--format", "csv", "--output", path)
+    holds(path.read_bytes().startswith(b"\xef\xbb\xbfsection,"), "a spreadsheet does not know the encoding")
+    holds(why in path.read_text(encoding="utf-8-sig"), "the reason, in CSV")
+
+
 def test_totals_outlive_the_records(place):
     month(place, more="retention: {totals: 7000d}\n")
     place.command("report", "--nightly")
