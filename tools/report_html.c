@@ -146,7 +146,7 @@ static void summary_write(const struct report *report, FILE *out)
     figure(out, report->devices.count, "device", "devices");
     figure(out, report->names.count, "site", "sites");
     if (report->findings_store != NULL)
-        figure(out, report_serious(report), "finding to look at", "findings to look at");
+        figure(out, report_serious(report), "to look at", "to look at");
     if (report->observed > 0)
         figure(out, report->observed, "only observed", "only observed");
     fputs("</ul>\n", out);

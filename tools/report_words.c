@@ -310,18 +310,21 @@ char *report_compared(const struct report *report, char out[REPORT_WORDS_MAX])
     }
     if (days == 0 || was <= 0)
         return out;
-    const char *like =
-        days == 1 ? kinds[1].days_now == 1 ? "a school day" : "a day without school" : "such days";
+    bool alike = is <= was * 1.1 && is >= was * 0.9;
+    size_t used = alike ? (size_t)snprintf(out, REPORT_WORDS_MAX, "That is about as many")
+                        : (size_t)snprintf(out, REPORT_WORDS_MAX, "That is %.0f %% %s",
+                                           (is > was ? is / was - 1 : 1 - is / was) * 100,
+                                           is > was ? "more" : "less");
     show_count((uint64_t)(was / (double)days + 0.5), mean);
-    if (is > was * 1.1 || is < was * 0.9)
-        snprintf(out, REPORT_WORDS_MAX,
-                 "That is %.0f %% %s than on %s of the four weeks before (%s a day on average).",
-                 (is > was ? is / was - 1 : 1 - is / was) * 100, is > was ? "more" : "less", like,
-                 mean);
+    if (days == 1)
+        snprintf(out + used, REPORT_WORDS_MAX - used,
+                 " %s on a %s of the four weeks before (%s on average).", alike ? "as" : "than",
+                 kinds[1].days_now == 1 ? "school day" : "day without school", mean);
     else
-        snprintf(out, REPORT_WORDS_MAX,
-                 "That is about as many as on %s of the four weeks before (%s a day on average).",
-                 like, mean);
+        snprintf(out + used, REPORT_WORDS_MAX - used,
+                 " a day %s in the four weeks before (%s on average, school days set against "
+                 "school days).",
+                 alike ? "as" : "than", mean);
     return out;
 }
 

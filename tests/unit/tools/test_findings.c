@@ -357,14 +357,14 @@ static void like_is_compared_with_like(void **state)
 
     assert_string_equal(compared_with(28, 1010, true, 1, words),
                         "That is about as many as on a school day of the four weeks before (1,000 "
-                        "a day on average).");
+                        "on average).");
     assert_string_equal(compared_with(28, 150, false, 1, words),
                         "That is 50 % more than on a day without school of the four weeks before "
-                        "(100 a day on average).");
+                        "(100 on average).");
     /* A week of 500 on each day: 3,500, where 5,200 would be usual. */
     assert_string_equal(compared_with(28, 500, true, 7, words),
-                        "That is 33 % less than on such days of the four weeks before (743 a day "
-                        "on average).");
+                        "That is 33 % less a day than in the four weeks before (743 on average, "
+                        "school days set against school days).");
     /* Nothing like it was there before. */
     assert_string_equal(compared_with(5, 500, false, 1, words), "");
     assert_string_equal(compared_with(0, 500, true, 1, words), "");
