@@ -9,10 +9,12 @@ compile    a list imported by the command: seconds, and the most private memory 
 start      seconds from start to the first right answer, page cache warm and cold
 adopt      another generation in force under load: latency before, in that second, after
 latency    p50, p99, p99.9 at half of what each server can take, beside the peers
+search-under-load  four weeks of a million denials a day searched and reported on beside the answers: loss, latency, times
 threads    one and two workers: the paths without sockets on two processors, and the server beside the load tool
 growth     what grows with names, clients and groups, and how
 readme     writes the figures that are there into README.md, and the chart growth.svg
 
+The four weeks are kept in the folder --month names, and made there if it is empty: some minutes, 1 GB.
 DIR is what make_data.py made with --size 100000 1000000 5000000. It and the comparison stand in the folder that
 CHALKGATE_BENCH names, ../shared/bench beside this repository if unset. Everything is built as released.
 """
@@ -29,6 +31,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -52,7 +55,7 @@ def run(*command, **options):
 def build():
     launcher = ["-DCMAKE_C_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
     for preset, targets in (("release", ["chalkgate", "chalkgated"]),
-                            ("release-tests", ["bench-query", "bench-lookup", "bench-journal", "paced"])):
+                            ("release-tests", ["bench-query", "bench-lookup", "bench-journal", "paced", "make-month"])):
         run("cmake", "--preset", preset, *launcher, cwd=ROOT)
         run("cmake", "--build", "--preset", preset, "--target", *targets, cwd=ROOT)
 
@@ -307,6 +310,110 @@ def measure_latency(args):
     keep("latency", figures)
 
 
+def month_ready(folder):
+    """The segments of four weeks, a million denials on each school day; makes them where there are none."""
+    if not list(folder.glob("denials/*.mdb")):
+        lists = SHARED.parent / "data" / "ut1"
+        yesterday = time.strftime("%Y-%m-%d", time.localtime(time.time() - 86400))
+        folder.mkdir(parents=True, exist_ok=True)
+        run(PROGRAMS / "make-month", folder, 10200, lists if lists.is_dir() else "", 28, yesterday)
+    return sorted(folder.glob("denials/*.mdb"))
+
+
+def dnsperf(work, queries, seconds, rate=None):
+    """What one client thread sees of the server: questions, and the latencies in ms of those that were answered."""
+    with open(work / "dnsperf.out", "w+", encoding="utf-8") as out:
+        subprocess.run(["taskset", "-c", "0", "dnsperf", "-s", "127.0.0.1", "-p", str(PORT), "-d", queries, "-c", "4", "-T", "1",
+                        "-l", str(seconds), *(["-Q", str(rate), "-v"] if rate else [])],
+                       stdout=out, stderr=subprocess.DEVNULL, check=True)
+        out.seek(0)
+        taken, told = [], []
+        for line in out:
+            if line.startswith("> "):
+                taken.append(float(line.rsplit(" ", 1)[1]) * 1000)
+            else:
+                told.append(line)
+    taken.sort()
+    number = {key: float(re.search(rf"Queries {key}:\s+([\d.]+)", "".join(told))[1]) for key in ("sent", "lost", "per second")}
+    at = {name: taken[min(len(taken) - 1, int(len(taken) * share))] for name, share in
+          (("p50_ms", 0.5), ("p99_ms", 0.99), ("p999_ms", 0.999), ("worst_ms", 1))} if taken else {}
+    return {"sent": int(number["sent"]), "lost": int(number["lost"]), "per_second": number["per second"]} | at
+
+
+class Searches:
+    """Searches and a day's report, one after the other and again, until the block ends; how long each took."""
+
+    def __init__(self, commands, cpus):
+        self.commands, self.cpus, self.seconds = commands, cpus, {name: [] for name in commands}
+        self.ended, self.fault, self.thread = threading.Event(), None, threading.Thread(target=self.go)
+
+    def go(self):
+        try:
+            while not self.ended.is_set():
+                for name, command in self.commands.items():
+                    begun = time.monotonic()
+                    subprocess.run(["taskset", "-c", self.cpus, *map(str, command)], stdout=subprocess.DEVNULL, check=True)
+                    self.seconds[name].append(time.monotonic() - begun)
+        except subprocess.CalledProcessError as fault:
+            self.fault = fault
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+        if self.fault:
+            sys.exit(f"a search failed: {self.fault}")
+
+
+def search_commands(resolver, segments):
+    """By the device that was refused most on the last school day, and by a site of the upper quarter of it, over all days; and its report."""
+    days = [path.stem for path in segments]
+    day = [one for one in days if time.strptime(one, "%Y-%m-%d").tm_wday < 5][-1]
+    report = json.loads(resolver.command("report", "--day", day, "--format", "json"))
+    command = [COMMAND, "--config", resolver.folder / "config.yaml"]
+    since = [*command, "denials", "--since", f"{days[0]}T00:00"]
+    return {"by client": [*since, "--client", report["devices"][0]["name"]],
+            "by name": [*since, "--name", report["names"][len(report["names"]) // 4]["name"]],
+            "a day's report": [*command, "report", "--day", day, "--format", "html"]}
+
+
+def measure_search_under_load(args):
+    """In turns: the resolver alone at half of what it can answer, and beside searches that run where the system lets
+    them, and then on the resolver's own processor, which is the worst that can be."""
+    size, figures = 1_000_000, {"rounds": [], "searches": {}}
+    list_file, queries = args.data / f"list-{size}.txt", args.data / f"school-{size}.q"
+    places = {"alone": None, "beside searches": "0-1", "searches on the same processor": "1"}
+    segments = month_ready(args.month)
+    with bench_ground() as work:
+        state = work / "bench" / "state"
+        shutil.copytree(args.month, state)
+        with Resolver(list_file, work / "bench") as resolver:
+            resolver.ready(last_line(list_file))
+            commands = search_commands(resolver, segments)
+            dnsperf(work, queries, 3)
+            figures["peak"] = statistics.median(dnsperf(work, queries, 4)["per_second"] for _ in range(3))
+            for _ in range(args.rounds):
+                row = {}
+                for place, cpus in places.items():
+                    with Searches(commands, cpus) if cpus else contextlib.nullcontext() as searches:
+                        row[place] = dnsperf(work, queries, 12, int(figures["peak"] / 2))
+                    for name, taken in searches.seconds.items() if cpus else ():
+                        figures["searches"].setdefault(place, {}).setdefault(name, []).extend(taken)
+                figures["rounds"].append(row)
+    print(f"half of {figures['peak']:.0f} questions a second")
+    for place in places:
+        rows = [row[place] for row in figures["rounds"]]
+        print(f"{place}: {sum(r['lost'] for r in rows)} of {sum(r['sent'] for r in rows)} lost, " +
+              ", ".join(f"{name} {statistics.median(r[key] for r in rows):.2f} ms" for name, key in
+                        (("p50", "p50_ms"), ("p99", "p99_ms"), ("p99.9", "p999_ms"), ("worst", "worst_ms"))))
+        for name, taken in figures["searches"].get(place, {}).items():
+            print(f"    {name}: {statistics.median(taken):.2f} s ({len(taken)} times, {max(taken):.2f} s at most)")
+    keep("search-under-load", figures)
+
+
 def measure_threads(args):
     from versus import cpu_seconds
     size, figures = 1_000_000, {}
@@ -381,12 +488,13 @@ def measure_growth(args):
 
 
 def main():
-    parts = {name[8:]: part for name, part in globals().items() if name.startswith("measure_")}
+    parts = {name[8:].replace("_", "-"): part for name, part in globals().items() if name.startswith("measure_")}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="+", choices=[*parts, "readme"])
     parser.add_argument("--data", type=pathlib.Path)
     parser.add_argument("--peers", default=PEERS)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--month", type=pathlib.Path, default=pathlib.Path(tempfile.gettempdir()) / "chalkgate-month")
     args = parser.parse_args()
     sys.path.insert(0, str(SHARED))
     if args.parts != ["readme"]:

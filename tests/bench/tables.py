@@ -116,6 +116,23 @@ def latency():
                  rows) + origin(result)
 
 
+def search_under_load():
+    result = read("search-under-load")
+    if not result:
+        return []
+    rounds, searches = result["figures"]["rounds"], result["figures"]["searches"]
+    rows = []
+    for place in rounds[0]:
+        runs = [row[place] for row in rounds]
+        times = [f"{statistics.median(taken):.2f} ({max(taken):.2f})" for taken in searches.get(place, {}).values()]
+        rows.append([place, f"{sum(r['sent'] for r in runs):,}", sum(r["lost"] for r in runs)] +
+                    [f"{statistics.median(r[key] for r in runs):.2f} ({min(r[key] for r in runs):.2f})"
+                     for key in ("p50_ms", "p99_ms", "p999_ms")] + (times or ["–"] * 3))
+    head = ["", "questions", "lost", "p50 ms (least)", "p99 ms", "p99.9 ms"]
+    return table(head + ["by client, s (most)", "by name, s", "a day's report, s"], rows) + [
+        "", f"Half of {result['figures']['peak']:,.0f} questions a second."] + origin(result)
+
+
 def threads():
     result = read("threads")
     if not result:
@@ -193,6 +210,7 @@ def chart(figures):
 def main():
     makers = {"versus-1000000": lambda: versus(1_000_000), "versus-5000000": lambda: versus(5_000_000),
               "micro": micro, "compile": compile_, "start": start, "adopt": adopt, "latency": latency, "threads": threads,
+              "search-under-load": search_under_load,
               "growth": growth}
     path = HERE / "README.md"
     text = path.read_text()
