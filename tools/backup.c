@@ -84,10 +84,12 @@ int backup_passphrase_read(struct backup_options *options, struct bl_error *erro
     if (!options->passphrase_file)
         return 0;
     file = fopen(options->passphrase_file, "re");
-    if (!file || !fgets(options->passphrase, sizeof options->passphrase, file))
+    if (!file)
+        return bl_error_set(error, -errno, "cannot read the passphrase from %s: %s",
+                            options->passphrase_file, strerror(errno));
+    if (!fgets(options->passphrase, sizeof options->passphrase, file))
         options->passphrase[0] = '\0';
-    if (file)
-        fclose(file);
+    fclose(file);
     options->passphrase[strcspn(options->passphrase, "\r\n")] = '\0';
     if (strlen(options->passphrase) < PASSPHRASE_LEAST)
         return bl_error_set(error, -EINVAL,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "blocklists/name.h"
+#include "resolver/config/faults.h"
 #include "tools/ask.h"
 #include "tools/denial_show.h"
 #include "tools/verb.h"
@@ -21,7 +22,7 @@ struct denials_options {
     struct address_prefix client;
     struct bl_name name;
     enum format format;
-    bool follow;
+    bool follow, since_said;
     int64_t now_s;
 };
 
@@ -57,6 +58,7 @@ static error_t options_parse(int key, char *value, struct argp_state *state)
     switch (key) {
     case 's':
         time_option(state, value, &options->filter.since_ms);
+        options->since_said = true;
         return 0;
     case 'u':
         time_option(state, value, &options->filter.until_ms);
@@ -96,6 +98,8 @@ static error_t options_parse(int key, char *value, struct argp_state *state)
         argp_error(state, "\"%s\" is not understood; a name goes behind --name", value);
         return 0;
     case ARGP_KEY_END:
+        if (options->follow && options->filter.until_ms != INT64_MAX)
+            argp_error(state, "--follow goes on until Ctrl-C, so that --until has no place there");
         if (options->filter.since_ms >= options->filter.until_ms)
             argp_error(state, "the time ends before it begins: --since is a day ago where it is "
                               "not said");
@@ -335,21 +339,33 @@ static void other_addresses_tell(const char *state, struct showing *showing)
 }
 
 /* A slip of the pen must not look like a quiet day; what records have may be there no more. */
-static enum exit_code nothing(const struct config *config, const struct denials_filter *filter)
+static enum exit_code nothing(const struct config *config, const struct denials_options *options)
 {
+    const struct denials_filter *filter = &options->filter;
     const char *what = NULL, *word = NULL;
+    struct nearest nearest;
+    char meant[128];
 
     if (config != NULL && filter->category != NULL &&
-        config_category_find(config, filter->category) < 0)
+        config_category_find(config, filter->category) < 0) {
         what = "category", word = filter->category;
-    else if (config != NULL && filter->group != NULL &&
-             config_group_find(config, filter->group) < 0)
+        nearest = (struct nearest){.wanted = word};
+        for (size_t i = 0; i < config->category_count; i++)
+            nearest_offer(&nearest, config->categories[i].name);
+    } else if (config != NULL && filter->group != NULL &&
+               config_group_find(config, filter->group) < 0) {
         what = "group", word = filter->group;
+        nearest = (struct nearest){.wanted = word};
+        for (size_t i = 0; i < config->group_count; i++)
+            nearest_offer(&nearest, config->groups[i].name);
+    }
     if (what == NULL)
-        return command_fail(EXIT_NOTHING, "nothing was refused that matches");
+        return command_fail(
+            EXIT_NOTHING, "nothing was refused that matches%s",
+            options->since_said ? "" : " in the last 24 hours; --since -7d looks back a week");
     return command_fail(EXIT_NOTHING,
-                        "nothing was refused that matches; the configuration has no %s \"%s\"",
-                        what, word);
+                        "nothing was refused that matches; the configuration has no %s \"%s\"%s",
+                        what, word, nearest_text(&nearest, meant, sizeof(meant)));
 }
 
 static enum exit_code finish(const struct showing *showing, const struct config *config, int code,
@@ -369,7 +385,7 @@ static enum exit_code finish(const struct showing *showing, const struct config 
         return command_fail(EXIT_FAILED, "the output could not be written: %s", strerror(errno));
     if (showing->shown > 0 || options->follow)
         return EXIT_DONE;
-    return nothing(config, &options->filter);
+    return nothing(config, options);
 }
 
 static enum exit_code run(struct command *command, int argc, char **argv)

@@ -76,6 +76,9 @@ static const struct argp fault_argp = {
 static json_t *request_make(const struct fault_options *options)
 {
     const char *text = options->step == CLOSE ? options->outcome : options->reason;
+
+    if (!step_is_whole(options->step == LIST ? options->word : NULL, NULL))
+        return NULL;
     json_t *request = json_object();
 
     if ((options->step == CLOSE && !step_id_set(request, "fault", options->word)) ||

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "resolver/denials/describe.h"
 #include "resolver/policy/incidents.h"
@@ -64,7 +65,8 @@ static error_t options_parse(int key, char *value, struct argp_state *state)
 static const struct argp_option options_table[] = {
     {"reason", 'r', "TEXT", 0, "with open and export: why; kept with it", 0},
     {"title", OPTION_TITLE, "TEXT", 0,
-     "with open: what it is about; the case's category where it is not said", 0},
+     "with open: what it is about; where it is not said the case's category, or else the reason",
+     0},
     {"again", OPTION_AGAIN, NULL, 0, "with open: although the case is in an incident already", 0},
     {"case", OPTION_CASE, "CODE", 0, "with note: a further case", 0},
     {"action", 'A', NULL, 0, "with note: something that was done", 0},
@@ -139,8 +141,14 @@ static json_t *request_make(const struct incident_options *options, const char *
                        : options->step == CLOSE ? options->outcome
                                                 : options->reason;
     const char *code = options->step == OPEN ? options->words[0] : options->code;
-    json_t *request = json_object();
+    const char *option = options->step == OPEN || options->step == EXPORT ? "--reason"
+                         : options->step == CLOSE                         ? "--outcome"
+                                                                          : NULL;
+    unsigned most = options->step == NOTE ? 2 : options->step == LIST ? 0 : 1;
 
+    if (!step_is_whole(options->word_count > most ? options->words[most] : NULL, option))
+        return NULL;
+    json_t *request = json_object();
     if ((options->step != OPEN && options->step != LIST &&
          !step_id_set(request, "incident", options->words[0])) ||
         !step_text_set(request, "text", text)) {
@@ -162,37 +170,47 @@ static json_t *request_make(const struct incident_options *options, const char *
     return request;
 }
 
-static enum exit_code extract_write(struct command *command, const struct incident_options *options,
-                                    const json_t *reply)
+/* Before the extract is made, since that goes on record: a file that is there is not written over.
+ */
+static enum exit_code extract_open(const char *path, FILE **out)
 {
-    if (options->output == NULL && command->json) {
-        incident_json(reply, NULL);
-        return EXIT_DONE;
-    }
-    FILE *out = options->output != NULL ? fopen(options->output, "wx") : stdout;
-    if (out == NULL)
-        return command_fail(EXIT_FAILED, "%s: %s", options->output, strerror(errno));
-    if (options->output != NULL)
-        (void)fchmod(fileno(out), 0600);
+    *out = fopen(path, "wx");
+    if (*out == NULL && errno == EEXIST)
+        return command_fail(EXIT_FAILED, "%s is there already; please name another file", path);
+    if (*out == NULL)
+        return command_fail(EXIT_FAILED, "%s: %s", path, strerror(errno));
+    (void)fchmod(fileno(*out), 0600);
+    return EXIT_DONE;
+}
+
+static enum exit_code extract_write(struct command *command, const struct incident_options *options,
+                                    const json_t *reply, FILE *file)
+{
+    FILE *out = file != NULL ? file : stdout;
+
     if (command->json)
         json_dumpf(reply, out, JSON_INDENT(2) | JSON_ENSURE_ASCII);
     else
         extract_print(reply, out);
-    if (fflush(out) != 0 || (options->output != NULL && fclose(out) != 0))
-        return command_fail(EXIT_FAILED, "%s: %s",
-                            options->output != NULL ? options->output : "the output",
+    if (command->json)
+        fputc('\n', out);
+    if (fflush(out) != 0 || ferror(out))
+        return command_fail(EXIT_FAILED, "%s: %s", file != NULL ? options->output : "the output",
                             strerror(errno));
+    if (file != NULL && !command->json)
+        printf("The extract is in %s; entry %lld of the change log holds its hash.\n",
+               options->output, (long long)json_integer_value(json_object_get(reply, "entry")));
     return EXIT_DONE;
 }
 
 static enum exit_code reply_show(struct command *command, const struct incident_options *options,
-                                 const json_t *reply)
+                                 const json_t *reply, FILE *file)
 {
     const json_t *incident = json_object_get(reply, "incident");
     const json_t *incidents = json_object_get(reply, "incidents");
 
     if (options->step == EXPORT)
-        return extract_write(command, options, reply);
+        return extract_write(command, options, reply, file);
     if (options->step == LIST || options->step == SHOW) {
         if (command->json)
             incident_json(reply, "incidents");
@@ -229,11 +247,23 @@ static enum exit_code run(struct command *command, int argc, char **argv)
     json_t *request = request_make(&options, state);
     if (request == NULL)
         return EXIT_USAGE;
-    enum exit_code exit = step_ask(command, &steps[options.step], request, &reply);
-    if (exit != EXIT_DONE)
+    FILE *file = NULL;
+    enum exit_code exit = options.step == EXPORT && options.output != NULL
+                              ? extract_open(options.output, &file)
+                              : EXIT_DONE;
+    if (exit != EXIT_DONE) {
+        json_decref(request);
         return exit;
-    exit = reply_show(command, &options, reply);
-    json_decref(reply);
+    }
+    exit = step_ask(command, &steps[options.step], request, &reply);
+    if (exit == EXIT_DONE) {
+        exit = reply_show(command, &options, reply, file);
+        json_decref(reply);
+    }
+    if (file != NULL && fclose(file) != 0 && exit == EXIT_DONE)
+        exit = command_fail(EXIT_FAILED, "%s: %s", options.output, strerror(errno));
+    if (file != NULL && exit != EXIT_DONE)
+        unlink(options.output);
     return exit;
 }
 

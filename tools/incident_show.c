@@ -135,7 +135,8 @@ void extract_print(const json_t *reply, FILE *out)
     fputc('\n', out);
     body_print(extract, out);
     if (others > 0)
-        fprintf(out, "%lld cases of other devices are left out.\n", (long long)others);
+        fprintf(out, "%lld case%s of other devices %s left out.\n", (long long)others,
+                others == 1 ? "" : "s", others == 1 ? "is" : "are");
     fprintf(out,
             "\nWhat it says: names that a device looked up. Apps and pages look up names by "
             "themselves;\n"

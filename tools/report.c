@@ -160,7 +160,7 @@ static enum exit_code content_check(const struct report_arguments *arguments,
         return command_fail(EXIT_NOTHING, "%s is still to come", report->title);
     if (report_is_quiet(report) && report->asked.count == 0 && !report_has_followed(report))
         return command_fail(EXIT_NOTHING,
-                            "nothing was refused on %s, or its records are kept no more",
+                            "nothing was refused (%s), or the records of it are kept no more",
                             report->title);
     return EXIT_DONE;
 }

@@ -44,7 +44,7 @@ static void incident_row(const struct report *report, const json_t *incident,
     /* The head sees how an incident ended, the coordinator also where it began. */
     if (text_of(incident, "outcome")[0] != '\0')
         cell(cells[4], text_of(incident, "outcome"));
-    else if (report_has_details(report))
+    else if (report_has_details(report) && json_array_size(cases) > 0)
         snprintf(cells[4], REPORT_CELL_MAX, "case %s of %s",
                  text_of(json_array_get(cases, 0), "case"),
                  text_of(json_array_get(cases, 0), "device"));

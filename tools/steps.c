@@ -64,6 +64,16 @@ bool step_text_set(json_t *request, const char *key, const char *text)
     return false;
 }
 
+bool step_is_whole(const char *surplus, const char *option)
+{
+    if (surplus == NULL)
+        return true;
+    command_fail(EXIT_USAGE, "\"%s\" is too much%s%s%s", surplus,
+                 option != NULL ? "; words are said with " : "", option != NULL ? option : "",
+                 option != NULL ? " \"TEXT\"" : "");
+    return false;
+}
+
 enum exit_code step_ask(struct command *command, const struct step *step, json_t *request,
                         json_t **out_reply)
 {

@@ -26,6 +26,10 @@ int steps_parse(const struct step *steps, const struct argp *argp, int argc, cha
 bool step_id_set(json_t *request, const char *thing, const char *word);
 bool step_text_set(json_t *request, const char *key, const char *text);
 
+/* False with a sentence told where a word stands behind the step that has no place there: what it
+ * is about goes behind `option` ("--reason"), if any. NULL: there is no such word. */
+bool step_is_whole(const char *surplus, const char *option);
+
 /* act_ask() of a step; `request` is taken. */
 enum exit_code step_ask(struct command *command, const struct step *step, json_t *request,
                         json_t **out_reply);

@@ -17,9 +17,8 @@ static int name_read(const json_t *request, char out[BL_NAME_TEXT_MAX], struct b
     enum bl_name_fault fault = bl_name_parse(text, strlen(text), &name);
     if (fault != BL_NAME_FINE)
         return bl_error_set(error, -EINVAL,
-                            "\"%.255s\" is no name of a site: %s. Please give the site's name "
-                            "alone, such as www.museum.example, or none, and say the rest with "
-                            "--reason",
+                            "\"%.255s\": %s; please give the site's name alone, such as "
+                            "www.museum.example, or none, and say the rest with --reason",
                             text, bl_name_fault_text(fault));
     bl_name_text(name.wire, out);
     return 0;

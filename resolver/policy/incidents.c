@@ -89,17 +89,18 @@ int act_incident_open(struct act *act, const json_t *request, json_t *reply, str
         return -EINVAL;
     if (title == NULL && denial != NULL)
         title = json_string_value(json_object_get(denial, "title"));
+    if (title == NULL || title[0] == '\0')
+        title = text;
     bool again = json_is_true(json_object_get(request, "again"));
     int code = denial != NULL && !again ? case_is_new(act, denial, error) : 0;
     if (code == 0)
         code = followup_id_next(act, "incident", &id, error);
     if (code < 0)
         return code;
-    json_t *incident =
-        json_pack("{si,ss,ss,so,so,s[],s[{so,so,ss,ss}]}", "id", (int)id, "state", "open", "title",
-                  title != NULL ? title : "", "opened", followup_moment(act), "opened_by",
-                  followup_person(act), "cases", "notes", "time", followup_moment(act), "by",
-                  followup_person(act), "kind", "note", "text", text);
+    json_t *incident = json_pack(
+        "{si,ss,ss,so,so,s[],s[{so,so,ss,ss}]}", "id", (int)id, "state", "open", "title", title,
+        "opened", followup_moment(act), "opened_by", followup_person(act), "cases", "notes", "time",
+        followup_moment(act), "by", followup_person(act), "kind", "note", "text", text);
     if (incident == NULL)
         return bl_error_set(error, -ENOMEM, "out of memory");
     if (denial != NULL)

@@ -44,6 +44,16 @@ def ask_on(place, number, denied, stop, lock):
                 denied.append(name)
 
 
+def test_a_search_that_finds_nothing_says_where_it_looked(place):
+    opened(place)
+    for words, told in ((["--client", "10.9.9.9"], "in the last 24 hours; --since -7d"), (["--category", "selfharm"], 'did you mean "self-harm"?'),
+                        (["--group", "pupil"], 'did you mean "pupils"?')):
+        said = place.command("denials", *words, expect=4).stderr
+        holds(told in said, said)
+    holds("24 hours" not in place.command("denials", "--client", "10.9.9.9", "--since", "-7d", expect=4).stderr, "it looked back a week")
+    place.command("denials", "--follow", "--until", "now", expect=2, timeout=20)
+
+
 def test_answers_come_before_searches(place):
     """A process that reads records gives way on the processor."""
     opened(place)
@@ -178,6 +188,10 @@ def test_cases_and_incidents(place):
     same([one["id"] for one in place.json("incident", "list")], [1])
     again = place.command("incident", "open", code, "--reason", "the same, seen by somebody else", expect=1).stderr
     holds(f"case {code} is in incident 1 already" in again and "incident note 1" in again, again)
+    for words, option in ((["open", code, "because"], "--reason"), (["close", "1", "all is well"], "--outcome"), (["list", "now"], "")):
+        told = place.command("incident", *words, expect=2).stderr
+        holds(f'"{words[-1]}" is too much' in told and option in told, told)
+    place.command("fault", "list", "now", expect=2)
     place.command("fault", "report", "the maths site", "--reason", "year 5 needs it", expect=2)
     place.command("fault", "report", "museum.example", "--should-be", "allowed", "--reason", "year 5 needs it")
     resolver.stop()
@@ -188,12 +202,25 @@ def test_cases_and_incidents(place):
     extract = place.json("incident", "export", "1", "--reason", "for the parents")
     same(extract["extract"]["cases"][0]["name"], "www.harm.example")
     place.command("fault", "close", "1", "--outcome", "allowed for good")
+    # What is not handed out is not on record as an extract; what is, is in a file that others cannot read.
+    there = place.write("there.txt", "another child's\n")
+    told = place.command("incident", "export", "1", "--reason", "again", "--output", there, expect=1).stderr
+    holds("is there already; please name another file" in told and there.read_text() == "another child's\n", told)
+    path = place.folder / "extract.txt"
+    place.command("incident", "export", "7", "--reason", "of none", "--output", path, expect=4)
+    holds(not path.exists(), "an empty file of an extract that there is not")
+    told = place.command("incident", "export", "1", "--reason", "for the parents", "--output", path).stdout
+    holds(str(path) in told and "change log" in told and path.stat().st_mode & 0o777 == 0o600, told)
     changes = place.json("changes")
     steps = [one["action"] for one in changes if one["action"].split("-")[0] in ("incident", "fault")]
-    same(steps, ["incident-open", "incident-action", "fault-report", "incident-close", "incident-export", "fault-close"])
+    same(steps, ["incident-open", "incident-action", "fault-report", "incident-close", "incident-export", "fault-close",
+                 "incident-export"])
     holds(extract["sha256"] in json.dumps(changes), "the extract's hash is not in the change log")
     place.command("changes", "verify")
     report = place.command("report").stdout
+    place.command("incident", "open", "--reason", "told by a teacher")
+    same(place.json("incident", "show", "2")[0]["title"], "told by a teacher", "without a case, what was said is what it is about")
+    holds("case  of" not in place.command("report").stdout, "a case that there is not")
     holds("a project on mental health" in report, f"the report does not tell of the incident:\n{report}")
 
 
