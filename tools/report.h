@@ -134,6 +134,8 @@ json_t *report_granted(const struct report *report, const json_t *grants);
 json_t *report_in_force(const json_t *grants);
 /* What was made safe, in words; NULL for a search engine, whose name it is. */
 const char *report_made_safe_words(const char *what);
+/* The incident that follows a finding up, by its number; 0: none. */
+json_int_t report_incident_of(const struct report *report, const struct finding *finding);
 bool report_has_followed(const struct report *report); /* whether there is any of the span */
 void report_following_text(const struct report *report, FILE *out);
 void report_following_html(const struct report *report, FILE *out);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "resolver/denials/daily.h"
+#include "resolver/denials/journal.h"
 #include "resolver/policy/incidents.h"
 #include "tools/act_here.h"
 #include "tools/report_follow_inside.h"
@@ -132,6 +133,35 @@ void report_follow(struct command *command, struct report *report)
         following->faults = followed(report, faults, "reported");
     json_decref(incidents);
     json_decref(faults);
+}
+
+static bool is_of_finding(const json_t *item, const struct finding *finding)
+{
+    json_int_t wall_ms = json_integer_value(json_object_get(item, "wall_ms"));
+    char code[CASE_TEXT_MAX];
+
+    if (strcmp(text_of(item, "case"), denials_case_text(finding->case_number, code)) == 0)
+        return true;
+    return strcmp(text_of(item, "category"), finding->category) == 0 &&
+           (strcmp(text_of(item, "device"), finding->device) == 0 ||
+            strcmp(text_of(item, "device_name"), finding->device) == 0) &&
+           wall_ms >= finding->first_ms && wall_ms <= finding->last_ms;
+}
+
+json_int_t report_incident_of(const struct report *report, const struct finding *finding)
+{
+    json_t *incident, *item;
+    size_t at, index;
+
+    json_array_foreach(report->following.incidents, at, incident)
+    {
+        json_array_foreach(json_object_get(incident, "cases"), index, item)
+        {
+            if (is_of_finding(item, finding))
+                return json_integer_value(json_object_get(incident, "id"));
+        }
+    }
+    return 0;
 }
 
 /* Starts, reloads and the daily sweeping are for the technician. */

@@ -15,6 +15,24 @@ static const char *text_of(const json_t *object, const char *key)
     return text != NULL ? text : "";
 }
 
+/* Following up, and looking, change nothing of the filter. */
+static size_t filter_changes(const json_t *changes)
+{
+    static const char *const others[] = {"incident-", "fault-",  "reveal",
+                                         "read",      "refused", "retention"};
+    size_t index, count = 0;
+    json_t *change;
+
+    json_array_foreach(changes, index, change)
+    {
+        bool other = false;
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+            other = other || strncmp(text_of(change, "action"), others[i], strlen(others[i])) == 0;
+        count += !other;
+    }
+    return count;
+}
+
 /* For the governors numbers are enough. */
 static char *counts_text(const struct report_section sections[REPORT_SECTIONS],
                          char out[REPORT_WORDS_MAX])
@@ -25,7 +43,7 @@ static char *counts_text(const struct report_section sections[REPORT_SECTIONS],
              json_array_size(sections[REPORT_INCIDENTS].records),
              json_array_size(sections[REPORT_FAULTS].records),
              json_array_size(sections[REPORT_GRANTED].records),
-             json_array_size(sections[REPORT_CHANGES].records),
+             filter_changes(sections[REPORT_CHANGES].records),
              json_array_size(sections[REPORT_GRANTS].records));
     return out;
 }

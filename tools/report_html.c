@@ -171,8 +171,12 @@ static void finding_write(const struct report *report, const struct finding *fin
     text(out, report_what(finding, words));
     fputs("<br>", out);
     text(out, report_why(report, finding, words));
-    fprintf(out, " <span class=\"quiet case\">Case <code>%s</code></span></p></li>\n",
+    fprintf(out, " <span class=\"quiet case\">Case <code>%s</code>",
             denials_case_text(finding->case_number, code));
+    long long incident = report_incident_of(report, finding);
+    if (incident > 0)
+        fprintf(out, ", incident %lld", incident);
+    fputs("</span></p></li>\n", out);
 }
 
 static void findings_write(const struct report *report, FILE *out)

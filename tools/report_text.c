@@ -49,6 +49,9 @@ static void finding_write(const struct report *report, const struct finding *fin
     snprintf(words, sizeof(words), "%s (%s), %.100s, case %s", finding->device,
              text_safe(finding->group, group, sizeof(group)), report_when(report, finding, when),
              denials_case_text(finding->case_number, code));
+    long long incident = report_incident_of(report, finding);
+    if (incident > 0)
+        snprintf(words + strlen(words), sizeof(words) - strlen(words), ", incident %lld", incident);
     report_wrap(out, words, "   ");
     report_wrap(out, report_what(finding, words), "   ");
     report_wrap(out, report_why(report, finding, words), "   ");
@@ -252,9 +255,9 @@ static void lists_write(const struct report *report, FILE *out)
         snprintf(words, sizeof(words), "No lists could be read.");
     else
         snprintf(words, sizeof(words),
-                 "Generation %" PRIu64 ": %zu list%s with %s names, the oldest imported on %.10s.",
+                 "Generation %" PRIu64 ": %zu list%s with %s name%s, the oldest imported on %.10s.",
                  report->generation, report->list_count, plural(report->list_count),
-                 show_count(names, number), show_time(oldest * 1000, when));
+                 show_count(names, number), plural(names), show_time(oldest * 1000, when));
     report_wrap(out, words, "");
     report_wrap(out, report_stale(report, words), "");
 }

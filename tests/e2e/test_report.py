@@ -154,6 +154,11 @@ def test_what_people_did_is_told_whole(place):
     told = place.command("report", "--day", SCHOOL_DAY).stdout
     holds("No incident was open" not in told and "Nothing was changed. " in told, f"followed up a day later: {told}")
     holds(re.search(r"\n 1  \d{4}-\d\d-\d\d \d\d:\d\d  Self-harm", told), told)
+    holds(f"case {case}, incident 1\n" in told, f"a finding that is followed up: {told}")
+    html = place.command("report", "--day", SCHOOL_DAY, "--format", "html").stdout
+    holds(f"<code>{case}</code>, incident 1</span>" in html, "a finding that is followed up, on the page")
+    told = " ".join(place.command("report", "--day", "today", "--audience", "governors").stdout.split())
+    holds("Incidents that were open: 1." in told and "Changes of lists and rules: 2." in told, f"an import and a grant: {told}")
     for audience in ("dsl", "head"):
         told = place.command("report", "--day", "today", "--audience", audience).stdout
         same([line for line in told.splitlines() if len(line) > 80], [], f"{audience}: lines above 80 columns")
