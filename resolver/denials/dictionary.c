@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "resolver/base/hash.h"
+
 uint64_t dictionary_hash(uint64_t seed, const void *bytes, size_t len)
 {
     const uint64_t k1 = 0x9e3779b97f4a7c15u, k2 = 0xc2b2ae3d27d4eb4fu;
@@ -31,11 +33,9 @@ struct copy_head {
     uint32_t len;
 };
 
-int dictionary_init(struct dictionary *dictionary, size_t slot_count,
-                    const uint8_t secret[SIPHASH_KEY])
+int dictionary_init(struct dictionary *dictionary, size_t slot_count, uint64_t seed)
 {
-    *dictionary = (struct dictionary){.slot_count = slot_count};
-    memcpy(dictionary->secret, secret, SIPHASH_KEY);
+    *dictionary = (struct dictionary){.slot_count = slot_count, .seed = seed};
     /* The ways of a set in one cache line: a look-up waits for memory once. */
     dictionary->slots = aligned_alloc(DICTIONARY_WAYS * sizeof(*dictionary->slots),
                                       slot_count * sizeof(*dictionary->slots));
@@ -58,7 +58,7 @@ void dictionary_fini(struct dictionary *dictionary)
 
 uint64_t dictionary_key(const struct dictionary *dictionary, const void *bytes, size_t len)
 {
-    return siphash(dictionary->secret, bytes, len);
+    return hash_octets(dictionary->seed, bytes, len);
 }
 
 static struct dictionary_slot *slots_of(const struct dictionary *dictionary, uint64_t hash)

@@ -5,10 +5,10 @@
  * appended again, under a second number, which readers take for the same. So a flood of random
  * names costs neither memory nor writes all over the file.
  *
- * There a string is found by SipHash under a secret key, so that nobody can fill a place of the
- * table on purpose, and compared octet by octet with a copy in a ring of fixed size: two strings
- * are never taken for one, also where all their hashes are the same. What the ring has overwritten
- * is forgotten, too. LMDB is not asked.
+ * There a string is found by a hash under a secret seed, which nobody ever sees, so that nobody can
+ * fill a place of the table on purpose, and compared octet by octet with a copy in a ring of fixed
+ * size: two strings are never taken for one, also where all their hashes are the same. What the
+ * ring has overwritten is forgotten, too. LMDB is not asked.
  *
  * Threads: the writer's alone, within one write transaction at a time. After a transaction that was
  * aborted, call dictionary_load() in the next.
@@ -21,7 +21,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "resolver/base/siphash.h"
 #include "resolver/denials/segment_format.h"
 
 enum { DICTIONARY_WAYS = 4 };
@@ -35,7 +34,7 @@ struct dictionary_slot {
 
 struct dictionary {
     MDB_dbi values;
-    uint8_t secret[SIPHASH_KEY];
+    uint64_t seed;
     uint32_t next;
     size_t slot_count; /* a power of two */
     struct dictionary_slot *slots;
@@ -44,9 +43,8 @@ struct dictionary {
     uint32_t copies_end;
 };
 
-/* `secret` is copied. 0 or -ENOMEM. */
-int dictionary_init(struct dictionary *dictionary, size_t slot_count,
-                    const uint8_t secret[SIPHASH_KEY]);
+/* `seed`: random, told to nobody. 0 or -ENOMEM. */
+int dictionary_init(struct dictionary *dictionary, size_t slot_count, uint64_t seed);
 void dictionary_fini(struct dictionary *dictionary);
 
 /* Learns the newest strings of the table again, up to number `next`. 0 or LMDB's error. */

@@ -156,21 +156,18 @@ static int environment_open(struct segment *segment)
 static int buffers_make(struct segment *segment)
 {
     struct random_pool random;
-    uint8_t key[SIPHASH_KEY];
+    uint64_t seed;
 
     /* Names are chosen by pupils: without a secret they could be chosen to collide. */
     random_init(&random);
-    for (size_t i = 0; i < sizeof(key); i += sizeof(segment->seed)) {
-        segment->seed = random_64(&random);
-        memcpy(key + i, &segment->seed, sizeof(segment->seed));
-    }
+    seed = random_64(&random);
     segment->seed = random_64(&random);
     segment->pending = calloc(SEGMENT_BATCH, sizeof(*segment->pending));
     segment->folds = calloc(SEGMENT_BATCH, sizeof(*segment->folds));
     segment->same = calloc(SEGMENT_SAME_SIZE, sizeof(*segment->same));
     segment->rollups = calloc(SEGMENT_ROLLUP_SIZE, sizeof(*segment->rollups));
     for (int i = 0; i < SEGMENT_DICTIONARIES; i++)
-        if (dictionary_init(&segment->dictionaries[i], dictionary_slots[i], key) < 0)
+        if (dictionary_init(&segment->dictionaries[i], dictionary_slots[i], seed) < 0)
             return -ENOMEM;
     return segment->pending != NULL && segment->folds != NULL && segment->same != NULL &&
                    segment->rollups != NULL
