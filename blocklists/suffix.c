@@ -104,9 +104,9 @@ static void suffixes_load(void)
     fclose(file);
 }
 
-enum suffix_kind suffix_of(const struct bl_name *name)
+static enum suffix_kind kind_of(const uint8_t *wire, size_t len)
 {
-    const uint8_t *parent = name->wire + name->wire[0] + 1;
+    const uint8_t *parent = wire + wire[0] + 1;
     char text[BL_NAME_TEXT_MAX];
 
     if (parent[0] == 0)
@@ -114,15 +114,32 @@ enum suffix_kind suffix_of(const struct bl_name *name)
     pthread_once(&suffixes_loaded, suffixes_load);
     if (!suffixes.list)
         return SUFFIX_NONE;
-    if (suffixes.filtered && !filter_has(SEED_RULE, name->wire, name->len) &&
-        !filter_has(SEED_WILDCARD, parent, name->len - name->wire[0] - 1u))
+    if (suffixes.filtered && !filter_has(SEED_RULE, wire, len) &&
+        !filter_has(SEED_WILDCARD, parent, len - wire[0] - 1u))
         return SUFFIX_NONE;
-    bl_name_text(name->wire, text);
+    bl_name_text(wire, text);
     if (psl_is_public_suffix2(suffixes.list, text, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE))
         return SUFFIX_REGISTRY;
     if (psl_is_public_suffix2(suffixes.list, text, PSL_TYPE_PRIVATE | PSL_TYPE_NO_STAR_RULE))
         return SUFFIX_PRIVATE;
     return SUFFIX_NONE;
+}
+
+enum suffix_kind suffix_of(const struct bl_name *name)
+{
+    return kind_of(name->wire, name->len);
+}
+
+size_t suffix_domain(const uint8_t *wire)
+{
+    size_t len = bl_name_length(wire), before = 0;
+
+    for (size_t at = 0; wire[at] != 0; at += wire[at] + 1u) {
+        if (kind_of(wire + at, len - at) != SUFFIX_NONE)
+            return before;
+        before = at;
+    }
+    return 0;
 }
 
 /* Cyrillic and Greek small letters that a reader takes for a Latin one: the most used of Unicode's

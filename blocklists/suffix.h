@@ -10,6 +10,8 @@
 #define BLOCKLISTS_SUFFIX_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "blocklists/name.h"
 
@@ -21,6 +23,11 @@ enum suffix_kind {
 };
 
 enum suffix_kind suffix_of(const struct bl_name *name);
+
+/* Where in a whole wire name the domain begins that its owner registered ("bbc.co.uk" of
+ * "www.bbc.co.uk"): one label before the longest suffix. 0 where the name is one itself, is a
+ * suffix, or has a single label. */
+size_t suffix_domain(const uint8_t *wire);
 
 /* Whether a label of the name mixes scripts, or is made of foreign letters that pass for Latin
  * ones: "pаypal" with a Cyrillic а. False for whatever has no A-label. */

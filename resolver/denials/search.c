@@ -4,8 +4,8 @@
 #include <sys/mman.h>
 
 #include "blocklists/name.h"
+#include "blocklists/suffix.h"
 #include "resolver/denials/days.h"
-#include "resolver/denials/domain.h"
 
 /* What was found of one day, before it is sorted and told: a record of the segment; or, with a
  * count of 0, what waits in a journal, with its number among the waiting as `name`. There may be a
@@ -354,7 +354,7 @@ static void record_of_waiting(const struct pending_item *waiting, struct denial_
                                   .generation = denial->generation,
                                   .qname = denial->qname,
                                   .matched = denial->matched,
-                                  .domain = denial->qname + domain_offset(denial->qname),
+                                  .domain = denial->qname + suffix_domain(denial->qname),
                                   .address = denial->address,
                                   .count = 1};
     out->category = days_category(waiting->legend, denial->category, &out->title, &out->severity);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "resolver/denials/domain.h"
+#include "blocklists/suffix.h"
 #include "resolver/denials/segment_internal.h"
 
 static int intern(struct segment *segment, enum segment_dictionary which, const void *bytes,
@@ -27,7 +27,7 @@ static int intern_name(struct segment *segment, uint64_t key, const uint8_t *nam
     int rc = 0;
 
     if (!dictionary_find(names, key, name, len, out_id, &domain)) {
-        size_t offset = domain_offset(name);
+        size_t offset = suffix_domain(name);
         domain = SEGMENT_NO_ID;
         rc = offset == 0 ? 0 : intern(segment, SEGMENT_NAMES, name + offset, len - offset, &domain);
         if (rc == 0)

@@ -10,7 +10,6 @@ target_sources(chalkgate-core PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/describe.c
   ${CMAKE_CURRENT_LIST_DIR}/device.c
   ${CMAKE_CURRENT_LIST_DIR}/dictionary.c
-  ${CMAKE_CURRENT_LIST_DIR}/domain.c
   ${CMAKE_CURRENT_LIST_DIR}/drain.c
   ${CMAKE_CURRENT_LIST_DIR}/feed.c
   ${CMAKE_CURRENT_LIST_DIR}/guard.c

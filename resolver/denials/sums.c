@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "blocklists/name.h"
+#include "blocklists/suffix.h"
 #include "resolver/denials/days.h"
-#include "resolver/denials/domain.h"
 
 enum { CLIENTS_KEPT = 65536, NAMES_KEPT = 1 << 20 }; /* beyond: looked up each time */
 
@@ -137,7 +137,7 @@ static int waiting_tell(const struct sums *sums, const struct pending_item *item
                              .hour = day_hour(now->day, denial->wall_ms),
                              .observed = denial->observed,
                              .group = days_group(item->legend, denial->group),
-                             .domain = denial->qname + domain_offset(denial->qname),
+                             .domain = denial->qname + suffix_domain(denial->qname),
                              .client = &denial->client,
                              .device = &item->item.device,
                              .itemised = true,
