@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "blocklists/key.h"
@@ -20,6 +21,7 @@ enum {
     RUNS_MAX = 256,       /* of 40 MiB each: some 200 million names */
     RUN_BUFFER = 1 << 17, /* octets read of a run at a time */
     AHEAD = 16,           /* records asked for before they are needed */
+    HUGE_PAGE = 2 << 20,
 };
 
 struct run {
@@ -59,6 +61,18 @@ static void record_read(const uint8_t *at, struct bl_record *out_record)
     out_record->key = at + BL_SORT_HEAD;
 }
 
+/* Sorting jumps about in the block. In large pages, where the system gives them, the processor
+ * finds its way without looking up where each piece of 4 KiB lies. */
+static uint8_t *block_create(size_t size)
+{
+    void *block;
+
+    if (posix_memalign(&block, HUGE_PAGE, size) != 0)
+        return NULL;
+    (void)madvise(block, size & ~(size_t)(HUGE_PAGE - 1), MADV_HUGEPAGE);
+    return block;
+}
+
 int bl_runs_create(const char *folder, size_t memory, struct bl_runs **out_runs,
                    struct bl_error *error)
 {
@@ -71,7 +85,7 @@ int bl_runs_create(const char *folder, size_t memory, struct bl_runs **out_runs,
     runs->size = memory < MEMORY_MIN ? MEMORY_MIN : memory > UINT32_MAX ? UINT32_MAX : memory;
     runs->size &= ~(size_t)15;
     runs->folder = strdup(folder);
-    runs->block = malloc(runs->size);
+    runs->block = block_create(runs->size);
     runs->duplicates = calloc(UINT16_MAX + 1, sizeof *runs->duplicates);
     if (!runs->folder || !runs->block || !runs->duplicates)
         goto fail;
@@ -340,19 +354,28 @@ int bl_runs_finish(struct bl_runs *runs, uint64_t *out_records, uint64_t *out_ke
     return 0;
 }
 
+/* The next of the records that all fit into one block. */
+static int block_next(struct bl_runs *runs, struct bl_record *out_record)
+{
+    const struct bl_sort_item *item = block_items(runs);
+
+    if (runs->items == 0)
+        return 0;
+    if (runs->items > AHEAD)
+        __builtin_prefetch(runs->block + item[AHEAD].offset);
+    record_read(runs->block + item->offset, out_record);
+    runs->items--;
+    return 1;
+}
+
 /* The next record in order, repeats included. */
 static int any_next(struct bl_runs *runs, struct bl_record *out_record, struct bl_error *error)
 {
     struct run *run;
     int rc;
 
-    if (runs->one_block) {
-        if (runs->items == 0)
-            return 0;
-        record_read(runs->block + block_items(runs)->offset, out_record);
-        runs->items--;
-        return 1;
-    }
+    if (runs->one_block)
+        return block_next(runs, out_record);
     if (runs->started) {
         rc = run_next(runs, &runs->runs[runs->heap[0]], error);
         if (rc < 0)

@@ -12,6 +12,7 @@
 
 enum {
     SMALL = 12, /* groups up to this are sorted by insertion */
+    AHEAD = 16, /* items whose records are asked for before they are needed */
     LEVELS_MAX = BL_KEY_MAX / 8 + 3,
 };
 
@@ -45,12 +46,27 @@ static uint64_t pivot_of(const struct bl_sort_item *items, size_t count, uint64_
     return c < a ? a : c > b ? b : c;
 }
 
-static void swap(struct bl_sort_item *a, struct bl_sort_item *b)
+/* Brings the items below the pivot to the front, with `or_same` those like it as well, and returns
+ * how many they are. Each item is moved whichever way the comparison goes: nobody can foresee that,
+ * and a branch on it costs more than the moves.
+ */
+static inline size_t partition(struct bl_sort_item *items, size_t count, uint64_t pivot,
+                               bool or_same)
 {
-    struct bl_sort_item other = *a;
+    size_t front = 0;
 
-    *a = *b;
-    *b = other;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t head = items[i].head;
+        uint32_t offset = items[i].offset;
+
+        /* Field by field: what was just written in two parts cannot be read as one at once. */
+        items[i].head = items[front].head;
+        items[i].offset = items[front].offset;
+        items[front].head = head;
+        items[front].offset = offset;
+        front += or_same ? head <= pivot : head < pivot;
+    }
+    return front;
 }
 
 static void insertion_sort(struct bl_sort_item *items, size_t count)
@@ -80,24 +96,21 @@ static void heads_sort(struct bl_sort_item *items, size_t count, uint64_t *state
         while (count > SMALL) {
             struct bl_sort_item *part = items + from;
             uint64_t pivot = pivot_of(part, count, state);
-            size_t less = 0, at = 0, more = count;
+            size_t less = partition(part, count, pivot, false);
 
-            while (at < more) {
-                if (part[at].head < pivot)
-                    swap(&part[less++], &part[at++]);
-                else if (part[at].head > pivot)
-                    swap(&part[at], &part[--more]);
-                else
-                    at++;
-            }
-            if (less > count - more) {
+            if (less == 0) { /* those like the least are in place, be they all */
+                size_t same = partition(part, count, pivot, true);
+
+                from += same;
+                count -= same;
+            } else if (less > count - less) {
                 stack[depth].from = from;
                 stack[depth++].count = less;
-                from += more;
-                count -= more;
+                from += less;
+                count -= less;
             } else {
-                stack[depth].from = from + more;
-                stack[depth++].count = count - more;
+                stack[depth].from = from + less;
+                stack[depth++].count = count - less;
                 count = less;
             }
         }
@@ -153,7 +166,8 @@ void bl_sort_items(const uint8_t *block, struct bl_sort_item *items, size_t coun
             continue;
         }
         for (group = at + 1; group < end && items[group].head == items[at].head; group++)
-            ;
+            if (group + AHEAD < end)
+                __builtin_prefetch(block + items[group + AHEAD].offset);
         levels[level].at = group;
         if (group - at < 2)
             continue;
