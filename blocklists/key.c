@@ -2,16 +2,19 @@
 
 #include <string.h>
 
-static bool is_listable(uint8_t octet)
-{
-    return (octet >= 'a' && octet <= 'z') || (octet >= '0' && octet <= '9') || octet == '-' ||
-           octet == '_';
-}
+/* Which octets a listed name has. */
+static const bool listable[256] = {
+    ['-'] = true,
+    ['0' ... '9'] = true,
+    ['_'] = true,
+    ['a' ... 'z'] = true,
+};
 
 size_t bl_key_of_name(const uint8_t *wire, uint8_t key[BL_KEY_MAX])
 {
     size_t len = bl_name_length(wire);
     size_t at = len - 1;
+    bool all_listable = true;
 
     if (at == 0)
         return 0;
@@ -23,13 +26,12 @@ size_t bl_key_of_name(const uint8_t *wire, uint8_t key[BL_KEY_MAX])
         key[--at] = 0;
         at -= label;
         for (size_t i = 0; i < label; i++) {
-            if (!is_listable(wire[1 + i]))
-                return 0;
+            all_listable &= listable[wire[1 + i]];
             key[at + i] = wire[1 + i];
         }
         wire += label + 1;
     }
-    return len - 1;
+    return all_listable ? len - 1 : 0;
 }
 
 size_t bl_key_of_prefix(const struct bl_prefix *prefix, uint8_t key[BL_KEY_MAX])
@@ -42,23 +44,33 @@ size_t bl_key_of_prefix(const struct bl_prefix *prefix, uint8_t key[BL_KEY_MAX])
     return octets + 2;
 }
 
+bool bl_key_is_name(const uint8_t *key, size_t len)
+{
+    size_t start = 0;
+
+    if (len == 0 || len >= BL_NAME_MAX || key[len - 1] != 0)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (listable[key[i]])
+            continue;
+        if (key[i] != 0 || i == start || i - start > BL_LABEL_MAX)
+            return false;
+        start = i + 1;
+    }
+    return true;
+}
+
 bool bl_key_to_name(const uint8_t *key, size_t len, struct bl_name *out_name)
 {
     uint8_t *wire = out_name->wire;
     size_t at = len;
 
-    if (len == 0 || len >= BL_NAME_MAX || key[len - 1] != 0)
+    if (!bl_key_is_name(key, len))
         return false;
     wire[len] = 0;
     for (size_t start = 0; start < len;) {
-        const uint8_t *end = memchr(key + start, 0, len - start);
-        size_t label = end ? (size_t)(end - key) - start : 0;
+        size_t label = strlen((const char *)key + start);
 
-        if (label == 0 || label > BL_LABEL_MAX)
-            return false;
-        for (size_t i = 0; i < label; i++)
-            if (!is_listable(key[start + i]))
-                return false;
         at -= label + 1;
         wire[at] = (uint8_t)label;
         memcpy(wire + at + 1, key + start, label);

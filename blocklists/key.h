@@ -30,6 +30,9 @@ static inline bool bl_key_is_prefix(const uint8_t *key, size_t len)
     return len > 0 && (key[0] == 4 || key[0] == 6);
 }
 
+/* Whether the octets are the key of a name: labels as above, each ended, none too long. */
+bool bl_key_is_name(const uint8_t *key, size_t len);
+
 /* Back again. False for octets that are no key: a damaged store. */
 bool bl_key_to_name(const uint8_t *key, size_t len, struct bl_name *out_name);
 bool bl_key_to_prefix(const uint8_t *key, size_t len, struct bl_prefix *out_prefix);
