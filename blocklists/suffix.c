@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blocklists/layout.h"
+
 /* The text that libpsl's compiled list is made from, and that package updates replace. */
 static const char list_path[] = "/usr/share/publicsuffix/public_suffix_list.dat";
 
-enum { FILTER_BITS = 18 };
+/* Ten thousand suffixes: of a hundred names that are none, one or two are sent on. */
+enum { FILTER_BITS = 20 };
 
 /* Immutable once loaded. */
 static struct {
@@ -25,23 +28,25 @@ static pthread_once_t suffixes_loaded = PTHREAD_ONCE_INIT;
  * would look as if it might be one. */
 enum seed { SEED_RULE = 1, SEED_WILDCARD = 2 };
 
+static uint64_t word_mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+    return hash ^ hash >> 29;
+}
+
+/* Eight octets at a time; the last eight may lie over some that were taken before. */
 static uint32_t wire_hash(enum seed seed, const uint8_t *wire, size_t len)
 {
     uint64_t hash = len + ((uint64_t)seed << 32);
+    size_t at = 0;
 
-    while (len >= 8) {
-        uint64_t word;
-
-        memcpy(&word, wire, 8);
-        hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-        hash ^= hash >> 29;
-        wire += 8;
-        len -= 8;
-    }
-    for (; len > 0; len--)
-        hash = (hash ^ *wire++) * 0x100000001b3u;
-    hash *= 0x9e3779b97f4a7c15u;
-    return (uint32_t)(hash >> (64 - FILTER_BITS));
+    for (; at + 8 < len; at += 8)
+        hash = word_mix(hash, bl_get64(wire + at));
+    if (len >= 8)
+        hash = word_mix(hash, bl_get64(wire + len - 8));
+    for (; len < 8 && at < len; at++)
+        hash = word_mix(hash, wire[at]);
+    return (uint32_t)(hash * 0x9e3779b97f4a7c15u >> (64 - FILTER_BITS));
 }
 
 static bool filter_has(enum seed seed, const uint8_t *wire, size_t len)
