@@ -74,9 +74,14 @@ static int hosts_names(struct reader *reader, const struct bl_prefix *address, s
 
 int reader_plain_line(struct reader *reader, struct slice line)
 {
+    const struct rule rule = {.scope = BL_SUBTREE, .action = reader->options->action};
     struct slice rest, first;
     struct bl_prefix address;
 
+    /* Nearly every line is a name and nothing else, and need not be looked at for all the rest that
+     * a line may be. Only a range of addresses can be read as a name as well. */
+    if (bl_name_parse_ascii(line.at, line.len, &reader->entry.name) && !slice_is_range(line))
+        return reader_parsed_name(reader, &rule);
     if (line.at[0] == '#' || line.at[0] == ';' || line.at[0] == '!' || slice_starts(line, "//"))
         return 0;
     rest = slice_without_comment(line, '#');

@@ -21,50 +21,62 @@ static const uint8_t meaning[256] = {
     ['V'] = 'v', ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y', ['Z'] = 'z', [128 ... 255] = BEYOND_ASCII,
 };
 
+static bool is_digits_and_dots(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (text[i] != '.' && (text[i] < '0' || text[i] > '9'))
+            return false;
+    return true;
+}
+
 /* The ASCII form; BAD_IDN stands for "there are octets beyond ASCII", which the caller sorts out.
+ * The wire form is the text moved by one octet, with lengths where the dots were.
  */
 static enum bl_name_fault parse_ascii(const char *text, size_t len, struct bl_name *out_name)
 {
     uint8_t *wire = out_name->wire;
-    size_t start = 0; /* where the current label's length octet goes */
-    size_t at = 1;
-    bool numeric = true; /* nothing but digits and dots so far */
+    size_t start = 0; /* of the current label in the text; its length octet's place on the wire */
+    size_t end = len; /* of the text, without a dot at its end */
 
     for (size_t i = 0; i < len; i++) {
         uint8_t octet = meaning[(unsigned char)text[i]];
 
         if (octet > BEYOND_ASCII) {
             /* One octet must be left for the root. */
-            if (at >= BL_NAME_MAX - 1)
+            if (i >= BL_NAME_MAX - 2)
                 return BL_NAME_TOO_LONG;
-            numeric &= octet <= '9' && octet >= '0';
-            wire[at++] = octet;
+            wire[i + 1] = octet;
             continue;
         }
         if (octet != DOT)
             return octet == BEYOND_ASCII ? BL_NAME_BAD_IDN : BL_NAME_BAD_CHARACTER;
-        if (at == start + 1)
+        if (i == start)
             return BL_NAME_EMPTY_LABEL;
-        if (at - start - 1 > BL_LABEL_MAX)
+        if (i - start > BL_LABEL_MAX)
             return BL_NAME_LABEL_TOO_LONG;
-        wire[start] = (uint8_t)(at - start - 1);
-        start = at++;
+        wire[start] = (uint8_t)(i - start);
+        start = i + 1;
     }
-    if (at == start + 1) /* the text ended in a dot, which says only that the name is complete */
-        at = start;
-    else if (at - start - 1 > BL_LABEL_MAX)
+    if (start == len) /* a dot at the end says only that the name is complete */
+        end = len - 1;
+    else if (len - start > BL_LABEL_MAX)
         return BL_NAME_LABEL_TOO_LONG;
     else
-        wire[start] = (uint8_t)(at - start - 1);
+        wire[start] = (uint8_t)(len - start);
     /* Top-level labels are alphabetic (RFC 1123 section 2.1), so digits alone mean an IPv4 address.
      */
-    if (numeric && at > (size_t)wire[0] + 1)
+    if (end > wire[0] && wire[end] <= '9' && wire[end] >= '0' && is_digits_and_dots(text, len))
         return BL_NAME_IS_ADDRESS;
-    if (at > BL_NAME_MAX - 1)
+    if (end > BL_NAME_MAX - 2)
         return BL_NAME_TOO_LONG;
-    wire[at++] = 0;
-    out_name->len = (uint8_t)at;
+    wire[end + 1] = 0;
+    out_name->len = (uint8_t)(end + 2);
     return BL_NAME_FINE;
+}
+
+bool bl_name_parse_ascii(const char *text, size_t len, struct bl_name *out_name)
+{
+    return len > 0 && parse_ascii(text, len, out_name) == BL_NAME_FINE;
 }
 
 /* The longest text worth mapping: 255 octets of A-labels come from fewer than four times as many of

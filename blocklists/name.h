@@ -43,6 +43,11 @@ enum bl_name_fault {
  * BL_NAME_FINE. */
 enum bl_name_fault bl_name_parse(const char *text, size_t len, struct bl_name *out_name);
 
+/* The same, quicker, for text that is a name as it stands: letters, digits, '-', '_' and dots.
+ * False for all else, and for names that IDNA has to make: bl_name_parse() knows what it is. Then
+ * *out_name holds nothing of use. */
+bool bl_name_parse_ascii(const char *text, size_t len, struct bl_name *out_name);
+
 /* The fault in words, for "line 12: …". */
 const char *bl_name_fault_text(enum bl_name_fault fault);
 

@@ -184,13 +184,19 @@ static int reader_take(struct reader *reader)
 
 int reader_name(struct reader *reader, struct slice text, const struct rule *rule)
 {
-    struct bl_entry *entry = &reader->entry;
-    enum bl_name_fault fault = bl_name_parse(text.at, text.len, &entry->name);
+    enum bl_name_fault fault = bl_name_parse(text.at, text.len, &reader->entry.name);
 
     if (fault == BL_NAME_IS_ADDRESS)
         return reader_unused(reader, "an address in a list of names");
     if (fault != BL_NAME_FINE)
         return reader_reject(reader, bl_name_fault_text(fault));
+    return reader_parsed_name(reader, rule);
+}
+
+int reader_parsed_name(struct reader *reader, const struct rule *rule)
+{
+    struct bl_entry *entry = &reader->entry;
+
     switch (suffix_of(&entry->name)) {
     case SUFFIX_TOP_LEVEL:
         if (!reader->options->allow_tld)

@@ -59,6 +59,7 @@ const struct format *format_find(const char *name);
 
 /* Gives `text` to the sink as one entry, or counts why not. */
 int reader_name(struct reader *reader, struct slice text, const struct rule *rule);
+int reader_parsed_name(struct reader *reader, const struct rule *rule); /* entry.name is it */
 int reader_address(struct reader *reader, const struct bl_prefix *prefix, enum bl_action action);
 
 /* `reason` is static. */

@@ -125,14 +125,20 @@ bool slice_address(struct slice text, struct bl_prefix *out_prefix)
     return true;
 }
 
+/* Whether an address can begin with this. */
+static bool begins_address(char octet)
+{
+    return (octet >= '0' && octet <= '9') || (octet >= 'a' && octet <= 'f') ||
+           (octet >= 'A' && octet <= 'F') || octet == ':';
+}
+
 bool slice_is_range(struct slice text)
 {
     struct slice first;
     struct bl_prefix ignored;
 
     /* Asked of each name of a list. */
-    if (text.len == 0 || !strchr("0123456789abcdefABCDEF:", text.at[0]) ||
-        !memchr(text.at, '-', text.len))
+    if (text.len == 0 || !begins_address(text.at[0]) || !memchr(text.at, '-', text.len))
         return false;
     first = slice_until(&text, '-');
     return slice_address(slice_trim(first), &ignored) && slice_address(slice_trim(text), &ignored);
