@@ -182,4 +182,9 @@ int bl_store_walk(const struct bl_store *store,
                   int (*each)(void *user, unsigned source, const struct bl_entry *entry),
                   void *user, struct bl_error *error);
 
+/* The same for the names below one, itself not among them. */
+int bl_store_walk_below(const struct bl_store *store, const uint8_t *wire,
+                        int (*each)(void *user, unsigned source, const struct bl_entry *entry),
+                        void *user, struct bl_error *error);
+
 #endif

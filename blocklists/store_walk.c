@@ -220,24 +220,57 @@ int bl_store_below(const struct bl_store *store, const uint8_t *wire,
     return rc < 0 ? rc : 0;
 }
 
+/* The entries where the cursor is: 0, or what ends the walk. */
+static int cursor_entries(const struct bl_cursor *cursor, each_entry *each, void *user,
+                          struct bl_error *error)
+{
+    struct bl_entry entry;
+    int rc = bl_key_entry(cursor->key.mv_data, cursor->key.mv_size, &entry);
+
+    if (rc == 0)
+        rc = bl_value_walk(cursor->store, &cursor->value, &entry, each, user);
+    if (rc == -EBADMSG)
+        bl_error_set(error, rc, "%s is damaged: an entry cannot be read", cursor->store->path);
+    return rc;
+}
+
 int bl_store_walk(const struct bl_store *store, each_entry *each, void *user,
                   struct bl_error *error)
 {
     struct bl_cursor cursor;
-    struct bl_entry entry;
     int rc = bl_cursor_open(store, &cursor, error);
 
     if (rc < 0)
         return rc;
     while ((rc = bl_cursor_next(&cursor, error)) > 0) {
-        rc = bl_key_entry(cursor.key.mv_data, cursor.key.mv_size, &entry);
-        if (rc == 0)
-            rc = bl_value_walk(store, &cursor.value, &entry, each, user);
-        if (rc == -EBADMSG)
-            bl_error_set(error, rc, "%s is damaged: an entry cannot be read", store->path);
+        rc = cursor_entries(&cursor, each, user, error);
         if (rc != 0)
             break;
     }
     bl_cursor_close(&cursor);
     return rc;
+}
+
+int bl_store_walk_below(const struct bl_store *store, const uint8_t *wire, each_entry *each,
+                        void *user, struct bl_error *error)
+{
+    uint8_t key[BL_KEY_MAX];
+    size_t len = bl_key_of_name(wire, key);
+    struct bl_cursor cursor;
+    int rc;
+
+    if (len == 0)
+        return 0;
+    rc = bl_cursor_open(store, &cursor, error);
+    if (rc < 0)
+        return rc;
+    rc = bl_cursor_reach(&cursor, key, len, error);
+    while (rc > 0 && cursor_is_below(&cursor, key, len)) {
+        rc = cursor.key.mv_size > len ? cursor_entries(&cursor, each, user, error) : 0;
+        if (rc != 0)
+            break;
+        rc = bl_cursor_next(&cursor, error);
+    }
+    bl_cursor_close(&cursor);
+    return rc > 0 ? 0 : rc;
 }

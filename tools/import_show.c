@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/act_here.h"
 #include "tools/ask.h"
 #include "tools/import.h"
 #include "tools/import_effect.h"
+#include "tools/import_overlap.h"
 #include "tools/lists.h"
 #include "tools/table.h"
 
@@ -243,98 +243,6 @@ static void changes_print(const struct import *import, const struct import_sampl
     }
 }
 
-/* Notes an exception that what is imported would speak against; `grant` is 0 for one of the
- * configuration. */
-static void overlap_find(const struct import *import, const uint8_t *wire, const char *who,
-                         json_int_t grant, json_t *out)
-{
-    struct bl_found now = bl_store_find(import->staged, wire, bl_name_length(wire), BL_ALL_TYPES);
-    const struct config *config = import->command->config;
-    const char *listed = NULL;
-    char name[BL_NAME_TEXT_MAX];
-    bool sealed = false;
-    size_t count;
-    const struct bl_fact_rule *rules = bl_store_fact(import->staged, now.fact, &count);
-
-    for (size_t r = 0; r < count && !sealed; r++) {
-        const char *category = bl_store_category(import->staged, rules[r].category)->name;
-        int known = config_category_find(config, category);
-
-        sealed = known >= 0 && config->categories[known].sealed && rules[r].action == BL_BLOCK;
-        if (rules[r].action == BL_BLOCK && (!listed || sealed))
-            listed = category;
-    }
-    if (!listed)
-        return;
-    bl_name_text(wire, name);
-    json_array_append_new(out, json_pack("{s:s, s:s, s:s, s:b, s:o*}", "name", name, "group", who,
-                                         "category", listed, "sealed", (int)sealed, "grant",
-                                         grant ? json_integer(grant) : NULL));
-}
-
-static void grants_overlap_find(const struct import *import, json_t *out)
-{
-    json_t *reply = NULL, *grant;
-    struct bl_error error = {""};
-    enum exit_code code = act_try(import->command, "grants", act_grants, false,
-                                  json_pack("{s:b}", "all", 0), &reply, &error);
-    size_t index;
-
-    if (code != EXIT_DONE && code != EXIT_NOTHING)
-        command_fail(EXIT_DONE, "exceptions beside the configuration are not compared: %s",
-                     error.text);
-    if (code != EXIT_DONE)
-        return;
-    json_array_foreach(json_object_get(reply, "grants"), index, grant)
-    {
-        const char *kind = NULL, *target_kind = NULL, *target = NULL, *group = "", *device = "";
-        json_int_t id = 0;
-        struct bl_name name;
-
-        if (json_unpack(grant, "{s:I, s:s, s:s, s:s, s?s, s?s}", "id", &id, "kind", &kind,
-                        "target_kind", &target_kind, "target", &target, "group", &group, "device",
-                        &device) == 0 &&
-            strcmp(kind, "allow") == 0 && strcmp(target_kind, "name") == 0 &&
-            bl_name_parse(target, strlen(target), &name) == BL_NAME_FINE)
-            overlap_find(import, name.wire, *device ? device : group, id, out);
-    }
-    json_decref(reply);
-}
-
-/* Exceptions, of the configuration and granted beside it. */
-static void overlaps_find(const struct import *import, json_t *out)
-{
-    const struct config *config = import->command->config;
-
-    for (size_t g = 0; g < config->group_count; g++)
-        for (size_t n = 0; n < config->groups[g].allow.name_count; n++)
-            overlap_find(import, config->groups[g].allow.names[n], config->groups[g].name, 0, out);
-    grants_overlap_find(import, out);
-}
-
-static void overlaps_print(const struct import *import)
-{
-    json_t *overlaps = json_array(), *item;
-    size_t i;
-
-    overlaps_find(import, overlaps);
-    if (json_array_size(overlaps) > 0)
-        puts("\nListed, but allowed by the configuration or a grant (and allowed it stays):");
-    json_array_foreach(overlaps, i, item)
-    {
-        json_int_t grant = json_integer_value(json_object_get(item, "grant"));
-
-        printf("  %s for %s", json_string_value(json_object_get(item, "name")),
-               json_string_value(json_object_get(item, "group")));
-        if (grant)
-            printf(" (grant %lld)", (long long)grant);
-        printf(", listed as %s%s\n", json_string_value(json_object_get(item, "category")),
-               json_is_true(json_object_get(item, "sealed")) ? ", which is sealed: denied it is"
-                                                             : "");
-    }
-    json_decref(overlaps);
-}
-
 /* Categories that the configuration has never heard of deny nobody. */
 static void strangers_print(const struct import *import)
 {
@@ -462,7 +370,7 @@ static json_t *change_json(const struct bl_diff_count *count, const struct impor
 static void json_show(const struct import *import, const struct import_samples *samples)
 {
     json_t *parts = json_array(), *skipped = json_array(), *changes = json_array();
-    json_t *overlaps = json_array();
+    json_t *overlaps = samples ? overlaps_find(import) : json_array();
     struct effects *effects = NULL;
 
     for (size_t i = 0; i < import->part_count; i++)
@@ -474,10 +382,8 @@ static void json_show(const struct import *import, const struct import_samples *
     for (size_t i = 0; i < import->change_count; i++)
         if (diff_counts_are_changed(&import->changes[i], 1))
             json_array_append_new(changes, change_json(&import->changes[i], samples));
-    if (samples) {
-        overlaps_find(import, overlaps);
+    if (samples)
         effects = effects_find(import->command, import->base, import->staged);
-    }
     json_print(json_pack("{s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:O*, s:O*}", "preview",
                          import->options.preview, "generation", (json_int_t)import->generation,
                          "names", (json_int_t)bl_store_name_count(import->staged), "categories",
