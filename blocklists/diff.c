@@ -368,6 +368,7 @@ static void counts_fill(struct counting *counting, const struct bl_store *older,
 
             count->category = category->name;
             *(side ? &count->after : &count->before) = category->names + category->addresses;
+            *(side ? &count->whole_after : &count->whole_before) = category->whole;
         }
     }
     qsort(counting->counts, counting->count, sizeof *counting->counts, count_order);
@@ -377,6 +378,8 @@ static void counts_fill(struct counting *counting, const struct bl_store *older,
         if (kept > 0 && strcmp(counting->counts[kept - 1].category, count->category) == 0) {
             counting->counts[kept - 1].before += count->before;
             counting->counts[kept - 1].after += count->after;
+            counting->counts[kept - 1].whole_before += count->whole_before;
+            counting->counts[kept - 1].whole_after += count->whole_after;
             continue;
         }
         counting->counts[kept++] = *count;

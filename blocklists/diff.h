@@ -34,7 +34,8 @@ struct bl_diff_count {
     uint64_t before, after;  /* names and prefixes that it blocks */
     uint64_t added, removed; /* the same; an entry to allow counts in the next two */
     uint64_t allows_added, allows_removed;
-    uint64_t lost; /* removed, and not covered by a parent either */
+    uint64_t lost;                      /* removed, and not covered by a parent either */
+    uint64_t whole_before, whole_after; /* bl_category.whole */
 };
 
 /* 0 and *out_counts (free() it), or a negative errno. `each` may be NULL. */

@@ -23,7 +23,8 @@ enum {
     BL_CONDITION_FIXED = 2,    /* one condition in "conditions", its types not counted */
     BL_SOURCE_FIXED = 64,      /* one source in the value "sources", its strings not counted */
     BL_SOURCE_HAS_REASONS = 5, /* the octet of it that says whether a string of reasons is there */
-    BL_CATEGORY_FIXED = 16,    /* the same in "categories" */
+    BL_CATEGORY_FIXED = 24,    /* the same in "categories" */
+    BL_CATEGORY_FIXED_1 = 16,  /* in format 1 */
     BL_TABLE_PAD = 48, /* brings the buckets to a multiple of 64 behind LMDB's page header of 16 */
     BL_BUCKET_SIZE = 64,
     BL_BUCKET_SLOTS = 8,

@@ -175,6 +175,8 @@ static const char *string_take(const uint8_t **at, const uint8_t *end)
 
 static int categories_read(struct bl_store *store, unsigned count, struct bl_error *error)
 {
+    bool has_whole = store->seal.version >= 2;
+    ptrdiff_t fixed = has_whole ? BL_CATEGORY_FIXED : BL_CATEGORY_FIXED_1;
     const uint8_t *at, *end;
     MDB_val value;
     int rc = value_get(store, "categories", 0, &value, error);
@@ -193,11 +195,12 @@ static int categories_read(struct bl_store *store, unsigned count, struct bl_err
     for (unsigned i = 0; i < count; i++) {
         struct bl_category *category = &store->categories[i];
 
-        if (end - at < BL_CATEGORY_FIXED)
+        if (end - at < fixed)
             return damaged(error, store, "its categories are cut off");
         category->names = bl_get64(at);
         category->addresses = bl_get64(at + 8);
-        at += BL_CATEGORY_FIXED;
+        category->whole = has_whole ? bl_get64(at + 16) : BL_WHOLE_UNKNOWN;
+        at += fixed;
         category->name = string_take(&at, end);
         if (!category->name)
             return damaged(error, store, "its categories are cut off");

@@ -133,7 +133,12 @@ struct bl_category {
     const char *name;   /* "gambling" */
     uint64_t names;     /* distinct names (block entries) */
     uint64_t addresses; /* distinct prefixes */
+    /* How many of both it blocks whole: for every type of question, and a name with all below it.
+     */
+    uint64_t whole; /* BL_WHOLE_UNKNOWN in stores of format 1 */
 };
+
+#define BL_WHOLE_UNKNOWN UINT64_MAX
 
 const struct bl_category *bl_store_category(const struct bl_store *store, unsigned index);
 int bl_store_category_find(const struct bl_store *store, const char *name); /* index or -ENOENT */

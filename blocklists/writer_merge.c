@@ -32,6 +32,22 @@ static int packed_add(struct work *work, struct packed added)
     return 0;
 }
 
+/* Whether the category blocks the name whole: for all types of question, with all below it. Its
+ * entries begin at `first`. */
+static bool is_whole(const struct work *work, size_t first, uint16_t category)
+{
+    unsigned scope = 0;
+
+    for (size_t i = first; i < work->packed_count; i++) {
+        const struct packed *packed = &work->packed[i];
+
+        if (!(packed->flags & BL_ENTRY_ALLOW) && packed->condition == 0 &&
+            work->writer->sources[packed->source].category == category)
+            scope |= packed->flags & BL_ENTRY_SCOPE;
+    }
+    return scope == BL_ENTRY_SCOPE;
+}
+
 /* Counts the name or prefix once for each category that blocks it. */
 static void categories_count(struct work *work, bool is_prefix)
 {
@@ -51,6 +67,7 @@ static void categories_count(struct work *work, bool is_prefix)
             work->counts[category].addresses++;
         else
             work->counts[category].names++;
+        work->counts[category].whole += is_prefix || is_whole(work, i, category);
     }
 }
 

@@ -121,6 +121,7 @@ static int categories_write(struct work *work)
     for (unsigned i = 0; i < work->category_count; i++) {
         bl_put64(at, work->counts[i].names);
         bl_put64(at + 8, work->counts[i].addresses);
+        bl_put64(at + 16, work->counts[i].whole);
         at = string_put(at + BL_CATEGORY_FIXED, work->categories[i]);
     }
     return 0;

@@ -37,7 +37,7 @@ static void held_find(const char *state, uint64_t before, struct bl_guard *guard
     if (!guard->held)
         return;
     for (size_t i = 0; i < guard->sealed_count; i++)
-        if (guard->held[i] > 0) {
+        if (guard->held[i].entries > 0) {
             guard->sealed[count] = guard->sealed[i];
             guard->held[count++] = guard->held[i];
         }

@@ -159,7 +159,7 @@ static int sealed_check(struct restore *restore, const struct bl_store *store)
         for (size_t i = 0; guard.held && i < seals.count && code == 0; i++) {
             struct bl_guard one = {.sealed = &seals.names[i], .sealed_count = 1};
             one.held = &guard.held[i];
-            if (guard.held[i] > 0)
+            if (guard.held[i].entries > 0)
                 code = bl_guard_check_held(&one, store, BL_SHRINK_SEALED_PERCENT, restore->error);
         }
         free(guard.held);

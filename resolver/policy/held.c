@@ -39,12 +39,27 @@ static const char *numbers_fault(json_t *record, const char *member)
     return NULL;
 }
 
+/* The numbers of struct bl_held: what the lists noted last hold, and the most that ever was. */
+static const struct kind {
+    const char *now, *most;
+} KINDS[] = {{"entries", "most"}, {"whole", "most-whole"}};
+
+enum { KIND_COUNT = sizeof KINDS / sizeof *KINDS };
+
+static uint64_t *number_in(struct bl_held *held, unsigned kind)
+{
+    return kind == 0 ? &held->entries : &held->whole;
+}
+
 static const char *record_fault(json_t *record)
 {
     const char *fault = json_is_object(record) ? NULL : "it has no numbers by category";
 
-    fault = fault ? fault : numbers_fault(record, "entries");
-    return fault ? fault : numbers_fault(record, "most");
+    for (unsigned kind = 0; !fault && kind < KIND_COUNT; kind++) {
+        fault = numbers_fault(record, KINDS[kind].now);
+        fault = fault ? fault : numbers_fault(record, KINDS[kind].most);
+    }
+    return fault;
 }
 
 /* 0 and the record, NULL where there is none; or a negative errno with a sentence's end that says
@@ -106,25 +121,13 @@ int held_check(const char *state, struct bl_error *why)
     return code;
 }
 
-/* The most that each category ever had: what a record says, or that of an earlier program had. A
- * new reference, or NULL. */
-static json_t *most_of(const json_t *record)
+/* The most that each category ever had: what a record says, or that of an earlier program had.
+ * Borrowed, or NULL. */
+static json_t *most_of(const json_t *record, unsigned kind)
 {
-    json_t *most = json_object_get(record, "most");
+    json_t *most = json_object_get(record, KINDS[kind].most);
 
-    return json_copy(most ? most : json_object_get(record, "entries"));
-}
-
-static int most_load(const char *state, json_t **out_most, struct bl_error *error)
-{
-    json_t *record;
-    int code = record_load(state, &record, error);
-
-    if (code < 0)
-        return code;
-    *out_most = most_of(record);
-    json_decref(record);
-    return 0;
+    return most ? most : json_object_get(record, KINDS[kind].now);
 }
 
 static uint64_t number_of(const json_t *object, const char *name)
@@ -134,12 +137,30 @@ static uint64_t number_of(const json_t *object, const char *name)
     return number > 0 ? (uint64_t)number : 0;
 }
 
-/* Takes both references. */
-static int record_write(const char *state, uint64_t generation, json_t *entries, json_t *most,
-                        struct bl_error *error)
+/* The most only grows. */
+static void most_raise(json_t *most, const char *name, uint64_t entries)
 {
-    json_t *record = json_pack("{s:I, s:o, s:o}", "generation", (json_int_t)generation, "entries",
-                               entries, "most", most);
+    if (number_of(most, name) < entries)
+        json_object_set_new(most, name, json_integer((json_int_t)entries));
+}
+
+/* A record that has nothing but the most of `before`, which may be NULL; NULL without memory. */
+static json_t *record_begin(const json_t *before, uint64_t generation)
+{
+    json_t *record = json_pack("{s:I}", "generation", (json_int_t)generation);
+
+    for (unsigned kind = 0; record && kind < KIND_COUNT; kind++) {
+        json_t *most = json_copy(most_of(before, kind));
+
+        json_object_set_new(record, KINDS[kind].now, json_object());
+        json_object_set_new(record, KINDS[kind].most, most ? most : json_object());
+    }
+    return record;
+}
+
+/* Takes the reference. */
+static int record_write(const char *state, json_t *record, struct bl_error *error)
+{
     char path[BL_PATH_MAX], fresh[BL_PATH_MAX + 8];
     bool written;
     int fd, code;
@@ -166,83 +187,90 @@ static int record_write(const char *state, uint64_t generation, json_t *entries,
     return code;
 }
 
-/* The most only grows. */
-static void most_raise(json_t *most, const char *name, uint64_t entries)
-{
-    if (number_of(most, name) < entries)
-        json_object_set_new(most, name, json_integer((json_int_t)entries));
-}
-
 int held_write(const char *state, uint64_t generation, const struct bl_guard *guard,
                struct bl_error *error)
 {
-    json_t *entries, *most;
-    int code = most_load(state, &most, error);
+    json_t *before, *record;
+    int code = record_load(state, &before, error);
 
     if (code < 0)
         return code;
-    entries = json_object();
-    most = most ? most : json_object();
-    for (size_t i = 0; i < guard->sealed_count; i++) {
-        json_object_set_new(entries, guard->sealed[i], json_integer((json_int_t)guard->held[i]));
-        most_raise(most, guard->sealed[i], guard->held[i]);
+    record = record_begin(before, generation);
+    json_decref(before);
+    for (unsigned kind = 0; record && kind < KIND_COUNT; kind++) {
+        json_t *now = json_object_get(record, KINDS[kind].now);
+
+        for (size_t i = 0; i < guard->sealed_count; i++) {
+            const char *name = guard->sealed[i];
+            uint64_t number = *number_in(&guard->held[i], kind);
+
+            if (number == BL_WHOLE_UNKNOWN)
+                continue;
+            json_object_set_new(now, name, json_integer((json_int_t)number));
+            most_raise(json_object_get(record, KINDS[kind].most), name, number);
+        }
     }
-    return record_write(state, generation, entries, most, error);
+    return record_write(state, record, error);
 }
 
 int held_carry(const char *from_state, const char *to_state, struct bl_error *error)
 {
     json_t *from, *to = NULL, *number;
     const char *name;
-    int code = most_load(from_state, &from, error);
+    int code = record_load(from_state, &from, error);
 
     if (code == 0)
-        code = most_load(to_state, &to, error);
+        code = record_load(to_state, &to, error);
     if (code == 0 && (from || to)) {
-        to = to ? to : json_object();
-        json_object_foreach(from, name, number)
-            most_raise(to, name, (uint64_t)json_integer_value(number));
-        code = record_write(to_state, 0, json_object(), json_incref(to), error);
+        json_t *record = record_begin(to, 0);
+
+        for (unsigned kind = 0; record && kind < KIND_COUNT; kind++)
+            json_object_foreach(most_of(from, kind), name, number)
+                most_raise(json_object_get(record, KINDS[kind].most), name,
+                           (uint64_t)json_integer_value(number));
+        code = record_write(to_state, record, error);
     }
     json_decref(from);
     json_decref(to);
     return code;
 }
 
-static uint64_t *numbers_create(const struct bl_guard *guard)
+static struct bl_held *numbers_create(const struct bl_guard *guard)
 {
-    return calloc(guard->sealed_count + 1, sizeof(uint64_t));
+    return calloc(guard->sealed_count + 1, sizeof(struct bl_held));
 }
 
 void held_read(const char *state, uint64_t generation, struct bl_guard *guard)
 {
-    json_t *record, *entries = NULL, *most;
+    json_t *record;
+    bool is_noted;
 
     if (record_load(state, &record, NULL) < 0 || !record)
         return;
-    if (generation == 0 || number_of(record, "generation") == generation)
-        entries = json_object_get(record, "entries");
-    most = most_of(record);
+    is_noted = generation == 0 || number_of(record, "generation") == generation;
     guard->held = numbers_create(guard);
-    for (size_t i = 0; guard->held && i < guard->sealed_count; i++) {
-        const char *name = guard->sealed[i];
+    for (size_t i = 0; guard->held && i < guard->sealed_count * KIND_COUNT; i++) {
+        unsigned kind = i % KIND_COUNT;
+        const char *name = guard->sealed[i / KIND_COUNT];
+        const json_t *now = is_noted ? json_object_get(record, KINDS[kind].now) : NULL;
 
-        guard->held[i] = number_of(json_object_get(entries, name) ? entries : most, name);
+        *number_in(&guard->held[i / KIND_COUNT], kind) =
+            number_of(json_object_get(now, name) ? now : most_of(record, kind), name);
     }
-    json_decref(most);
     json_decref(record);
 }
 
 int held_most_read(const char *state, struct bl_guard *guard, struct bl_error *error)
 {
-    json_t *most;
-    int code = most_load(state, &most, error);
+    json_t *record;
+    int code = record_load(state, &record, error);
 
     if (code < 0)
         return code;
     guard->most = numbers_create(guard);
     for (size_t i = 0; guard->most && i < guard->sealed_count; i++)
-        guard->most[i] = number_of(most, guard->sealed[i]);
-    json_decref(most);
+        for (unsigned kind = 0; kind < KIND_COUNT; kind++)
+            *number_in(&guard->most[i], kind) = number_of(most_of(record, kind), guard->sealed[i]);
+    json_decref(record);
     return guard->most ? 0 : bl_error_set(error, -ENOMEM, "there is not enough memory");
 }

@@ -1,7 +1,8 @@
 /* How many entries each sealed category has in the lists in force, and the most that it ever had,
  * on record in STATE/lists/sealed.json:
  *
- *     {"generation": 2, "entries": {"illegal": 100}, "most": {"illegal": 104}}
+ *     {"generation": 2, "entries": {"illegal": 100}, "most": {"illegal": 104},
+ *      "whole": {"illegal": 97}, "most-whole": {"illegal": 98}}
  *
  * Should those lists be damaged at the next start, what takes their place (blocklists/fallback.h)
  * is measured by the entries; other lists that come into force, by the most as well (guard.h).

@@ -293,6 +293,27 @@ def test_rules_for_some_types_of_question(place):
     holds(done.returncode != 0 and "sealed and would lose 30 of its 30" in done.stderr, done.stderr)
 
 
+def test_a_sealed_category_is_not_narrowed_bit_by_bit(place):
+    """Each import narrows less than the guard lets go at a time; together they would hollow it out."""
+    place.configure(categories=["ads", ("harm", {"sealed": True})], groups={"pupils": (["127.0.0.1/32"], ["ads"])})
+
+    def narrow(types, exact, expect=0):
+        lines = [f"||bad{i}.example^$dnstype=TXT" if i < types else f"|bad{i}.example^" if i < types + exact else f"||bad{i}.example^"
+                 for i in range(400)]
+        return place.command("lists", "import", "--category", "harm", place.list_of("harm", lines), expect=expect).stderr
+
+    for types, exact in ((0, 0), (1, 1), (2, 2)):
+        narrow(types, exact)
+    for running in (False, True):
+        if running:
+            place.resolver()
+        told = narrow(4, 2, expect=3)
+        holds("harm is sealed and would have 394 entries left for every type of question and all names below, of the 400" in told, told)
+    narrow(2, 2)
+    narrow(2, 1)
+    same(json.loads((place.state / "lists" / "sealed.json").read_text())["most-whole"], {"harm": 400}, "the record")
+
+
 def test_rollback_and_diff(place):
     opened(place)
     place.command("lists", "diff", expect=4)

@@ -145,7 +145,7 @@ static void measures_by_the_most_there_ever_was(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        uint64_t most[] = {0, cases[i].most};
+        struct bl_held most[] = {{0}, {.entries = cases[i].most}};
         struct bl_guard guard = {sealed, 2, true, .most = most};
         struct bl_store *newer = store_of(cases[i].from, cases[i].count);
         struct bl_error error = {""};
@@ -187,6 +187,54 @@ static void guards_against_narrowing(void **state)
     }
     for (unsigned form = 0; form < 4; form++)
         bl_store_close(stores[form]);
+}
+
+/* So many names, the first few of them for one type of question. */
+static struct bl_store *narrowed_store(unsigned count, unsigned narrowed)
+{
+    static char words[1 << 14];
+    struct fixture_list list = {"illegal", BL_TIER_SCHOOL, words};
+    size_t len = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        len += (size_t)snprintf(words + len, sizeof words - len, "n%u.test%s ", i,
+                                i < narrowed ? "$TXT" : "");
+    return fixture_store(&list, 1, NULL);
+}
+
+/* Nor is a little narrowed at a time: what it blocked whole counts by itself. */
+static void measures_what_was_whole(void **state)
+{
+    static const char *sealed[] = {"illegal"};
+    static const struct {
+        unsigned before, after; /* narrowed, of 200 */
+        uint64_t most;          /* whole */
+        int expected;
+    } cases[] = {
+        {0, 2, 200, 0},        {2, 3, 200, -EPERM}, {2, 3, 198, 0},   {2, 3, 0, 0},
+        {100, 101, 0, 0},      {50, 50, 200, 0},    {50, 49, 200, 0}, /* it may widen */
+        {50, 51, 200, -EPERM},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bl_held most = {200, cases[i].most}, held = {200, 200 - cases[i].before};
+        struct bl_guard guard = {sealed, 1, true, .most = &most};
+        struct bl_store *older = narrowed_store(200, cases[i].before);
+        struct bl_store *newer = narrowed_store(200, cases[i].after);
+        struct bl_error error = {""};
+
+        if (bl_guard_check(&guard, older, newer, &error) != cases[i].expected)
+            fail_msg("case %zu: %s", i, error.text);
+        assert_true(cases[i].expected == 0 || strstr(error.text, "for every type of question"));
+        guard.held = &held; /* the older one cannot be read any more */
+        if (bl_guard_check_held(&guard, newer, 1, &error) != cases[i].expected)
+            fail_msg("case %zu, held: %s", i, error.text);
+        held.whole = BL_WHOLE_UNKNOWN;
+        assert_int_equal(bl_guard_check_held(&guard, newer, 1, &error), 0);
+        bl_store_close(older);
+        bl_store_close(newer);
+    }
 }
 
 /* The guard judges what would come into force, by import and by going back. */
@@ -249,7 +297,7 @@ static void falls_back_to_what_holds_the_seals(void **state)
 {
     static const unsigned counts[] = {10, 100, 95, 90, 60, 100};
     const char *sealed[] = {"gambling"}, *strange[] = {"strange"};
-    uint64_t held = 100;
+    struct bl_held held = {.entries = 100};
     struct bl_guard guard = {.sealed = sealed, .sealed_count = 1, .held = &held};
     struct bl_guard unknown = {.sealed = sealed, .sealed_count = 1};
     struct bl_guard missing = {.sealed = strange, .sealed_count = 1}, none = {0};
@@ -288,7 +336,8 @@ static void a_missing_generation_guards_nothing_but_seals(void **state)
     struct bl_guard guard = {.sealed = sealed, .sealed_count = 1, .allow_shrink = true};
     struct bl_guard none = {.allow_shrink = true};
     struct bl_error error = {""};
-    uint64_t generation, held = 100;
+    struct bl_held held = {.entries = 100};
+    uint64_t generation;
     char path[BL_PATH_MAX];
 
     (void)state;
@@ -318,6 +367,7 @@ int main(void)
         cmocka_unit_test(tells_what_changed),
         cmocka_unit_test(tells_changes_of_types),
         cmocka_unit_test(guards_against_shrinking),
+        cmocka_unit_test(measures_what_was_whole),
         cmocka_unit_test(measures_by_the_most_there_ever_was),
         cmocka_unit_test(guards_against_narrowing),
         in_a_folder(guards_what_comes_into_force),

@@ -31,6 +31,9 @@ static void old_format_put(void)
 /* A school that updates the program keeps its lists: read, built upon, and gone back to. */
 static void reads_lists_of_format_1(void **state)
 {
+    static const char *sealed[] = {"gambling"};
+    struct bl_held held = {1, 1};
+    const struct bl_guard guard = {sealed, 1, true, .held = &held, .most = &held};
     struct bl_error error = {""};
     uint64_t generation = 0;
     struct bl_store *store;
@@ -39,6 +42,9 @@ static void reads_lists_of_format_1(void **state)
     old_format_put();
     store = store_in_force(&generation);
     assert_int_equal(generation, 2);
+    /* What it blocks whole, nobody knows: that is no reason against it. */
+    assert_true(bl_store_category(store, 0)->whole == BL_WHOLE_UNKNOWN);
+    assert_int_equal(bl_guard_check_held(&guard, store, 1, &error), 0);
     assert_int_equal(bl_store_verify(store, &error), 0);
     assert_int_equal(bl_store_name_count(store), 3);
     bl_store_close(store);

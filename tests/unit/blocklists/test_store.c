@@ -50,11 +50,36 @@ static void finds_names_and_what_is_below(void **state)
     assert_string_equal(bl_store_category(store, 1)->name, "gambling");
     assert_int_equal(bl_store_category(store, 1)->names, 5);
     assert_int_equal(bl_store_category(store, 2)->names, 3); /* the allow entry is not one more */
+    assert_int_equal(bl_store_category(store, 1)->whole, 3);
+    assert_int_equal(bl_store_category(store, 2)->whole, 2);
     assert_int_equal(bl_store_category_find(store, "games"), 2);
     assert_int_equal(bl_store_category_find(store, "game"), -ENOENT);
     assert_null(bl_store_category(store, 3));
     assert_false(bl_store_has_addresses(store));
     assert_int_equal(bl_store_verify(store, NULL), 0);
+    bl_store_close(store);
+}
+
+/* What a category blocks whole: by one entry, or by several together. */
+static void counts_what_is_whole(void **state)
+{
+    static const struct fixture_list lists[] = {
+        {"a", BL_TIER_SCHOOL, "=two.test one.test =half.test six.test$AAAA 192.0.2.0/24 @no.test"},
+        {"a", BL_TIER_NATIONAL, "*.two.test one.test *.half.test$AAAA six.test$~AAAA *.no.test"},
+        {"b", BL_TIER_SCHOOL, "*.half.test six.test =no.test"},
+    };
+    static const struct {
+        uint64_t names, addresses, whole;
+    } expected[] = {{5, 1, 3}, {3, 0, 1}};
+    struct bl_store *store = fixture_store(lists, 3, NULL);
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct bl_category *category = bl_store_category(store, i);
+        assert_int_equal(category->names, expected[i].names);
+        assert_int_equal(category->addresses, expected[i].addresses);
+        assert_int_equal(category->whole, expected[i].whole);
+    }
     bl_store_close(store);
 }
 
@@ -298,6 +323,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_names_and_what_is_below),
+        cmocka_unit_test(counts_what_is_whole),
         cmocka_unit_test(does_not_read_one_label_as_two),
         cmocka_unit_test(finds_addresses),
         cmocka_unit_test(tells_every_entry),

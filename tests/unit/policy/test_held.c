@@ -70,7 +70,7 @@ static void record_put(const char *state, const char *text)
 
 static int note(const char *state, uint64_t generation, uint64_t harm, uint64_t illegal)
 {
-    uint64_t held[] = {harm, illegal};
+    struct bl_held held[] = {{harm, BL_WHOLE_UNKNOWN}, {illegal, illegal / 2}};
     struct bl_guard guard = {.sealed = NAMES, .sealed_count = 2, .held = held};
 
     return held_write(state, generation, &guard, NULL);
@@ -82,8 +82,9 @@ static void assert_held(const char *state, uint64_t generation, uint64_t harm, u
 
     held_read(state, generation, &guard);
     assert_non_null(guard.held);
-    assert_int_equal(guard.held[0], harm);
-    assert_int_equal(guard.held[1], illegal);
+    assert_int_equal(guard.held[0].entries, harm);
+    assert_int_equal(guard.held[1].entries, illegal);
+    assert_int_equal(guard.held[0].whole, 0); /* nobody knows */
     free(guard.held);
 }
 
@@ -92,8 +93,8 @@ static void assert_most(const char *state, uint64_t harm, uint64_t illegal)
     struct bl_guard guard = {.sealed = NAMES, .sealed_count = 2};
 
     assert_int_equal(held_most_read(state, &guard, NULL), 0);
-    assert_int_equal(guard.most[0], harm);
-    assert_int_equal(guard.most[1], illegal);
+    assert_int_equal(guard.most[0].entries, harm);
+    assert_int_equal(guard.most[1].entries, illegal);
     free(guard.most);
 }
 
@@ -110,6 +111,35 @@ static void most_only_grows(void **state)
     assert_held(here, 2, 99, 8);
     assert_held(here, 0, 99, 8);
     assert_most(here, 100, 8);
+}
+
+/* What was blocked whole is a number of its own, that nobody may know. */
+static void whole_is_on_record_too(void **state)
+{
+    struct bl_guard guard = {.sealed = NAMES, .sealed_count = 2};
+
+    (void)state;
+    assert_int_equal(note(here, 1, 100, 80), 0);
+    assert_int_equal(note(here, 2, 100, 70), 0);
+    assert_int_equal(note(there, 5, 1, 90), 0);
+    held_read(here, 2, &guard);
+    assert_int_equal(guard.held[1].whole, 35);
+    assert_int_equal(guard.held[0].whole, 0);
+    free(guard.held);
+    held_read(here, 3, &guard);
+    assert_int_equal(guard.held[1].whole, 40);
+    free(guard.held);
+    assert_int_equal(held_carry(there, here, NULL), 0);
+    assert_int_equal(held_most_read(here, &guard, NULL), 0);
+    assert_int_equal(guard.most[1].whole, 45);
+    assert_int_equal(guard.most[0].whole, 0);
+    free(guard.most);
+    record_put(here, "{\"most\": {\"illegal\": 100}, \"most-whole\": {\"illegal\": -1}}");
+    assert_int_equal(held_check(here, NULL), -EBADMSG);
+    record_put(here, "{\"most\": {\"illegal\": 100}}"); /* of before this was measured */
+    assert_int_equal(held_most_read(here, &guard, NULL), 0);
+    assert_int_equal(guard.most[1].whole, 0);
+    free(guard.most);
 }
 
 /* A generation that was not noted, a category that was not sealed then, a record of an earlier
@@ -194,6 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(most_only_grows, records_remove),
+        cmocka_unit_test_teardown(whole_is_on_record_too, records_remove),
         cmocka_unit_test_teardown(most_stands_for_what_is_not_there, records_remove),
         cmocka_unit_test_teardown(larger_of_two_goes_along, records_remove),
         cmocka_unit_test_teardown(damaged_is_not_none, records_remove),
