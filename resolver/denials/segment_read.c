@@ -109,8 +109,8 @@ static bool is_quiet(const struct segment_reader *reader)
     return stat(reader->path, &status) == 0 && time(NULL) - status.st_mtime > QUIET_SECONDS;
 }
 
-/* LMDB would make a table of readers that is root's, and the segment's writer, who is not, could not
- * open it any more. */
+/* LMDB would make a table of readers that is root's, and the segment's writer, who is not, could
+ * not open it any more. */
 static bool lock_would_be_foreign(const struct segment_reader *reader)
 {
     char lock[PATH_MAX + 8];
