@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "blocklists/guard.h"
 #include "tests/unit/blocklists/lists_folder.h"
 
 static void link_make(const char *number)
