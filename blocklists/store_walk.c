@@ -193,13 +193,16 @@ static bool cursor_is_below(const struct bl_cursor *cursor, const uint8_t *key, 
     return cursor->key.mv_size >= len && memcmp(cursor->key.mv_data, key, len) == 0;
 }
 
-int bl_store_below(const struct bl_store *store, const uint8_t *wire,
-                   int (*each)(void *user, bl_fact fact), void *user, struct bl_error *error)
+/* All listed names from one down, whose key has `own_len` octets, until `each` returns non-zero,
+ * which is returned. */
+static int names_below(const struct bl_store *store, const uint8_t *wire,
+                       int (*each)(void *user, const struct bl_cursor *cursor, size_t own_len),
+                       void *user, struct bl_error *error)
 {
     uint8_t key[BL_KEY_MAX];
     size_t len = bl_key_of_name(wire, key);
     struct bl_cursor cursor;
-    int rc;
+    int rc, stop = 0;
 
     if (len == 0)
         return 0;
@@ -207,16 +210,39 @@ int bl_store_below(const struct bl_store *store, const uint8_t *wire,
     if (rc < 0)
         return rc;
     rc = bl_cursor_reach(&cursor, key, len, error);
-    while (rc > 0 && cursor_is_below(&cursor, key, len)) {
-        bl_fact fact = bl_get16(cursor.value.mv_data);
-        uint32_t form = fact < store->fact_count ? store->fact_forms[fact] : 0;
-        if ((fact < store->fact_count && each(user, fact) != 0) ||
-            (form >> 16 & BL_FACT_OWN_BELOW && (bl_fact)form != fact &&
-             each(user, (bl_fact)form) != 0))
-            break;
-        rc = bl_cursor_next(&cursor, error);
+    while (rc > 0 && cursor_is_below(&cursor, key, len) && stop == 0) {
+        stop = each(user, &cursor, len);
+        if (stop == 0)
+            rc = bl_cursor_next(&cursor, error);
     }
     bl_cursor_close(&cursor);
+    return stop != 0 ? stop : rc < 0 ? rc : 0;
+}
+
+struct facts_below {
+    int (*each)(void *user, bl_fact fact);
+    void *user;
+};
+
+static int facts_tell(void *user, const struct bl_cursor *cursor, size_t own_len)
+{
+    const struct facts_below *below = user;
+    const struct bl_store *store = cursor->store;
+    bl_fact fact = bl_get16(cursor->value.mv_data);
+    uint32_t form = fact < store->fact_count ? store->fact_forms[fact] : 0;
+
+    (void)own_len;
+    return (fact < store->fact_count && below->each(below->user, fact) != 0) ||
+           (form >> 16 & BL_FACT_OWN_BELOW && (bl_fact)form != fact &&
+            below->each(below->user, (bl_fact)form) != 0);
+}
+
+int bl_store_below(const struct bl_store *store, const uint8_t *wire,
+                   int (*each)(void *user, bl_fact fact), void *user, struct bl_error *error)
+{
+    struct facts_below below = {each, user};
+    int rc = names_below(store, wire, facts_tell, &below, error);
+
     return rc < 0 ? rc : 0;
 }
 
@@ -251,26 +277,25 @@ int bl_store_walk(const struct bl_store *store, each_entry *each, void *user,
     return rc;
 }
 
+struct entries_below {
+    each_entry *each;
+    void *user;
+    struct bl_error *error;
+};
+
+static int entries_tell(void *user, const struct bl_cursor *cursor, size_t own_len)
+{
+    const struct entries_below *below = user;
+
+    return cursor->key.mv_size > own_len
+               ? cursor_entries(cursor, below->each, below->user, below->error)
+               : 0;
+}
+
 int bl_store_walk_below(const struct bl_store *store, const uint8_t *wire, each_entry *each,
                         void *user, struct bl_error *error)
 {
-    uint8_t key[BL_KEY_MAX];
-    size_t len = bl_key_of_name(wire, key);
-    struct bl_cursor cursor;
-    int rc;
+    struct entries_below below = {each, user, error};
 
-    if (len == 0)
-        return 0;
-    rc = bl_cursor_open(store, &cursor, error);
-    if (rc < 0)
-        return rc;
-    rc = bl_cursor_reach(&cursor, key, len, error);
-    while (rc > 0 && cursor_is_below(&cursor, key, len)) {
-        rc = cursor.key.mv_size > len ? cursor_entries(&cursor, each, user, error) : 0;
-        if (rc != 0)
-            break;
-        rc = bl_cursor_next(&cursor, error);
-    }
-    bl_cursor_close(&cursor);
-    return rc > 0 ? 0 : rc;
+    return names_below(store, wire, entries_tell, &below, error);
 }
