@@ -8,6 +8,7 @@
 #include "blocklists/store.h"
 #include "resolver/base/clock.h"
 #include "resolver/policy/acts_lists.h"
+#include "resolver/policy/grants.h"
 #include "resolver/policy/held.h"
 #include "tools/act_here.h"
 #include "tools/lists_here.h"
@@ -80,14 +81,18 @@ static int generation_set(struct act_here *here, const char *state, const struct
                           struct bl_error *error)
 {
     const struct config *config = here->act.config;
-    const struct lists_wanted wanted = {.fd = set->fd,
-                                        .generation = set->wanted,
-                                        .allow_shrink = set->fd < 0 || set->allow_shrink,
-                                        .is_refresh = set->is_refresh && act_is_nobody()};
+    struct lists_wanted wanted = {.fd = set->fd,
+                                  .generation = set->wanted,
+                                  .allow_shrink = set->fd < 0 || set->allow_shrink,
+                                  .is_refresh = set->is_refresh && act_is_nobody()};
     struct lists_weighed weighed = {.fd = -1};
+    json_t *grants = NULL;
     int code = 0, fd = set->fd;
 
-    if (config->roles.requires_approval) {
+    if (config->roles.requires_approval)
+        code = grants_read(here->act.change, TABLE_GRANTS, &grants, error);
+    wanted.grants = grants;
+    if (code == 0 && config->roles.requires_approval) {
         code = act_lists_weigh(state, config, &wanted, guard, &weighed, error);
         fd = code == 0 ? weighed.fd : fd;
     }
@@ -101,6 +106,7 @@ static int generation_set(struct act_here *here, const char *state, const struct
         code = bl_lists_rollback_guarded(state, set->wanted, guard, out_generation, error);
     }
     lists_weighed_fini(&weighed);
+    json_decref(grants);
     return code;
 }
 

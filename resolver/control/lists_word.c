@@ -7,6 +7,7 @@
 #include "resolver/base/log.h"
 #include "resolver/control/rules.h"
 #include "resolver/policy/acts_lists.h"
+#include "resolver/policy/grants.h"
 #include "resolver/policy/held.h"
 
 static uint64_t generation_now(struct daemon *daemon)
@@ -139,10 +140,23 @@ static int lists_weigh(struct daemon *daemon, const struct caller *caller,
                        struct lists_wanted *wanted, struct lists_weighed *out_weighed,
                        struct bl_error *error)
 {
-    int code;
+    json_t *grants = NULL;
+    struct change *change;
+    int code = 0;
 
+    if (daemon->rules)
+        code = change_begin(daemon->rules, NULL, clock_read().wall_ms, &change, error);
+    if (code == 0 && daemon->rules) {
+        code = grants_read(change, TABLE_GRANTS, &grants, error);
+        change_abort(change);
+    }
+    if (code < 0)
+        return code;
     wanted->is_refresh &= is_nobody(caller);
+    wanted->grants = grants;
     code = act_lists_weigh(daemon->state, config, wanted, guard, out_weighed, error);
+    wanted->grants = NULL;
+    json_decref(grants);
     if (code == 0 && wanted->fd >= 0)
         wanted->fd = out_weighed->fd;
     return code;

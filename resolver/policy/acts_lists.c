@@ -73,7 +73,7 @@ static int stores_weigh(const struct config *config, const struct lists_wanted *
     if (code < 0 ||
         (wanted->is_refresh && !wanted->allow_shrink && lists_are_refreshed(config, before, after)))
         return code;
-    return lists_loosened(config, before, after, loosened_add, loosens, error);
+    return lists_loosened(config, wanted->grants, before, after, loosened_add, loosens, error);
 }
 
 int act_lists_weigh(const char *state, const struct config *config,

@@ -34,6 +34,8 @@ struct lists_wanted {
     int fd;              /* staged; −1: go back to `generation` */
     uint64_t generation; /* 0: the one before */
     bool allow_shrink;
+    const json_t
+        *grants;     /* those of the table (grants.h): what is allowed beside the configuration */
     bool is_refresh; /* of subscriptions, and by the program's own user with nobody behind it */
 };
 

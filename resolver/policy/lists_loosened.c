@@ -12,12 +12,13 @@
 #include "resolver/policy/inside.h"
 
 enum { SAMPLES = 3, SAMPLE_TEXT_MAX = 120, SENTENCE_MAX = 1024 };
-enum kind { KIND_LOST, KIND_ALLOWED, KIND_BEATEN, KINDS };
+enum kind { KIND_LOST, KIND_ALLOWED, KIND_BEATEN, KIND_LISTED, KINDS };
 
 static const char *const KIND_WORDS[KINDS] = {
     "would not be denied any more",
     "to allow would be new",
     "would not be denied any more, as other lists allow it",
+    "would be allowed to those who are allowed the category",
 };
 
 /* What a category loses. */
@@ -29,6 +30,7 @@ struct loss {
 
 struct comparison {
     const struct config *config;
+    const json_t *grants;
     const struct bl_store *before, *after;
     uint16_t before_map[BL_CATEGORY_MAX], after_map[BL_CATEGORY_MAX];
     struct loss *losses;
@@ -75,10 +77,57 @@ static int loss_note(struct comparison *comparison, const char *category, enum k
     return 0;
 }
 
+static bool targets_have(const struct config_targets *targets, int category)
+{
+    for (size_t i = 0; i < targets->category_count; i++)
+        if (targets->categories[i] == category)
+            return true;
+    return false;
+}
+
+static bool is_granted(const json_t *grants, const char *category)
+{
+    const json_t *grant;
+    size_t index;
+
+    json_array_foreach(grants, index, grant)
+    {
+        const char *kind = NULL, *state = NULL, *target_kind = NULL, *target = NULL;
+        if (json_unpack((json_t *)(uintptr_t)grant, "{s:s, s:s, s:s, s:s}", "kind", &kind, "state",
+                        &state, "target_kind", &target_kind, "target", &target) == 0 &&
+            strcmp(kind, "allow") == 0 && strcmp(state, "active") == 0 &&
+            strcmp(target_kind, "category") == 0 && strcmp(target, category) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether anybody is allowed the category itself, at any time: then what is new on its lists is an
+ * exception. */
+static bool is_allowed_to_some(const struct comparison *comparison, const char *name)
+{
+    const struct config *config = comparison->config;
+    int category = config_category_find(config, name);
+
+    for (size_t i = 0; category >= 0 && i < config->group_count; i++) {
+        const struct config_group *group = &config->groups[i];
+        if (targets_have(&group->allow, category))
+            return true;
+        for (size_t j = 0; j < group->schedule_count; j++)
+            if (targets_have(&group->schedule[j].allow, category))
+                return true;
+    }
+    return is_granted(comparison->grants, name);
+}
+
 static int change_look(void *user, const struct bl_change *change)
 {
+    const struct comparison *comparison = user;
+
     if (change->action == BL_ALLOW)
         return change->added ? loss_note(user, change->category, KIND_ALLOWED, change->entry) : 0;
+    if (change->added && is_allowed_to_some(comparison, change->category))
+        return loss_note(user, change->category, KIND_LISTED, change->entry);
     return !change->added && !change->still_covered
                ? loss_note(user, change->category, KIND_LOST, change->entry)
                : 0;
@@ -187,7 +236,7 @@ static void loss_tell(const struct loss *loss, enum kind kind,
     each(user, sentence);
 }
 
-int lists_loosened(const struct config *config, const struct bl_store *before,
+int lists_loosened(const struct config *config, const json_t *grants, const struct bl_store *before,
                    const struct bl_store *after, void (*each)(void *user, const char *sentence),
                    void *user, struct bl_error *error)
 {
@@ -197,6 +246,7 @@ int lists_loosened(const struct config *config, const struct bl_store *before,
     if (!comparison)
         return bl_error_set(error, -ENOMEM, "no memory to compare the lists");
     comparison->config = config;
+    comparison->grants = grants;
     comparison->before = before;
     comparison->after = after;
     comparison->last.is_address = 1; /* none yet */

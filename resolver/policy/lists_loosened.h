@@ -4,20 +4,24 @@
  * Told, for each category, is how many entries would not be denied any more (`lost` of
  * blocklists/diff.h: narrowed to fewer names or types counts as well), how many would be allowed
  * anew, and how many that are still denied by one list would be allowed by another (whose tier or
- * weight has changed), with a few of each. Whether a group is denied the category makes no
- * difference: what is doubtful counts as loosened.
+ * weight has changed), with a few of each; and what is new in a category that some group is
+ * allowed, by the configuration or a grant, for that is an exception, too. Whether a group is
+ * denied the category makes no difference: what is doubtful counts as loosened.
  *
  * Threads: any. Reads both stores whole; not for the query path.
  */
 #ifndef RESOLVER_POLICY_LISTS_LOOSENED_H
 #define RESOLVER_POLICY_LISTS_LOOSENED_H
 
+#include <jansson.h>
+
 #include "blocklists/store.h"
 #include "resolver/config/config.h"
 
-/* Calls `each` with a sentence for each category and kind. 0, or a negative errno with a sentence.
+/* Calls `each` with a sentence for each category and kind. `grants` are those of the table
+ * (grants.h), or NULL. 0, or a negative errno with a sentence.
  */
-int lists_loosened(const struct config *config, const struct bl_store *before,
+int lists_loosened(const struct config *config, const json_t *grants, const struct bl_store *before,
                    const struct bl_store *after, void (*each)(void *user, const char *sentence),
                    void *user, struct bl_error *error);
 

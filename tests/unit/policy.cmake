@@ -10,7 +10,7 @@ chalkgate_unit_test(policy-incidents test_incidents.c PkgConfig::LMDB PkgConfig:
 chalkgate_unit_test(policy-state-damage test_state_damage.c PkgConfig::LMDB PkgConfig::JANSSON)
 chalkgate_unit_test(policy-loosened test_loosened.c)
 chalkgate_unit_test(policy-held test_held.c)
-chalkgate_unit_test(policy-lists-loosened test_lists_loosened.c)
+chalkgate_unit_test(policy-lists-loosened test_lists_loosened.c PkgConfig::JANSSON)
 
 # Thousands of grants, for tests of what many of them do.
 add_executable(make-grants ${PROJECT_SOURCE_DIR}/tests/support/make_grants.c)
