@@ -11,7 +11,7 @@
 /* The text that libpsl's compiled list is made from, and that package updates replace. */
 static const char list_path[] = "/usr/share/publicsuffix/public_suffix_list.dat";
 
-/* Ten thousand suffixes: of a hundred names that are none, one or two are sent on. */
+/* Ten thousand suffixes: of a hundred names that are none, two or three are sent on. */
 enum { FILTER_BITS = 20 };
 
 /* Immutable once loaded. */

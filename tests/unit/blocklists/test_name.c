@@ -85,7 +85,7 @@ static void parses_good_names(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        struct bl_name name;
+        struct bl_name name, quick;
         char text[BL_NAME_TEXT_MAX];
 
         memset(&name, 0xee, sizeof name);
@@ -93,6 +93,13 @@ static void parses_good_names(void **state)
         assert_int_equal(bl_name_length(name.wire), name.len);
         assert_int_equal(bl_name_text(name.wire, text), strlen(good[i].expected));
         assert_string_equal(text, good[i].expected);
+        /* The quicker one agrees, or leaves it to the other. */
+        if (bl_name_parse_ascii(good[i].text, strlen(good[i].text), &quick)) {
+            assert_int_equal(quick.len, name.len);
+            assert_memory_equal(quick.wire, name.wire, name.len);
+        } else {
+            assert_non_null(strpbrk(good[i].text, "\xc3\xd0\xe3"));
+        }
     }
 }
 
@@ -107,6 +114,7 @@ static void refuses_bad_names(void **state)
             fail_msg("\"%s\": %s", bad[i].text,
                      bl_name_fault_text(bl_name_parse(bad[i].text, len, &name)));
         assert_int_equal(name.len, 77); /* output is written only on success */
+        assert_false(bl_name_parse_ascii(bad[i].text, len, &name));
         assert_true(strlen(bl_name_fault_text(bad[i].fault)) > 5);
     }
 }

@@ -34,6 +34,9 @@ static const struct reading_row domains[] = {
     {TEXT("co.uk\n*.ck\nwww.ck\ncom.ck\n"), "www.ck " SUFFIX " " TLD " " SUFFIX},
     {TEXT("blogspot.com\nx.blogspot.com\n"), "blogspot.com x.blogspot.com " OTHERS},
     {TEXT("192.0.2.1\n2001:db8::1\n"), ADDRESS},
+    /* Letters, digits, dots and '-' only, but no name. */
+    {TEXT("192.0.2.4-192.0.2.9\n192.0.2.4-a.test\n"),
+     "192.0.2.4-a.test ~addresses in a list of names"},
     {TEXT("p\xd0\xb0ypal.com\n"), "xn--pypal-4ve.com " ALIKE},
     {TEXT("xn--pypal-4ve.com\n"), "xn--pypal-4ve.com " ALIKE},
     {TEXT("\xd1\x81\xd0\xb0\xd1\x81\xd0\xb0.com\n"), "xn--80aa3cb.com " ALIKE},
