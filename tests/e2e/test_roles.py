@@ -127,7 +127,7 @@ V case {case}
 V incident list
 V fault list
 V selftest
-V incident open {case} --reason seen
+V incident open {case} --reason seen --again
 V incident note 1 spoken-to
 V incident export 1 --reason for-parents
 V incident close 1 --outcome fine
