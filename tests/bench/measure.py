@@ -162,7 +162,7 @@ def measure_micro(args):
 
 
 def measure_versus(args):
-    for size in (1_000_000, 5_000_000):
+    for size in args.sizes:
         with tempfile.TemporaryDirectory() as folder:
             result = pathlib.Path(folder) / "versus.json"
             subprocess.run([sys.executable, SHARED / "versus.py", "--data", args.data, "--size", str(size),
@@ -494,6 +494,7 @@ def main():
     parser.add_argument("--data", type=pathlib.Path)
     parser.add_argument("--peers", default=PEERS)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000_000, 5_000_000], help="of versus: how many names")
     parser.add_argument("--month", type=pathlib.Path, default=pathlib.Path(tempfile.gettempdir()) / "chalkgate-month")
     args = parser.parse_args()
     sys.path.insert(0, str(SHARED))
