@@ -2,6 +2,9 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 int thread_begin(pthread_t *out_thread, const pthread_attr_t *attributes, void *(*run)(void *user),
                  void *user)
@@ -21,4 +24,9 @@ int thread_begin(pthread_t *out_thread, const pthread_attr_t *attributes, void *
         return -code;
     *out_thread = thread;
     return 0;
+}
+
+void thread_give_way(int nice)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), nice);
 }

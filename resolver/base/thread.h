@@ -11,4 +11,8 @@
 int thread_begin(pthread_t *out_thread, const pthread_attr_t *attributes, void *(*run)(void *user),
                  void *user);
 
+/* This thread gives way to those that answer, by so much "niceness" (setpriority(2); in Linux each
+ * thread has its own): for good, as ordinary users may not take that back. */
+void thread_give_way(int nice);
+
 #endif

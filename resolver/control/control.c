@@ -31,6 +31,7 @@ enum {
     STOP_LOOK_MS = 200,        /* how soon a caller that stalls is left at the end */
     SHORTAGE_MS = 100,
     THREAD_STACK = 1024 * 1024,
+    CALL_NICE = 10,
     CODE_FAILED = 1,
     CODE_USAGE = 2,
     CODE_NOT_ALLOWED = 3,
@@ -296,6 +297,8 @@ static void *call_run(void *user)
     struct control *control = call->control;
     uid_t uid = call->uid;
 
+    /* Reading all of a generation of lists takes a while, and there may be one processor only. */
+    thread_give_way(CALL_NICE);
     call_answer(call);
     if (call->passed_fd >= 0)
         close(call->passed_fd);

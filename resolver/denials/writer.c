@@ -5,12 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "resolver/base/log.h"
+#include "resolver/base/thread.h"
 
 enum {
     KEEPER_MS = 50,
@@ -285,8 +284,7 @@ static void *writer_run(void *user)
     int64_t readers_ms = now_ms(CLOCK_MONOTONIC);
     bool stopping;
 
-    /* A thread of its own has a priority of its own in Linux. */
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19);
+    thread_give_way(19);
     do {
         stopping = writer_sleep(writer, writer->interval_ms);
         if (denials_writer_flush(writer, NULL) < 0)

@@ -104,6 +104,22 @@ def test_ends_with_callers_waiting(place):
     holds(time.monotonic() - begun < 8, "whoever stalls does not hold up the end")
 
 
+def test_answers_come_before_commands(place):
+    """The thread of a caller gives way on the processor, and those that answer do not."""
+    opened(place)
+    resolver = place.resolver()
+
+    def nices():
+        return {task: os.getpriority(os.PRIO_PROCESS, int(task)) for task in os.listdir(f"/proc/{resolver.process.pid}/task")}
+
+    before = nices()
+    sock = place.enter(socket.socket(socket.AF_UNIX))
+    sock.connect(str(place.state / "control.sock"))
+    lab.wait_for("a thread for the caller that gives way",
+                 lambda: [nice for task, nice in nices().items() if task not in before] == [10])
+    holds(10 not in before.values() and 0 in before.values(), before)
+
+
 def test_half_a_request(place):
     """Whoever stops in the middle, says too much or no JSON is told; nobody else waits, and nothing of it is done."""
     opened(place)
