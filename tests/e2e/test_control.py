@@ -1,5 +1,6 @@
 """The control socket and the command: one user cannot hold up another, a daemon that hangs or is not there is told in
 plain words, and what is done without one is on record as well."""
+import contextlib
 import json
 import os
 import signal
@@ -34,8 +35,11 @@ held = []
 for _ in range({many}):
     sock = socket.socket(socket.AF_UNIX)
     sock.connect({path!r})
-    sock.sendall(b'{{"verb": ')   # and never the rest
     held.append(sock)
+    try:
+        sock.sendall(b'{{"verb": ')   # and never the rest
+    except BrokenPipeError:
+        pass                          # refused by now
 time.sleep(1)
 refused = 0
 for sock in held:
@@ -110,14 +114,17 @@ def test_answers_come_before_commands(place):
     resolver = place.resolver()
 
     def nices():
-        return {task: os.getpriority(os.PRIO_PROCESS, int(task)) for task in os.listdir(f"/proc/{resolver.process.pid}/task")}
+        found = []
+        for task in os.listdir(f"/proc/{resolver.process.pid}/task"):
+            with contextlib.suppress(ProcessLookupError):
+                found.append(os.getpriority(os.PRIO_PROCESS, int(task)))
+        return found
 
-    before = nices()
+    lab.wait_for("nobody calls", lambda: 10 not in nices())
     sock = place.enter(socket.socket(socket.AF_UNIX))
     sock.connect(str(place.state / "control.sock"))
-    lab.wait_for("a thread for the caller that gives way",
-                 lambda: [nice for task, nice in nices().items() if task not in before] == [10])
-    holds(10 not in before.values() and 0 in before.values(), before)
+    lab.wait_for("a thread for the caller that gives way", lambda: nices().count(10) == 1)
+    holds(nices().count(0) >= 2, f"the main thread and the workers: {nices()}")
 
 
 def test_half_a_request(place):
