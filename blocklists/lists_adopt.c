@@ -84,6 +84,8 @@ static int copy_check(int fd, const char *state, const struct lists_kept *kept, 
     rc = bl_store_open(path, &store, error);
     if (rc == 0)
         rc = bl_store_verify(store, error);
+    if (rc == 0)
+        rc = bl_store_facts_verify(store, error);
     if (rc < 0)
         bl_error_wrap(error, rc, "the new generation was refused");
     if (rc == 0)

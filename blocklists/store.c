@@ -476,6 +476,16 @@ struct bl_found bl_store_find(const struct bl_store *store, const uint8_t *wire,
     return (struct bl_found){fact, starts[labels - listed]};
 }
 
+bl_fact bl_store_find_below(const struct bl_store *store, const struct bl_name *name)
+{
+    uint8_t below[BL_NAME_MAX + 2] = {1, 0}; /* no list can name that label: key.h */
+
+    if (name->len + 2 > BL_NAME_MAX)
+        return BL_FACT_NONE; /* there are none */
+    memcpy(below + 2, name->wire, name->len);
+    return bl_store_find(store, below, name->len + 2u, BL_ALL_TYPES).fact;
+}
+
 void bl_store_search(const struct bl_store *store, const uint8_t *wire, size_t len,
                      struct bl_search *out_search)
 {

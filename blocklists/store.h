@@ -51,6 +51,11 @@ void bl_store_close(struct bl_store *store);
 /* Reads the whole file and compares its checksum: 0 or -EBADMSG. */
 int bl_store_verify(const struct bl_store *store, struct bl_error *error);
 
+/* Whether what look-ups go by, and how much it says that its categories have, follows from its
+ * entries, after bl_store_verify(): 0, -EBADMSG, -EPROTO for a store of an older format, or
+ * -ENOMEM. For stores that somebody else has made: what they lose is judged by their entries. */
+int bl_store_facts_verify(const struct bl_store *store, struct bl_error *error);
+
 /* Takes over SIGBUS for the pages of stores, once in a program; other addresses go to the handler
  * before. The eventfd `wake_fd` (−1: none) is written to when a page was missing. Files of another
  * page size than the machine's are not guarded. */
@@ -77,6 +82,9 @@ struct bl_found {
  * prefetched before the first is read. */
 struct bl_found bl_store_find(const struct bl_store *store, const uint8_t *wire, size_t len,
                               unsigned type);
+
+/* The fact of names below one that are on no list themselves, for any type. */
+bl_fact bl_store_find_below(const struct bl_store *store, const struct bl_name *name);
 
 /* The same in two steps, for a batch of names: bl_store_search() of each has the memory fetched
  * that bl_store_found() then reads. The store and the name stay the same in between. */

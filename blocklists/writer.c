@@ -223,8 +223,8 @@ int bl_writer_run(struct bl_writer *writer, int *out_fd, struct bl_compile_resul
     work->writer = writer;
     work->error = error;
     work->fd = -1;
-    work->facts = bl_facts_create();
-    rc = work->facts ? work_run(work) : writer_no_memory(work);
+    work->closing.facts = bl_facts_create();
+    rc = work->closing.facts ? work_run(work) : writer_no_memory(work);
     if (rc == 0) {
         *out_fd = work->fd;
         work->fd = -1;
@@ -241,7 +241,7 @@ int bl_writer_run(struct bl_writer *writer, int *out_fd, struct bl_compile_resul
         mdb_env_close(work->env);
     if (work->fd >= 0)
         close(work->fd);
-    bl_facts_destroy(work->facts);
+    bl_facts_destroy(work->closing.facts);
     free(work->source_numbers);
     free(work->packed);
     free(work->says);

@@ -6,7 +6,7 @@
 
 #include <lmdb.h>
 
-#include "blocklists/facts.h"
+#include "blocklists/closing.h"
 #include "blocklists/layout.h"
 #include "blocklists/store_inside.h"
 #include "blocklists/writer.h"
@@ -24,12 +24,6 @@ struct packed {
     uint8_t condition;
 };
 
-/* A listed key above the current one. */
-struct parent {
-    size_t key_len;
-    bl_fact below;
-};
-
 struct work {
     struct bl_writer *writer;
     struct bl_error *error;
@@ -40,11 +34,10 @@ struct work {
     MDB_txn *txn;
     MDB_dbi main, entries;
     MDB_cursor *cursor;
-    struct bl_facts *facts;
+    struct bl_closing closing;
     uint16_t *source_numbers;                       /* old to new */
     uint8_t base_conditions[BL_CONDITIONS_MAX + 1]; /* the same; 0: not met yet */
     const char *categories[BL_CATEGORY_MAX];        /* by number, sorted */
-    struct bl_category counts[BL_CATEGORY_MAX];
     unsigned category_count;
     /* The key being gathered. */
     uint8_t key[BL_KEY_MAX];
@@ -53,8 +46,6 @@ struct work {
     size_t packed_count, packed_room;
     uint32_t *says;
     uint8_t *value;
-    struct parent parents[BL_LABELS_MAX + 130]; /* labels of a name, or lengths of a prefix */
-    unsigned parent_count;
     unsigned labels_min, labels_max;
     uint64_t names, prefixes, entry_count;
     uint64_t done, total;

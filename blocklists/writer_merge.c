@@ -32,57 +32,6 @@ static int packed_add(struct work *work, struct packed added)
     return 0;
 }
 
-/* Whether the category blocks the name whole: for all types of question, with all below it. Its
- * entries begin at `first`. */
-static bool is_whole(const struct work *work, size_t first, uint16_t category)
-{
-    unsigned scope = 0;
-
-    for (size_t i = first; i < work->packed_count; i++) {
-        const struct packed *packed = &work->packed[i];
-
-        if (!(packed->flags & BL_ENTRY_ALLOW) && packed->condition == 0 &&
-            work->writer->sources[packed->source].category == category)
-            scope |= packed->flags & BL_ENTRY_SCOPE;
-    }
-    return scope == BL_ENTRY_SCOPE;
-}
-
-/* Counts the name or prefix once for each category that blocks it. */
-static void categories_count(struct work *work, bool is_prefix)
-{
-    for (size_t i = 0; i < work->packed_count; i++) {
-        uint16_t category = work->writer->sources[work->packed[i].source].category;
-        size_t before = 0;
-
-        if (work->packed[i].flags & BL_ENTRY_ALLOW)
-            continue;
-        while (before < i &&
-               ((work->packed[before].flags & BL_ENTRY_ALLOW) ||
-                work->writer->sources[work->packed[before].source].category != category))
-            before++;
-        if (before < i)
-            continue;
-        if (is_prefix)
-            work->counts[category].addresses++;
-        else
-            work->counts[category].names++;
-        work->counts[category].whole += is_prefix || is_whole(work, i, category);
-    }
-}
-
-/* Whether the key of this length at the front of the last key is above the new key, or holds it. */
-static bool is_parent(const struct work *work, size_t parent_len, const uint8_t *last_key)
-{
-    if (!bl_key_is_prefix(work->key, work->key_len))
-        return parent_len <= work->key_len && memcmp(last_key, work->key, parent_len) == 0;
-    /* A stack of prefixes remembers lengths in bits, plus 1. */
-    for (size_t bit = 0; bit + 1 < parent_len; bit++)
-        if ((last_key[1 + bit / 8] ^ work->key[1 + bit / 8]) & (0x80u >> bit % 8))
-            return false;
-    return last_key[0] == work->key[0] && parent_len - 1 <= work->key[work->key_len - 1];
-}
-
 static unsigned label_count(const uint8_t *key, size_t len)
 {
     unsigned labels = 0;
@@ -93,11 +42,8 @@ static unsigned label_count(const uint8_t *key, size_t len)
 }
 
 /* The key's fact, from what its entries say and what lies above. */
-static int fact_of(struct work *work, bool is_prefix, bl_fact *out_fact)
+static int fact_of(struct work *work, bl_fact *out_fact)
 {
-    bl_fact above = work->parent_count ? work->parents[work->parent_count - 1].below : BL_FACT_NONE;
-    int rc;
-
     for (size_t i = 0; i < work->packed_count; i++) {
         const struct packed *packed = &work->packed[i];
         const struct bl_source *source = &work->writer->sources[packed->source];
@@ -107,13 +53,8 @@ static int fact_of(struct work *work, bool is_prefix, bl_fact *out_fact)
                                (packed->flags & BL_ENTRY_IMPORTANT) != 0, packed->condition,
                                packed->flags & BL_ENTRY_SCOPE);
     }
-    rc = bl_facts_close(work->facts, above, work->says, work->packed_count, out_fact, work->error);
-    if (rc < 0)
-        return rc;
-    work->parents[work->parent_count].key_len =
-        is_prefix ? work->key[work->key_len - 1] + 1u : work->key_len;
-    work->parents[work->parent_count++].below = bl_facts_below(work->facts, *out_fact);
-    return 0;
+    return bl_closing_key(&work->closing, work->key, work->key_len, work->says, work->packed_count,
+                          out_fact, work->error);
 }
 
 static int value_append(struct work *work, bl_fact fact)
@@ -143,13 +84,12 @@ static int key_end(struct work *work)
 {
     bool is_prefix = bl_key_is_prefix(work->key, work->key_len);
     bl_fact fact;
-    int rc = fact_of(work, is_prefix, &fact);
+    int rc = fact_of(work, &fact);
 
     if (rc == 0)
         rc = value_append(work, fact);
     if (rc < 0)
         return rc;
-    categories_count(work, is_prefix);
     work->entry_count += work->packed_count;
     if (is_prefix) {
         work->prefixes++;
@@ -163,21 +103,12 @@ static int key_end(struct work *work)
     return 0;
 }
 
-/* Begins to gather another key: forgets the parents that are not above it. */
+/* Begins to gather another key. */
 static void key_begin(struct work *work, const uint8_t *key, size_t key_len)
 {
-    uint8_t last_key[BL_KEY_MAX];
-    bool was_prefix = bl_key_is_prefix(work->key, work->key_len);
-
-    memcpy(last_key, work->key, work->key_len);
     memcpy(work->key, key, key_len);
     work->key_len = key_len;
     work->packed_count = 0;
-    if (was_prefix != bl_key_is_prefix(key, key_len))
-        work->parent_count = 0;
-    while (work->parent_count > 0 &&
-           !is_parent(work, work->parents[work->parent_count - 1].key_len, last_key))
-        work->parent_count--;
 }
 
 /* One record more of either stream is done with. */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "blocklists/ranges.h"
 #include "blocklists/table.h"
 #include "blocklists/writer_inside.h"
 
@@ -64,37 +63,19 @@ static int table_write(struct work *work, uint64_t *out_seed, uint32_t *out_buck
     return bl_error_set(work->error, -EEXIST, "the fast table cannot tell all names apart");
 }
 
-/* Flattens the prefixes of one family; `out` NULL only counts the ranges. */
-static int family_flatten(struct work *work, uint8_t family, uint8_t *out, unsigned *out_count)
-{
-    struct bl_ranges ranges;
-    MDB_val key = {1, &family}, value;
-    int rc;
-
-    bl_ranges_init(&ranges, family, out);
-    for (rc = mdb_cursor_get(work->cursor, &key, &value, MDB_SET_RANGE);
-         rc == 0 && *(const uint8_t *)key.mv_data == family;
-         rc = mdb_cursor_get(work->cursor, &key, &value, MDB_NEXT)) {
-        struct bl_prefix prefix;
-
-        if (bl_key_to_prefix(key.mv_data, key.mv_size, &prefix))
-            bl_ranges_add(&ranges, prefix.address, prefix.length, bl_get16(value.mv_data));
-    }
-    if (rc != 0 && rc != MDB_NOTFOUND)
-        return writer_lmdb_fault(work, rc);
-    *out_count = bl_ranges_end(&ranges);
-    return 0;
-}
-
 static int ranges_write(struct work *work, uint8_t family, const char *name, unsigned *out_count)
 {
     size_t size = family == 4 ? BL_RANGE4_SIZE : BL_RANGE6_SIZE;
     void *bytes;
-    int rc = family_flatten(work, family, NULL, out_count);
+    int rc = bl_closing_ranges(work->cursor, family, NULL, out_count);
 
-    if (rc == 0)
-        rc = value_reserve(work, name, *out_count * size + 8, &bytes);
-    return rc == 0 ? family_flatten(work, family, bytes, out_count) : rc;
+    if (rc != 0)
+        return writer_lmdb_fault(work, rc);
+    rc = value_reserve(work, name, *out_count * size + 8, &bytes);
+    if (rc < 0)
+        return rc;
+    rc = bl_closing_ranges(work->cursor, family, bytes, out_count);
+    return rc == 0 ? 0 : writer_lmdb_fault(work, rc);
 }
 
 static uint8_t *string_put(uint8_t *at, const char *string)
@@ -119,9 +100,9 @@ static int categories_write(struct work *work)
         return rc;
     at = bytes;
     for (unsigned i = 0; i < work->category_count; i++) {
-        bl_put64(at, work->counts[i].names);
-        bl_put64(at + 8, work->counts[i].addresses);
-        bl_put64(at + 16, work->counts[i].whole);
+        bl_put64(at, work->closing.counts[i].names);
+        bl_put64(at + 8, work->closing.counts[i].addresses);
+        bl_put64(at + 16, work->closing.counts[i].whole);
         at = string_put(at + BL_CATEGORY_FIXED, work->categories[i]);
     }
     return 0;
@@ -206,16 +187,16 @@ static int conditions_write(struct work *work)
 static int facts_write(struct work *work)
 {
     void *bytes;
-    int rc = bl_facts_finish(work->facts, work->writer->conditions, work->error);
+    int rc = bl_facts_finish(work->closing.facts, work->writer->conditions, work->error);
 
     if (rc == 0)
-        rc = value_reserve(work, "facts", bl_facts_size(work->facts), &bytes);
+        rc = value_reserve(work, "facts", bl_facts_size(work->closing.facts), &bytes);
     if (rc < 0)
         return rc;
-    bl_facts_write(work->facts, bytes);
-    rc = value_reserve(work, "variants", bl_facts_variants_size(work->facts), &bytes);
+    bl_facts_write(work->closing.facts, bytes);
+    rc = value_reserve(work, "variants", bl_facts_variants_size(work->closing.facts), &bytes);
     if (rc == 0)
-        bl_facts_variants_write(work->facts, bytes);
+        bl_facts_variants_write(work->closing.facts, bytes);
     return rc;
 }
 
@@ -251,11 +232,12 @@ int writer_values(struct work *work)
     bl_put16((uint8_t *)bytes + BL_META_LABELS_MAX, (uint16_t)work->labels_max);
     bl_put32((uint8_t *)bytes + BL_META_RANGES4, ranges4);
     bl_put32((uint8_t *)bytes + BL_META_RANGES6, ranges6);
-    bl_put32((uint8_t *)bytes + BL_META_FACTS, bl_facts_count(work->facts));
-    bl_put32((uint8_t *)bytes + BL_META_RULES, (uint32_t)bl_facts_rule_count(work->facts));
+    bl_put32((uint8_t *)bytes + BL_META_FACTS, bl_facts_count(work->closing.facts));
+    bl_put32((uint8_t *)bytes + BL_META_RULES, (uint32_t)bl_facts_rule_count(work->closing.facts));
     bl_put32((uint8_t *)bytes + BL_META_CATEGORIES, work->category_count);
     bl_put32((uint8_t *)bytes + BL_META_SOURCES, sources);
     bl_put32((uint8_t *)bytes + BL_META_CONDITIONS, work->writer->conditions->count);
-    bl_put32((uint8_t *)bytes + BL_META_VARIANTS, (uint32_t)bl_facts_variant_count(work->facts));
+    bl_put32((uint8_t *)bytes + BL_META_VARIANTS,
+             (uint32_t)bl_facts_variant_count(work->closing.facts));
     return 0;
 }

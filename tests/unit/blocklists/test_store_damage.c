@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "blocklists/layout.h"
+#include "blocklists/lists.h"
 #include "blocklists/seal.h"
 #include "tests/unit/blocklists/store.h"
 
@@ -233,6 +234,112 @@ static void survives_facts_led_astray(void **state)
     free(bytes);
 }
 
+/* What look-ups find, and how much categories have, in numbers. */
+static void numbers_tell(const struct bl_store *store, char text[4096])
+{
+    static const char *const names[] = {"casino.test", "www.casino.test", "a.poker.test",
+                                        "only.test",   "a.only.test",     "a.chess.casino.test",
+                                        "poker.test"};
+    static const unsigned types[] = {0, TYPE_A, TYPE_AAAA, TYPE_HTTPS, BL_ALL_TYPES};
+    static const uint8_t inside4[4] = {192, 0, 2, 7}, inside6[16] = {0x20, 1, 0x0d, 0xb8};
+    enum { NAMES = sizeof names / sizeof *names, TYPES = sizeof types / sizeof *types };
+    size_t len = 0;
+
+    for (size_t i = 0; i < NAMES * TYPES + 2; i++) {
+        struct bl_name name = name_of(names[i / TYPES % NAMES]);
+        bl_fact fact = i == NAMES * TYPES ? bl_store_find_address(store, inside4, 4, NULL)
+                       : i > NAMES * TYPES
+                           ? bl_store_find_address(store, inside6, 16, NULL)
+                           : bl_store_find(store, name.wire, name.len, types[i % TYPES]).fact;
+        size_t count;
+        const struct bl_fact_rule *rules = bl_store_fact(store, fact, &count);
+
+        for (size_t j = 0; j < count; j++)
+            len += (size_t)snprintf(text + len, 4096 - len, "%u %u %u %u %u %u,", rules[j].category,
+                                    rules[j].depth, rules[j].tier, rules[j].action,
+                                    rules[j].important, rules[j].condition);
+        len += (size_t)snprintf(text + len, 4096 - len, "\n");
+    }
+    for (unsigned i = 0; i < bl_store_category_count(store); i++) {
+        const struct bl_category *category = bl_store_category(store, i);
+
+        len += (size_t)snprintf(
+            text + len, 4096 - len, "%llu %llu %llu\n", (unsigned long long)category->names,
+            (unsigned long long)category->addresses, (unsigned long long)category->whole);
+    }
+    assert_true(len < 4096);
+}
+
+/* Whether a store that somebody signed opens, verifies, and answers something else than `right`;
+ * then it must be refused, here and for adoption. */
+static bool is_forged(const char *state, const uint8_t *bytes, size_t len, const char *right)
+{
+    char path[32], text[4096];
+    struct bl_store *store = NULL;
+    struct bl_error error = {""};
+    uint64_t generation;
+    int fd = memfd_create("store", MFD_CLOEXEC);
+    bool forged = false;
+
+    assert_int_equal(write(fd, bytes, len), (ssize_t)len);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (bl_store_open(path, &store, NULL) == 0 && bl_store_verify(store, NULL) == 0) {
+        numbers_tell(store, text);
+        forged = strcmp(text, right) != 0;
+    }
+    if (forged) {
+        assert_int_equal(bl_store_facts_verify(store, &error), -EBADMSG);
+        assert_non_null(strstr(error.text, " it says") ? error.text
+                                                       : strstr(error.text, " of its entries"));
+        assert_int_equal(bl_lists_adopt(state, fd, 3, &generation, &error), -EBADMSG);
+        assert_non_null(strstr(error.text, "the new generation was refused"));
+    }
+    bl_store_close(store);
+    close(fd);
+    return forged;
+}
+
+/* The entries of a store by hand may say one thing, and what look-ups go by another: what lists
+ * lose, and what is sealed, is judged by the entries. */
+static void refuses_what_does_not_follow(void **state)
+{
+    struct bl_error error = {""};
+    struct bl_store *store;
+    uint8_t *bytes, *page;
+    char right[4096], folder[FOLDER_ROOM], path[32];
+    size_t len = store_bytes(&bytes);
+    unsigned forged = 0;
+    int fd = memfd_create("store", MFD_CLOEXEC);
+
+    (void)state;
+    folder_make(folder);
+    assert_int_equal(write(fd, bytes, len), (ssize_t)len);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    assert_int_equal(bl_store_open(path, &store, &error), 0);
+    assert_int_equal(bl_store_facts_verify(store, &error), 0);
+    numbers_tell(store, right);
+    bl_store_close(store);
+    close(fd);
+    /* All values but the table are in one page, with the names of categories. */
+    page = memmem(bytes, len, "gambling", sizeof "gambling");
+    assert_non_null(page);
+    page = bytes + (page - bytes) / 4096 * 4096;
+    for (size_t at = 16; at < 4096; at++) {
+        if (page[at] == 0 && page[at - 1] == 0)
+            continue;
+        page[at] ^= 1;
+        assert_int_equal(bl_seal_bytes(bytes, len - BL_TRAILER_SIZE,
+                                       bytes + len - BL_TRAILER_SIZE + BL_TRAILER_SHA256),
+                         0);
+        bl_seal_sum(bytes + len - BL_TRAILER_SIZE);
+        forged += is_forged(folder, bytes, len, right);
+        page[at] ^= 1;
+    }
+    assert_true(forged > 20);
+    folder_drop(folder);
+    free(bytes);
+}
+
 /* Cut while it is mapped: the look-up comes back, and says that its answer means nothing. */
 static void survives_being_cut(void **state)
 {
@@ -272,6 +379,7 @@ int main(void)
         cmocka_unit_test(survives_any_damage),
         cmocka_unit_test(survives_damage_to_types),
         cmocka_unit_test(survives_facts_led_astray),
+        cmocka_unit_test(refuses_what_does_not_follow),
         cmocka_unit_test(survives_being_cut),
     };
 
