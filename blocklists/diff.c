@@ -175,22 +175,12 @@ static int sides_order(const struct diff *diff)
     return order != 0 ? order : (a->mv_size > b->mv_size) - (a->mv_size < b->mv_size);
 }
 
-/* Whether the newer store says this of the name or prefix by what lies above it, for the same types
- * or for all. */
-static bool is_covered(const struct diff *diff, uint32_t say)
+/* Whether the newer store says this by a fact, for the same types or for all. */
+static bool is_said(const struct diff *diff, bl_fact fact, uint32_t say)
 {
-    const struct bl_store *store = diff->newer.store;
-    const struct bl_entry *entry = &diff->entry;
-    bl_fact fact;
-    const struct bl_fact_rule *rules;
     size_t count;
+    const struct bl_fact_rule *rules = bl_store_fact(diff->newer.store, fact, &count);
 
-    if (entry->is_address)
-        fact = bl_store_find_address(store, entry->prefix.address,
-                                     entry->prefix.family == 4 ? 4 : 16, NULL);
-    else
-        fact = bl_store_find(store, entry->name.wire, entry->name.len, BL_ALL_TYPES).fact;
-    rules = bl_store_fact(store, fact, &count);
     for (size_t i = 0; i < count; i++)
         if (diff->newer.common[rules[i].category] == say_category(say) &&
             rules[i].action == say_action(say) &&
@@ -200,12 +190,31 @@ static bool is_covered(const struct diff *diff, uint32_t say)
     return false;
 }
 
-static int change_tell(struct diff *diff, uint32_t say, bool added, bool is_narrowed)
+/* Whether the newer store says this of the prefix, or of all that the name stood for, by what lies
+ * above it or by itself. */
+static bool is_covered(const struct diff *diff, uint32_t say, unsigned scope)
+{
+    const struct bl_store *store = diff->newer.store;
+    const struct bl_entry *entry = &diff->entry;
+    const struct bl_name *name = &entry->name;
+
+    if (entry->is_address)
+        return is_said(diff,
+                       bl_store_find_address(store, entry->prefix.address,
+                                             entry->prefix.family == 4 ? 4 : 16, NULL),
+                       say);
+    return (!(scope & BL_EXACT) ||
+            is_said(diff, bl_store_find(store, name->wire, name->len, BL_ALL_TYPES).fact, say)) &&
+           (!(scope & BL_BELOW) || is_said(diff, bl_store_find_below(store, name), say));
+}
+
+/* `scope`: of what is gone; 0 where it is new, or now stands for less. */
+static int change_tell(struct diff *diff, uint32_t say, bool added, unsigned scope)
 {
     struct bl_change change = {.added = added,
                                .category = diff->names[say_category(say)],
                                .action = say_action(say),
-                               .still_covered = !added && !is_narrowed && is_covered(diff, say),
+                               .still_covered = scope != 0 && is_covered(diff, say, scope),
                                .entry = &diff->entry};
 
     diff->entry.types.count = 0;
@@ -214,18 +223,20 @@ static int change_tell(struct diff *diff, uint32_t say, bool added, bool is_narr
     return diff->each(diff->user, &change);
 }
 
-/* What was said of a name and all below it, and now of less, is gone and new at once: the names
- * that it stood for are not denied any more. */
+/* What was said of a name, of those below it or of both, and now of others of these, is gone and
+ * new at once: names that a block stood for are not denied any more, or others come in. To allow
+ * less is no change. */
 static int scopes_compare(struct diff *diff, size_t older, size_t newer)
 {
+    unsigned was = diff->older.scopes[older], is = diff->newer.scopes[newer];
     uint32_t say = diff->older.says[older];
+    bool is_narrowed = (was & ~is) != 0, is_widened = (is & ~was) != 0;
     int rc;
 
-    if (say_action(say) != BL_BLOCK || diff->entry.is_address ||
-        !(diff->older.scopes[older] & ~diff->newer.scopes[newer]))
+    if (diff->entry.is_address || !(is_widened || (is_narrowed && say_action(say) == BL_BLOCK)))
         return 0;
-    rc = change_tell(diff, say, false, true);
-    return rc == 0 ? change_tell(diff, say, true, true) : rc;
+    rc = change_tell(diff, say, false, is_narrowed ? 0 : was);
+    return rc == 0 ? change_tell(diff, say, true, 0) : rc;
 }
 
 /* Tells where the two sorted lists of what is said at one key differ. */
@@ -248,10 +259,11 @@ static int key_compare(struct diff *diff, const MDB_val *key, bool in_older, boo
         return bl_error_set(diff->error, -EBADMSG,
                             "a generation is damaged: an entry cannot be read");
     while (rc == 0 && (a < a_count || b < b_count)) {
-        if (b == b_count || (a < a_count && olds[a] < news[b]))
-            rc = change_tell(diff, olds[a++], false, false);
-        else if (a == a_count || news[b] < olds[a])
-            rc = change_tell(diff, news[b++], true, false);
+        if (b == b_count || (a < a_count && olds[a] < news[b])) {
+            rc = change_tell(diff, olds[a], false, diff->older.scopes[a]);
+            a++;
+        } else if (a == a_count || news[b] < olds[a])
+            rc = change_tell(diff, news[b++], true, 0);
         else
             rc = scopes_compare(diff, a++, b++);
     }

@@ -2,8 +2,10 @@
  * shrinking (guard.h).
  *
  * The unit is a name (or prefix) in a category, blocked or allowed, for the same types of question:
- * a block that is now for some types only has gone, and another one has come. Both trees are read
- * side by side, so this takes as long as reading them once, and no memory to speak of. One thread.
+ * a block that is now for some types only has gone, and another one has come. So has one that stood
+ * for the name alone and now takes in those below it; to allow less is no change. Both trees are
+ * read side by side, so this takes as long as reading them once, and no memory to speak of. One
+ * thread.
  */
 #ifndef BLOCKLISTS_DIFF_H
 #define BLOCKLISTS_DIFF_H
@@ -16,8 +18,9 @@ struct bl_change {
     bool added;           /* else removed */
     const char *category; /* borrowed from the store that has it */
     enum bl_action action;
-    /* Removed, but blocked (allowed) in the newer one all the same, by a parent in the same
-     * category or by itself for all types: a list that was tidied up has not shrunk. */
+    /* Removed, but all that it stood for is blocked (allowed) in the newer one all the same, by a
+     * parent in the same category or by itself for all types: a list that was tidied up has not
+     * shrunk. */
     bool still_covered;
     const struct bl_entry *entry; /* its name or prefix, and types; borrowed for the call */
 };

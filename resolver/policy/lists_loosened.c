@@ -24,6 +24,7 @@ static const char *const KIND_WORDS[KINDS] = {
 /* What a category loses. */
 struct loss {
     const char *category; /* borrowed from a store */
+    bool is_allowed;      /* to some: is_allowed_to_some() */
     uint64_t counts[KINDS];
     char samples[KINDS][SAMPLES][SAMPLE_TEXT_MAX];
 };
@@ -35,7 +36,9 @@ struct comparison {
     uint16_t before_map[BL_CATEGORY_MAX], after_map[BL_CATEGORY_MAX];
     struct loss *losses;
     size_t loss_count;
-    struct bl_entry last; /* looked at; one name may have many entries */
+    struct bl_entry last;               /* looked at; one name may have many entries */
+    const char *noted[BL_CATEGORY_MAX]; /* its categories that were noted */
+    size_t noted_count;
 };
 
 static const char *entry_text(const struct bl_entry *entry, char text[BL_NAME_TEXT_MAX])
@@ -50,31 +53,6 @@ static const char *entry_text(const struct bl_entry *entry, char text[BL_NAME_TE
               sizeof address);
     snprintf(text, BL_NAME_TEXT_MAX, "%s/%u", address, entry->prefix.length);
     return text;
-}
-
-/* -ENOMEM where there is no room for one more category. */
-static int loss_note(struct comparison *comparison, const char *category, enum kind kind,
-                     const struct bl_entry *entry)
-{
-    char text[BL_NAME_TEXT_MAX];
-    struct loss *loss;
-    size_t at = 0;
-
-    while (at < comparison->loss_count && strcmp(comparison->losses[at].category, category) != 0)
-        at++;
-    if (at == comparison->loss_count) {
-        loss = reallocarray(comparison->losses, at + 1, sizeof *loss);
-        if (!loss)
-            return -ENOMEM;
-        comparison->losses = loss;
-        loss[comparison->loss_count++] = (struct loss){.category = category};
-    }
-    loss = &comparison->losses[at];
-    if (loss->counts[kind] < SAMPLES)
-        snprintf(loss->samples[kind][loss->counts[kind]], SAMPLE_TEXT_MAX, "%.119s",
-                 entry_text(entry, text));
-    loss->counts[kind]++;
-    return 0;
 }
 
 static bool targets_have(const struct config_targets *targets, int category)
@@ -120,69 +98,134 @@ static bool is_allowed_to_some(const struct comparison *comparison, const char *
     return is_granted(comparison->grants, name);
 }
 
+/* NULL where there is no room for one more category. Borrowed until the next call. */
+static struct loss *loss_find(struct comparison *comparison, const char *category)
+{
+    struct loss *losses;
+    size_t at = 0;
+
+    while (at < comparison->loss_count && strcmp(comparison->losses[at].category, category) != 0)
+        at++;
+    if (at < comparison->loss_count)
+        return &comparison->losses[at];
+    losses = reallocarray(comparison->losses, at + 1, sizeof *losses);
+    if (!losses)
+        return NULL;
+    comparison->losses = losses;
+    losses[comparison->loss_count++] =
+        (struct loss){.category = category, .is_allowed = is_allowed_to_some(comparison, category)};
+    return &losses[at];
+}
+
+static void loss_note(struct loss *loss, enum kind kind, const struct bl_entry *entry)
+{
+    char text[BL_NAME_TEXT_MAX];
+
+    if (loss->counts[kind] < SAMPLES)
+        snprintf(loss->samples[kind][loss->counts[kind]], SAMPLE_TEXT_MAX, "%.119s",
+                 entry_text(entry, text));
+    loss->counts[kind]++;
+}
+
 static int change_look(void *user, const struct bl_change *change)
 {
-    const struct comparison *comparison = user;
+    struct loss *loss = loss_find(user, change->category);
 
-    if (change->action == BL_ALLOW)
-        return change->added ? loss_note(user, change->category, KIND_ALLOWED, change->entry) : 0;
-    if (change->added && is_allowed_to_some(comparison, change->category))
-        return loss_note(user, change->category, KIND_LISTED, change->entry);
-    return !change->added && !change->still_covered
-               ? loss_note(user, change->category, KIND_LOST, change->entry)
-               : 0;
+    if (!loss)
+        return -ENOMEM;
+    if (change->action == BL_ALLOW && change->added)
+        loss_note(loss, KIND_ALLOWED, change->entry);
+    else if (change->action == BL_BLOCK && !change->added && !change->still_covered)
+        loss_note(loss, KIND_LOST, change->entry);
+    else if (change->action == BL_BLOCK && change->added && loss->is_allowed)
+        loss_note(loss, KIND_LISTED, change->entry);
+    return 0;
 }
 
-/* For what stands below a name only, one below it stands for all. */
-static const struct bl_fact_rule *rules_of(const struct bl_store *store,
-                                           const struct bl_entry *entry, size_t *out_count)
+/* Of its name or prefix, or of names below. */
+static bl_fact fact_of(const struct bl_store *store, const struct bl_entry *entry, bool below)
 {
-    uint8_t below[BL_NAME_MAX + 2] = {1, 'x'};
-    bl_fact fact;
-
-    if (entry->is_address) {
-        fact = bl_store_find_address(store, entry->prefix.address,
+    if (entry->is_address)
+        return bl_store_find_address(store, entry->prefix.address,
                                      entry->prefix.family == 4 ? 4 : 16, NULL);
-    } else if (entry->scope == BL_BELOW && entry->name.len + 2 <= BL_NAME_MAX) {
-        memcpy(below + 2, entry->name.wire, entry->name.len);
-        fact = bl_store_find(store, below, entry->name.len + 2u, BL_ALL_TYPES).fact;
-    } else {
-        fact = bl_store_find(store, entry->name.wire, entry->name.len, BL_ALL_TYPES).fact;
-    }
-    return bl_store_fact(store, fact, out_count);
+    return below ? bl_store_find_below(store, &entry->name)
+                 : bl_store_find(store, entry->name.wire, entry->name.len, BL_ALL_TYPES).fact;
 }
 
-/* Whether the newer lists block it in the category, but allow it as well, and more strongly. */
-static bool is_beaten_now(const struct comparison *comparison, const struct bl_fact_rule *rules,
-                          size_t count, int category)
+/* What lists make of a name in a category, from loose to strict. */
+enum standing { NOT_LISTED, BEATEN, STANDING };
+
+static enum standing standing_of(const struct config *config, const uint16_t *map,
+                                 const struct bl_store *store, bl_fact fact, int category)
 {
-    bool is_blocked = false;
+    enum standing standing = NOT_LISTED;
+    size_t count;
+    const struct bl_fact_rule *rules = bl_store_fact(store, fact, &count);
 
     for (size_t i = 0; i < count; i++) {
         if (rules[i].action != BL_BLOCK || rules[i].category != category)
             continue;
-        if (!facts_block_is_beaten(comparison->config, comparison->after_map, rules, count,
-                                   &rules[i]))
-            return false;
-        is_blocked = true;
+        if (!facts_block_is_beaten(config, map, rules, count, &rules[i]))
+            return STANDING;
+        standing = BEATEN;
     }
-    return is_blocked;
+    return standing;
 }
 
-static bool is_told_already(const struct bl_fact_rule *rules, size_t at)
+static bool is_noted(const struct comparison *comparison, const char *category)
 {
-    for (size_t i = 0; i < at; i++)
-        if (rules[i].action == BL_BLOCK && rules[i].category == rules[at].category)
+    for (size_t i = 0; i < comparison->noted_count; i++)
+        if (strcmp(comparison->noted[i], category) == 0)
             return true;
     return false;
 }
 
+/* Notes each category in which something beats by now what nothing beat. */
+static int facts_compare(struct comparison *comparison, const struct bl_entry *entry, bl_fact was,
+                         bl_fact is)
+{
+    const struct bl_store *before = comparison->before, *after = comparison->after;
+    size_t count;
+    const struct bl_fact_rule *rules = bl_store_fact(before, was, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        const char *category = bl_store_category(before, rules[i].category)->name;
+        struct loss *loss;
+        if (rules[i].action != BL_BLOCK || is_noted(comparison, category) ||
+            standing_of(comparison->config, comparison->before_map, before, was,
+                        rules[i].category) != STANDING ||
+            standing_of(comparison->config, comparison->after_map, after, is,
+                        bl_store_category_find(after, category)) != BEATEN)
+            continue;
+        loss = loss_find(comparison, category);
+        if (!loss)
+            return -ENOMEM;
+        loss_note(loss, KIND_BEATEN, entry);
+        comparison->noted[comparison->noted_count++] = category;
+    }
+    return 0;
+}
+
+static bool allows(const struct bl_store *store, bl_fact fact)
+{
+    size_t count;
+    const struct bl_fact_rule *rules = bl_store_fact(store, fact, &count);
+
+    for (size_t i = 0; i < count; i++)
+        if (rules[i].action == BL_ALLOW)
+            return true;
+    return false;
+}
+
+/* Most names are allowed by nothing. What allows those below one is above it, or said of it as
+ * well, or an entry of its own. */
 static int entry_look(void *user, unsigned source, const struct bl_entry *entry)
 {
     struct comparison *comparison = user;
-    const struct bl_fact_rule *olds, *news;
-    size_t old_count, new_count;
-    int rc = 0;
+    const struct bl_store *before = comparison->before, *after = comparison->after;
+    bool below = !entry->is_address && entry->scope == BL_BELOW;
+    bl_fact is;
+    int rc;
 
     (void)source;
     if (!entry->is_address && !comparison->last.is_address &&
@@ -190,30 +233,23 @@ static int entry_look(void *user, unsigned source, const struct bl_entry *entry)
         memcmp(entry->name.wire, comparison->last.name.wire, entry->name.len) == 0)
         return 0;
     comparison->last = *entry;
-    olds = rules_of(comparison->before, entry, &old_count);
-    news = rules_of(comparison->after, entry, &new_count);
-    for (size_t i = 0; i < old_count && rc == 0; i++) {
-        const char *category = bl_store_category(comparison->before, olds[i].category)->name;
-        if (olds[i].action == BL_BLOCK && !is_told_already(olds, i) &&
-            !facts_block_is_beaten(comparison->config, comparison->before_map, olds, old_count,
-                                   &olds[i]) &&
-            is_beaten_now(comparison, news, new_count,
-                          bl_store_category_find(comparison->after, category)))
-            rc = loss_note(comparison, category, KIND_BEATEN, entry);
-    }
-    return rc;
+    comparison->noted_count = 0;
+    is = fact_of(after, entry, below);
+    if (!allows(after, is))
+        return 0;
+    rc = facts_compare(comparison, entry, fact_of(before, entry, below), is);
+    return rc < 0 || entry->is_address || entry->scope != BL_SUBTREE
+               ? rc
+               : facts_compare(comparison, entry, fact_of(before, entry, true),
+                               fact_of(after, entry, true));
 }
 
 /* Most lists only ever block: then nothing can beat anything. */
 static bool allows_anything(const struct bl_store *store)
 {
-    for (unsigned fact = 0; fact < bl_store_fact_count(store); fact++) {
-        size_t count;
-        const struct bl_fact_rule *rules = bl_store_fact(store, (bl_fact)fact, &count);
-        for (size_t i = 0; i < count; i++)
-            if (rules[i].action == BL_ALLOW)
-                return true;
-    }
+    for (unsigned fact = 0; fact < bl_store_fact_count(store); fact++)
+        if (allows(store, (bl_fact)fact))
+            return true;
     return false;
 }
 

@@ -86,6 +86,30 @@ static void tells_changes_of_types(void **state)
     bl_store_close(newer);
 }
 
+/* So is a block for the name alone; an exception for more is new, one for less is not. */
+static void tells_changes_of_scope(void **state)
+{
+    static const struct fixture_list before[] = {
+        {"a", BL_TIER_SCHOOL, "one.test =two.test @=free.test @less.test *.x.test$A"}};
+    static const struct fixture_list after[] = {
+        {"a", BL_TIER_SCHOOL, "=one.test two.test @free.test @=less.test =x.test"}};
+    struct bl_store *older = fixture_store(before, 1, NULL), *newer = fixture_store(after, 1, NULL);
+    char text[4096] = "";
+
+    (void)state;
+    assert_int_equal(bl_diff(older, newer, change_note, text, NULL), 0);
+    assert_string_equal(text, "-a free.test allow covered\n"
+                              "+a free.test allow\n"
+                              "-a one.test\n"
+                              "+a one.test\n"
+                              "-a two.test covered\n"
+                              "+a two.test\n"
+                              "+a x.test\n"
+                              "-a x.test only A\n");
+    bl_store_close(older);
+    bl_store_close(newer);
+}
+
 static struct bl_store *store_of(unsigned from, unsigned count)
 {
     static char words[1 << 14];
@@ -366,6 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_what_changed),
         cmocka_unit_test(tells_changes_of_types),
+        cmocka_unit_test(tells_changes_of_scope),
         cmocka_unit_test(guards_against_shrinking),
         cmocka_unit_test(measures_what_was_whole),
         cmocka_unit_test(measures_by_the_most_there_ever_was),

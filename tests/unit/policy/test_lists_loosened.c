@@ -79,10 +79,33 @@ static const struct change CHANGES[] = {
     {{TIER(SCHOOL, "a.test"), TIER(SCHOOL, "@a.test")},
      {TIER(NATIONAL, "a.test"), TIER(SCHOOL, "@a.test")},
      ""},
+    /* an exception for the name alone, and now for all below it */
+    {{GAMES("a.test @=a.test")},
+     {GAMES("a.test @a.test")},
+     "games: 1 entry to allow would be new: a.test\n" BEATEN("a.test")},
+    {{GAMES("a.test @a.test")}, {GAMES("a.test @=a.test")}, ""},
+    /* a block for all below a name is none for some types, by a block for the name itself */
+    {{GAMES("a.test$AAAA")}, {GAMES("=a.test")}, LOST(1, "y", "a.test")},
+    {{GAMES("=a.test$AAAA")}, {GAMES("a.test")}, ""},
+    /* one that was beaten stands before one that was not */
+    {{TIER(SCHOOL, "a.test"), TIER(NATIONAL, "a.test"), TIER(REGIONAL, "@a.test")},
+     {TIER(SCHOOL, "a.test"), TIER(SCHOOL, "a.test"), TIER(REGIONAL, "@a.test")},
+     BEATEN("a.test")},
+    /* the name itself was allowed before, and nothing below it */
+    {{TIER(NATIONAL, "a.test"), TIER(SCHOOL, "@a.test"), TIER(NATIONAL, "@=a.test")},
+     {TIER(SCHOOL, "a.test"), TIER(SCHOOL, "@a.test"), TIER(NATIONAL, "@=a.test")},
+     BEATEN("a.test")},
+    /* a name of its own does not stand for all below */
+    {{TIER(NATIONAL, "*.a.test x.a.test"), TIER(SCHOOL, "@*.a.test")},
+     {TIER(SCHOOL, "*.a.test x.a.test"), TIER(SCHOOL, "@*.a.test")},
+     BEATEN("a.test")},
     /* new in a category that somebody is allowed, by the configuration or a grant */
     {{{"study", BL_TIER_SCHOOL, "a.test"}},
      {{"study", BL_TIER_SCHOOL, "a.test b.test"}},
      "study: 1 entry would be allowed to those who are allowed the category: b.test\n"},
+    {{{"study", BL_TIER_SCHOOL, "=a.test"}},
+     {{"study", BL_TIER_SCHOOL, "a.test"}},
+     "study: 1 entry would be allowed to those who are allowed the category: a.test\n"},
     {{GAMES("a.test")},
      {GAMES("a.test"), {"maths", BL_TIER_SCHOOL, "a.test"}},
      "maths: 1 entry would be allowed to those who are allowed the category: a.test\n"},
