@@ -1,6 +1,7 @@
 #include "resolver/control/caller.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdbool.h>
@@ -21,23 +22,46 @@ static void user_name(uid_t uid, char name[CONTROL_USER_MAX])
         snprintf(name, CONTROL_USER_MAX, "%u", (unsigned)uid);
 }
 
+static bool file_read(int folder, const char *name, char *text, size_t size)
+{
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, text, size - 1);
+
+    if (fd >= 0)
+        close(fd);
+    text[got > 0 ? got : 0] = '\0';
+    return got > 0;
+}
+
+/* Whether the process is of this user: its second number is the user that the socket tells. */
+static bool is_of(int process, uid_t uid)
+{
+    char text[4096];
+    const char *line =
+        file_read(process, "status", text, sizeof text) ? strstr(text, "\nUid:") : NULL;
+    unsigned effective;
+
+    return line && sscanf(line, "\nUid: %*u %u", &effective) == 1 && effective == uid;
+}
+
 /* Who signed on at the terminal: unchanged by sudo and su, set by PAM (pam_loginuid). A process
  * that ends while it is looked at leaves the uid of the socket, which is never wrong, only less
- * telling. */
-static uid_t login_of(pid_t pid)
+ * telling. So does one of another user: the caller has ended, its child has the socket, and its
+ * number is somebody else's by now. */
+static uid_t login_of(pid_t pid, uid_t uid)
 {
     char path[64], text[32] = "";
-    unsigned long value;
-    FILE *file;
+    unsigned long value = 0;
+    int process;
 
-    snprintf(path, sizeof path, "/proc/%d/loginuid", (int)pid);
-    file = fopen(path, "re");
-    if (!file)
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    process =
+        open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* of this process only, from here on */
+    if (process < 0)
         return (uid_t)-1;
-    if (!fgets(text, sizeof text, file))
-        text[0] = '\0';
-    fclose(file);
-    value = strtoul(text, NULL, 10);
+    if (is_of(process, uid) && file_read(process, "loginuid", text, sizeof text))
+        value = strtoul(text, NULL, 10);
+    close(process);
     return text[0] >= '0' && text[0] <= '9' ? (uid_t)value : (uid_t)-1;
 }
 
@@ -88,7 +112,7 @@ int caller_read(int fd, const struct config *config, struct caller *out_caller,
         return bl_error_set(error, -errno, "cannot tell the groups of who is asking: %s",
                             strerror(errno));
     caller.group_count = len / sizeof(gid_t);
-    caller.login_uid = login_of(caller.pid);
+    caller.login_uid = login_of(caller.pid, caller.uid);
     user_name(caller.uid, caller.user);
     if (caller.login_uid == (uid_t)-1)
         memcpy(caller.login, caller.user, sizeof caller.login);

@@ -1,9 +1,12 @@
 """What waits for a second manager, while all else goes on: edits, reloads in crowds, a kill, keys that need a restart."""
 import json
+import os
+import pwd
 import subprocess
+import sys
 
 import lab
-from lab import holds, need, same, wait_for
+from lab import Skip, holds, need, same, wait_for
 from test_roles import MANAGER, OTHER, PLAIN, SERVICE, VIEWER, Office, edit
 
 APPROVAL = "  requires-approval: true\n"
@@ -316,6 +319,65 @@ def test_sessions_that_wait(place):
             done = office.as_user(SERVICE, "session", "start", "--address", "127.0.0.6", "--user", "joe", "--group", "staff",
                                   "--for", "1h", "--reason", "x", login=MANAGER)
             holds("waits for a second manager" in done.stdout, f"a person behind it: {done.stdout}{done.stderr}")
+    whole(office)
+
+
+# Connects, leaves the connection to a child and ends; somebody else's process gets its number, and only then the child asks.
+BORROWER = """
+import json, os, socket, sys, time
+path, uid, other, request = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+go, mine = os.pipe()
+said, back = os.pipe()
+parent = os.fork()
+if parent == 0:
+    os.setgroups(json.loads(sys.argv[5]))
+    os.setgid(uid)
+    os.setuid(uid)
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(path)
+    if os.fork() == 0:
+        os.read(go, 1)
+        sock.sendall(request.encode() + b"\\n")
+        os.write(back, sock.recv(65536))
+    os._exit(0)
+os.waitpid(parent, 0)
+for attempt in range(100):
+    with open("/proc/sys/kernel/ns_last_pid", "w") as file:
+        file.write(str(parent - 1))
+    number = os.fork()
+    if number == 0:
+        with open("/proc/self/loginuid", "w") as file:
+            file.write(str(other))
+        os.setuid(other)
+        time.sleep(30)
+        os._exit(0)
+    if number == parent:
+        break
+    os.kill(number, 9)
+    os.waitpid(number, 0)
+time.sleep(0.2)
+os.write(mine, b"x")
+print(json.dumps({"same": number == parent, "reply": json.loads(os.read(said, 65536))}))
+os.kill(number, 9)
+"""
+
+
+def test_a_borrowed_number(place):
+    """Whoever leaves a connection to a child, and the number of the process to another manager's, is still who connected."""
+    need("setpriv")
+    with open("/proc/self/loginuid", encoding="ascii") as file:
+        if file.read().strip() != "4294967295" or not os.access("/proc/sys/kernel/ns_last_pid", os.W_OK):
+            raise Skip("numbers of processes, or who signed on, cannot be chosen here")
+    office = Office(place, more=APPROVAL)
+    same(office.as_user(MANAGER, "allow", "tracker.example", "--group", "pupils", "--for", "45m", "--reason", "x").returncode, 0)
+    request = json.dumps({"verb": "approve", "id": waiting(office)[0]["id"], "reason": "fine"})
+    me, other = pwd.getpwnam(MANAGER), pwd.getpwnam(OTHER)
+    done = place.run(sys.executable, "-c", BORROWER, place.state / "control.sock", me.pw_uid, other.pw_uid, request,
+                     json.dumps(os.getgrouplist(MANAGER, me.pw_gid)), expect=0)
+    reply = json.loads(done.stdout)
+    holds(reply["same"], "the number was another's before")
+    holds("it was you who asked" in reply["reply"].get("error", ""), f"one's own: {reply}")
+    same(office.resolver.ask("tracker.example").rcode, "NXDOMAIN", "not approved")
     whole(office)
 
 
