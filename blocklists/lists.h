@@ -72,6 +72,9 @@ int bl_lists_wait(const char *state, int staged_fd, const struct bl_guard *guard
                   struct bl_error *error);
 int bl_lists_wait_as(const char *state, int fd, uint32_t request, struct bl_error *error);
 
+/* Takes the copy of bl_lists_wait() off the disk that shall not wait, nor come into force. */
+void bl_lists_wait_drop(const char *state);
+
 /* What waits under this number, for reading: -ENOENT with a sentence where it is not there. */
 int bl_lists_wait_open(const char *state, uint32_t request, int *out_fd, struct bl_error *error);
 

@@ -45,6 +45,18 @@ int bl_lists_wait(const char *state, int staged_fd, const struct bl_guard *guard
     return rc;
 }
 
+void bl_lists_wait_drop(const char *state)
+{
+    char staging[FILE_NAME_MAX];
+    int folder = lists_folder_open(state, false, NULL);
+
+    if (folder < 0)
+        return;
+    lists_staging_name(staging);
+    unlinkat(folder, staging, 0);
+    close(folder);
+}
+
 int bl_lists_wait_as(const char *state, int fd, uint32_t request, struct bl_error *error)
 {
     char staging[FILE_NAME_MAX], name[FILE_NAME_MAX];

@@ -72,6 +72,11 @@ void lists_word_sweep(struct daemon *daemon)
     change_abort(change);
 }
 
+static bool is_nobody(const struct caller *caller)
+{
+    return caller->login_uid == (uid_t)-1 && (caller->uid == geteuid() || caller->uid == 0);
+}
+
 /* 1: they wait. */
 static int wait_begin(struct daemon *daemon, const struct caller *caller,
                       const struct lists_wanted *wanted, const struct lists_weighed *weighed,
@@ -86,6 +91,8 @@ static int wait_begin(struct daemon *daemon, const struct caller *caller,
                             "this would loosen the policy, and nobody can be asked, as changes "
                             "cannot be recorded: %s",
                             daemon->rules_fault);
+    if (is_nobody(caller) && caller->uid != 0)
+        actor.role = "system"; /* a timer: two managers have to want it all the same */
     code = change_begin(daemon->rules, &actor, clock_read().wall_ms, &change, error);
     if (code < 0)
         return code;
@@ -129,9 +136,21 @@ static int lists_enter(struct daemon *daemon, const struct caller *caller,
     return 0;
 }
 
-static bool is_nobody(const struct caller *caller)
+/* *out_grants is NULL where none are in force, as there is no record. */
+static int grants_now(struct daemon *daemon, json_t **out_grants, struct bl_error *error)
 {
-    return caller->login_uid == (uid_t)-1 && (caller->uid == geteuid() || caller->uid == 0);
+    struct change *change;
+    int code;
+
+    *out_grants = NULL;
+    if (!daemon->rules)
+        return 0;
+    code = change_begin(daemon->rules, NULL, clock_read().wall_ms, &change, error);
+    if (code < 0)
+        return code;
+    code = grants_read(change, TABLE_GRANTS, out_grants, error);
+    change_abort(change);
+    return code;
 }
 
 /* `wanted` may come to be a copy of our own. */
@@ -140,16 +159,9 @@ static int lists_weigh(struct daemon *daemon, const struct caller *caller,
                        struct lists_wanted *wanted, struct lists_weighed *out_weighed,
                        struct bl_error *error)
 {
-    json_t *grants = NULL;
-    struct change *change;
-    int code = 0;
+    json_t *grants;
+    int code = grants_now(daemon, &grants, error);
 
-    if (daemon->rules)
-        code = change_begin(daemon->rules, NULL, clock_read().wall_ms, &change, error);
-    if (code == 0 && daemon->rules) {
-        code = grants_read(change, TABLE_GRANTS, &grants, error);
-        change_abort(change);
-    }
     if (code < 0)
         return code;
     wanted->is_refresh &= is_nobody(caller);
@@ -228,6 +240,19 @@ static int word_follow(struct daemon *daemon, const struct lists_word *word,
     return code < 0 ? code : generation_enter(daemon, word->base, error);
 }
 
+static int word_look(struct daemon *daemon, const json_t *grant, struct bl_error *error)
+{
+    struct world *world = daemon_world(daemon);
+    json_t *grants;
+    int code = grants_now(daemon, &grants, error);
+
+    if (code == 0)
+        code = act_lists_look(daemon->state, world->config, grants, grant, error);
+    json_decref(grants);
+    world_unref(world);
+    return code;
+}
+
 int lists_word_approve(struct daemon *daemon, const struct caller *caller, const json_t *request,
                        json_t *reply, struct bl_error *error)
 {
@@ -235,8 +260,10 @@ int lists_word_approve(struct daemon *daemon, const struct caller *caller, const
     struct lists_word word;
     struct change *change;
     uint64_t generation = 0;
-    int code = change_begin(daemon->rules, &actor, clock_read().wall_ms, &change, error);
+    int code = word_look(daemon, json_object_get(reply, "grant"), error);
 
+    if (code == 0)
+        code = change_begin(daemon->rules, &actor, clock_read().wall_ms, &change, error);
     if (code < 0)
         return code;
     code = act_lists_approve(change, request, &word, error);

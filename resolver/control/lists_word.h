@@ -20,8 +20,8 @@ int lists_word_enter(struct daemon *daemon, const struct caller *caller,
                      const struct lists_wanted *wanted, const char *reason, json_t *reply,
                      struct bl_error *error);
 
-/* The second manager's word, {"id", "reason"}: they are in force afterwards. Where they cannot be,
- * they wait again. */
+/* The second manager's word, {"id", "reason"}, on the request that is "grant" in the reply: they
+ * are in force afterwards. Where they cannot be, they wait again. */
 int lists_word_approve(struct daemon *daemon, const struct caller *caller, const json_t *request,
                        json_t *reply, struct bl_error *error);
 

@@ -127,7 +127,8 @@ static json_t *grant_new(const struct act *act, const char *kind, const json_t *
     return grant;
 }
 
-/* "chess.test for pupils", "t.smith at 10.1.0.5": for the change log and the version's description.
+/* "chess.test for pupils", "t.smith at 10.1.0.5", "request 7": for the change log and the version's
+ * description.
  */
 static void grant_title(const json_t *grant, char *text, size_t size)
 {
@@ -138,6 +139,11 @@ static void grant_title(const json_t *grant, char *text, size_t size)
 
     if (user) {
         snprintf(text, size, "%s at %s", user, text_of(grant, "address"));
+        return;
+    }
+    if (target && !device && !group) { /* a reload, or lists */
+        snprintf(text, size, "request %lld",
+                 (long long)json_integer_value(json_object_get(grant, "id")));
         return;
     }
     snprintf(text, size, "%s%s%s%s%s", target ? (plain ? "" : kind) : "",

@@ -59,6 +59,10 @@ int act_reload_ask(struct act *act, const struct config *before, const char *rea
                    struct bl_error *error);
 int act_reload_approve(struct act *act, uint32_t id, struct bl_error *error);
 
+/* Whether who asked in this role is no person: a signal, a start or a timer is nobody's word yet.
+ */
+bool act_is_of_nobody(const char *role);
+
 /* Notes that `act->config` is in force from here on. */
 int act_config_keep(struct act *act, struct bl_error *error);
 

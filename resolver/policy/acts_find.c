@@ -242,3 +242,30 @@ int act_holder_find(const struct act *act, const json_t *request, json_t *grant,
     return group ? act_group_find(act, group, grant, error)
                  : act_device_find(act, device, grant, error);
 }
+
+static bool is_shown(const json_t *grant, const char *sentence)
+{
+    const json_t *shown;
+    size_t index;
+
+    json_array_foreach(json_object_get(grant, "loosens"), index, shown)
+    {
+        const char *text = json_string_value(shown);
+        if (text && strcmp(text, sentence) == 0)
+            return true;
+    }
+    return false;
+}
+
+const char *act_unshown_find(const json_t *grant, const json_t *loosens)
+{
+    const json_t *sentence;
+    size_t index;
+
+    json_array_foreach(loosens, index, sentence)
+    {
+        if (!is_shown(grant, json_string_value(sentence)))
+            return json_string_value(sentence);
+    }
+    return NULL;
+}

@@ -35,6 +35,10 @@ int act_holder_find(const struct act *act, const json_t *request, json_t *grant,
 int act_group_find(const struct act *act, const char *name, json_t *grant, struct bl_error *error);
 int act_device_find(const struct act *act, const char *text, json_t *grant, struct bl_error *error);
 
+/* The first of these sentences that the request, as it waits, does not show among what it
+ * "loosens"; NULL: it shows them all. Borrowed from `loosens`. */
+const char *act_unshown_find(const json_t *grant, const json_t *loosens);
+
 /* A session that waited, and which a second manager confirms now: what was at its address ends. The
  * group, or the device at the address, may be another one since. */
 int act_session_approve(struct act *act, json_t *session, struct bl_error *error);

@@ -38,18 +38,24 @@ static int current_open(const char *state, uint64_t *out_generation, struct bl_s
     return code < 0 ? code : bl_lists_open(path, *out_generation, out_store, error);
 }
 
+static int descriptor_open(int fd, struct bl_store **out_store, struct bl_error *error)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return bl_store_open(path, out_store, error);
+}
+
 /* Copied, so that nobody alters it while it is looked at or waits. */
 static int staged_open(const char *state, const struct lists_wanted *wanted,
                        const struct bl_guard *guard, struct lists_weighed *weighed,
                        struct bl_store **out_store, struct bl_error *error)
 {
-    char path[64];
     int code = bl_lists_wait(state, wanted->fd, guard, &weighed->fd, error);
 
     if (code == 0)
         code = bl_lists_hash(weighed->fd, weighed->sha256, error);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", weighed->fd);
-    return code < 0 ? code : bl_store_open(path, out_store, error);
+    return code < 0 ? code : descriptor_open(weighed->fd, out_store, error);
 }
 
 static int older_open(const char *state, const struct lists_wanted *wanted,
@@ -98,6 +104,8 @@ int act_lists_weigh(const char *state, const struct config *config,
     bl_store_close(after);
     if (code == 0 && weighed.fd >= 0 && json_array_size(weighed.loosens) && fsync(weighed.fd) < 0)
         code = bl_error_set(error, -errno, "the lists cannot be kept: %s", bl_disk_text(errno));
+    if (code < 0 && weighed.fd >= 0)
+        bl_lists_wait_drop(state);
     if (code < 0)
         lists_weighed_fini(&weighed);
     else
@@ -187,8 +195,10 @@ int act_lists_ask(struct change *change, const struct lists_wanted *wanted,
     char title[32];
     int code;
 
-    if (!grant)
+    if (!grant) {
+        bl_lists_wait_drop(change_folder(change));
         return bl_error_set(error, -EINVAL, "the reason is no UTF-8 text");
+    }
     code = waiting_end(change, "others were asked for since", error);
     if (code == 0)
         code = grant_add(change, grant, error);
@@ -199,6 +209,8 @@ int act_lists_ask(struct change *change, const struct lists_wanted *wanted,
         code = bl_lists_wait_as(change_folder(change), weighed->fd, id_of(grant), error);
     if (code == 0)
         json_object_set(reply, "grant", grant);
+    else
+        bl_lists_wait_drop(change_folder(change));
     json_decref(grant);
     return code;
 }
@@ -218,11 +230,52 @@ static struct lists_word word_of(const json_t *grant)
     return word;
 }
 
+static int waiting_open(const char *state, const struct lists_word *word,
+                        struct bl_store **out_store)
+{
+    int fd, code;
+
+    if (word->generation)
+        return bl_lists_open_kept(state, word->generation, out_store, NULL);
+    code = bl_lists_wait_open(state, word->id, &fd, NULL);
+    if (code < 0)
+        return code;
+    code = descriptor_open(fd, out_store, NULL);
+    close(fd);
+    return code;
+}
+
+int act_lists_look(const char *state, const struct config *config, const json_t *grants,
+                   const json_t *grant, struct bl_error *error)
+{
+    struct lists_word word = word_of(grant);
+    struct bl_store *before = NULL, *after = NULL;
+    json_t *loosens = json_array();
+    const char *unshown;
+    uint64_t base;
+    int code = 0;
+
+    if (current_open(state, &base, &before, NULL) == 0 && before && base == word.base &&
+        waiting_open(state, &word, &after) == 0)
+        code = lists_loosened(config, grants, before, after, loosened_add, loosens, error);
+    bl_store_close(before);
+    bl_store_close(after);
+    unshown = code == 0 ? act_unshown_find(grant, loosens) : NULL;
+    if (unshown)
+        code = bl_error_set(error, -EINVAL,
+                            "it would loosen more by now than when it was asked for (%s): "
+                            "please have somebody ask for it again",
+                            unshown);
+    json_decref(loosens);
+    return code == -EBADMSG ? 0 : code; /* whoever puts it in force says so */
+}
+
 int act_lists_approve(struct change *change, const json_t *request, struct lists_word *out_word,
                       struct bl_error *error)
 {
     json_int_t id = json_integer_value(json_object_get(request, "id"));
-    const char *login = change_actor(change)->login, *reason = text_of(request, "reason"), *by;
+    const char *login = change_actor(change)->login, *reason = text_of(request, "reason"), *by,
+               *role;
     json_t *grant, *before;
     char title[32];
     int code = act_reason_check(reason, error);
@@ -233,9 +286,14 @@ int act_lists_approve(struct change *change, const json_t *request, struct lists
         return code;
     before = json_deep_copy(grant);
     by = text_of(grant, "by");
+    role = text_of(grant, "role");
     title_make((uint32_t)id, title);
     if (!is_lists(grant, "pending"))
         code = bl_error_set(error, -EINVAL, "this one does not wait for approval");
+    else if (role && act_is_of_nobody(role))
+        code = bl_error_set(error, -EPERM,
+                            "no manager has asked for it yet, and it takes two: please have one "
+                            "run `chalkgate lists update`, and another one approve that");
     else if (by && strcmp(by, login) == 0)
         code = bl_error_set(error, -EPERM,
                             "it was you who asked for it; please have another manager confirm it");
@@ -330,10 +388,21 @@ int lists_word_follow(const char *state, const struct lists_word *word, unsigned
                : waiting_adopt(state, word, keep, guard, out_generation, error);
 }
 
-/* It waits again, or (-ESTALE) is past. */
+/* Whether other lists than those it was compared with are in force by now. */
+static bool is_overtaken(struct change *change, const struct lists_word *word)
+{
+    char path[BL_PATH_MAX];
+    uint64_t current;
+
+    return bl_lists_current(change_folder(change), &current, path, NULL) == 0 &&
+           current != word->base;
+}
+
+/* It waits again; or it is past, as nobody could tell any more what it loosens. */
 static int word_fail(struct change *change, const struct lists_word *word, json_t *grant,
                      const char *fault, struct bl_error *error)
 {
+    bool is_past = is_overtaken(change, word);
     char title[32];
     int code;
 
@@ -341,8 +410,11 @@ static int word_fail(struct change *change, const struct lists_word *word, json_
     json_object_del(grant, "approved_by");
     json_object_del(grant, "approved_at");
     json_object_set_new(grant, "state", json_string("pending"));
-    code = grant_rewrite(change, grant, error);
-    return code < 0 ? code : change_log(change, "lists-failed", title, NULL, grant, fault, error);
+    code = is_past ? grant_end(change, grant, "superseded", error)
+                   : grant_rewrite(change, grant, error);
+    return code < 0 ? code
+                    : change_log(change, is_past ? "lists-superseded" : "lists-failed", title, NULL,
+                                 grant, fault, error);
 }
 
 int act_lists_settle(struct change *change, const struct lists_word *word, uint64_t generation,

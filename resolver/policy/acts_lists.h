@@ -9,6 +9,7 @@
  *
  *   act_lists_weigh()    compares; outside of any change, as it takes as long as reading the lists
  *   act_lists_ask()      on record: "lists-asked". Another one that waited is superseded
+ *   act_lists_look()     compares again, as the configuration or grants may be others since
  *   act_lists_approve()  "approve": from here on it counts, "state" is "approved"
  *   (the lists come into force, by whoever may write the folder)
  *   act_lists_settle()   it is past; or, where that failed, it waits again: "lists-failed"
@@ -58,6 +59,13 @@ int act_lists_ask(struct change *change, const struct lists_wanted *wanted,
                   const struct lists_weighed *weighed, const char *reason, json_t *reply,
                   struct bl_error *error);
 
+/* Whether whoever confirms this request was shown all that it would loosen by now, by `config` and
+ * the `grants` of the table: 0, -EINVAL with a sentence where not, or -ENOMEM. Outside of any
+ * change, as act_lists_weigh(). What cannot be read is not its matter: that cannot come into force.
+ */
+int act_lists_look(const char *state, const struct config *config, const json_t *grants,
+                   const json_t *grant, struct bl_error *error);
+
 /* What was confirmed, and is to be done. */
 struct lists_word {
     uint32_t id;
@@ -67,7 +75,7 @@ struct lists_word {
     char reason[512]; /* of who asked */
 };
 
-/* {"id", "reason"}: refuses one's own, and what lists of meanwhile have overtaken. */
+/* {"id", "reason"}: refuses one's own, and what nobody has asked for but a timer. */
 int act_lists_approve(struct change *change, const json_t *request, struct lists_word *out_word,
                       struct bl_error *error);
 
@@ -80,7 +88,8 @@ int lists_word_follow(const char *state, const struct lists_word *word, unsigned
                       const struct bl_guard *guard, uint64_t *out_generation,
                       struct bl_error *error);
 
-/* `fault` NULL: `generation` is in force. -ENOENT where the request is gone. */
+/* `fault` NULL: `generation` is in force. Else it waits again, or is past where other lists than
+ * those it was compared with are in force. -ENOENT where the request is gone. */
 int act_lists_settle(struct change *change, const struct lists_word *word, uint64_t generation,
                      const char *fault, struct bl_error *error);
 

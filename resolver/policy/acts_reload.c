@@ -91,8 +91,7 @@ static void loosened_add(void *user, const char *sentence)
         json_array_append_new(loosens, json_string(sentence));
 }
 
-/* A signal or a start is nobody's word yet. */
-static bool is_of_nobody(const char *role)
+bool act_is_of_nobody(const char *role)
 {
     return strcmp(role, "system") == 0;
 }
@@ -107,8 +106,8 @@ static int ask(struct act *act, json_t *loosens, const char *reason, json_t *rep
     if (code == 0)
         code = waiting_find(act, &waiting, error);
     if (code == 0 && waiting && strcmp(text_of(waiting, "sha256"), sha256) == 0 &&
-        (!is_of_nobody(text_of(waiting, "role")) ||
-         is_of_nobody(change_actor(act->change)->role))) {
+        (!act_is_of_nobody(text_of(waiting, "role")) ||
+         act_is_of_nobody(change_actor(act->change)->role))) {
         json_object_set_new(reply, "grant", waiting);
         return 0;
     }
@@ -174,7 +173,7 @@ int act_reload_approve(struct act *act, uint32_t id, struct bl_error *error)
         code = grant_get(act->change, id, &grant, error);
     if (code < 0)
         return code;
-    if (is_of_nobody(text_of(grant, "role")))
+    if (act_is_of_nobody(text_of(grant, "role")))
         code = bl_error_set(error, -EPERM,
                             "no manager has asked for it yet, and it takes two: please have one "
                             "run `chalkgate reload --reason TEXT`, and another one approve that");

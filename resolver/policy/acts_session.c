@@ -156,34 +156,37 @@ static int grants_compare(struct act *act, const struct config_group *from,
 }
 
 static int place_compare(struct act *act, const struct address *address, const uint8_t *mac,
-                         const struct config_group *to, json_t *loosens, struct bl_error *error)
+                         const struct config_group *to, int64_t at_s, json_t *loosens,
+                         struct bl_error *error)
 {
     const struct config_group *from = policy_group_fixed(act->config, act->devices, address, mac);
-    int code = policy_loosened_move(act->config, from, to, change_now_ms(act->change) / 1000,
-                                    loosened_add, loosens, error);
+    int code = policy_loosened_move(act->config, from, to, at_s, loosened_add, loosens, error);
 
     return code < 0 ? code : grants_compare(act, from, to, loosens, error);
 }
 
 /* What the session would let its device do that the configuration does not: at this address, and at
- * the others that the device has. A session that is there already is no measure, for it ends. */
+ * the others that the device has. A session that is there already is no measure, for it ends. The
+ * year that is looked at begins when it was asked for, so that the same is said in the same words
+ * whenever this is done. */
 static int session_compare(struct act *act, const struct address *address, const json_t *session,
                            json_t *loosens, struct bl_error *error)
 {
     int group = config_group_find(act->config, text_of(session, "group"));
     const struct config_group *to = &act->config->groups[group];
     const char *text = text_of(session, "mac");
+    int64_t at_s = json_integer_value(json_object_get(session, "at")) / 1000;
     struct device *all = NULL;
     size_t count = 0;
     uint8_t mac[MAC_LEN];
     bool has_mac = text && mac_parse(text, mac);
-    int code = place_compare(act, address, has_mac ? mac : NULL, to, loosens, error);
+    int code = place_compare(act, address, has_mac ? mac : NULL, to, at_s, loosens, error);
 
     if (code == 0 && has_mac && devices_all(act->devices, &all, &count) < 0)
         code = bl_error_set(error, -ENOMEM, "no memory to look at the device's addresses");
     for (size_t i = 0; i < count && code == 0; i++) {
         if (all[i].has_mac && memcmp(all[i].mac, mac, MAC_LEN) == 0)
-            code = place_compare(act, &all[i].address, mac, to, loosens, error);
+            code = place_compare(act, &all[i].address, mac, to, at_s, loosens, error);
     }
     free(all);
     return code;
@@ -278,28 +281,60 @@ int act_session_start(struct act *act, const json_t *request, json_t *reply, str
     return code;
 }
 
+/* Groups, grants and the device's addresses may be others since: then it would loosen more than
+ * whoever confirms it was shown. */
+static int session_look(struct act *act, const struct address *address, const json_t *session,
+                        struct bl_error *error)
+{
+    json_t *loosens = json_array();
+    int code = session_compare(act, address, session, loosens, error);
+    const char *unshown = code == 0 ? act_unshown_find(session, loosens) : NULL;
+
+    if (unshown)
+        code = bl_error_set(error, -EINVAL,
+                            "it would loosen more by now than when it was asked for (%s): "
+                            "please have the session started anew",
+                            unshown);
+    json_decref(loosens);
+    return code;
+}
+
+/* It follows whoever was at the address. */
+static int session_device(const struct act *act, const struct address *address, json_t *session,
+                          struct bl_error *error)
+{
+    const char *mac = text_of(session, "mac");
+    char text[MAC_TEXT_MAX];
+    struct device device;
+
+    if (!act->devices || !devices_find(act->devices, address, &device) || !device.has_mac)
+        return 0;
+    mac_text(device.mac, text);
+    if (mac && strcmp(mac, text) != 0)
+        return bl_error_set(error, -EINVAL,
+                            "another device has the address %s by now (%s, not %s): please "
+                            "have the session started anew",
+                            text_of(session, "address"), text, mac);
+    json_object_set_new(session, "mac", json_string(text));
+    return 0;
+}
+
 int act_session_approve(struct act *act, json_t *session, struct bl_error *error)
 {
     const struct sessions before = {.address = text_of(session, "address"), .but = session};
-    const char *mac = text_of(session, "mac");
-    char text[MAC_TEXT_MAX];
     struct address address;
-    struct device device;
     size_t ended;
     int code = act_group_find(act, text_of(session, "group"), session, error);
 
     if (code < 0)
         return bl_error_wrap(error, code, "it cannot be approved any more");
-    if (act->devices && address_parse(before.address, 0, &address) == 0 &&
-        devices_find(act->devices, &address, &device) && device.has_mac) {
-        mac_text(device.mac, text);
-        if (mac && strcmp(mac, text) != 0)
-            return bl_error_set(error, -EINVAL,
-                                "another device has the address %s by now (%s, not %s): please "
-                                "have the session started anew",
-                                before.address, text, mac);
-        json_object_set_new(session, "mac", json_string(text));
-    }
+    if (address_parse(before.address, 0, &address) < 0)
+        return bl_error_set(error, -EINVAL, "\"%.80s\" is no address", before.address);
+    code = session_device(act, &address, session, error);
+    if (code == 0)
+        code = session_look(act, &address, session, error);
+    if (code < 0)
+        return code;
     json_object_del(session, "loosens");
     return sessions_end(act, &before, "revoked", &ended, error);
 }

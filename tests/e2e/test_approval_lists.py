@@ -86,6 +86,7 @@ def test_imports_that_wait(place):
     number = waiting(office)[0]["id"]
     same(office.as_user(OTHER, "revoke", number, "--reason", "no").returncode, 0, "rejected")
     same((waiting(office), office.files()), ([], []), "what waits")
+    same((office.changes()[-1]["action"], office.changes()[-1]["target"]), ("revoke", f"request {number}"), "on record")
     done = office.approve(OTHER, number)
     holds(done.returncode == 4 and "there is no grant" in done.stderr, f"{done.returncode} {done.stderr}")
     # Going back waits where something would go, and does not where nothing would.
@@ -179,6 +180,9 @@ def test_refreshes_do_not_wait(place):
     edit(place, json.dumps({"location": str(ours)}), json.dumps({"location": str(ours), "action": "allow"}))
     done = office.as_user(SERVICE, "lists", "update")
     holds("waits for a second manager" in done.stdout, f"an edited subscription: {done.stdout}{done.stderr}")
+    done = office.approve(MANAGER, [one["id"] for one in waiting(office) if one["kind"] == "lists"][0])
+    holds(done.returncode == 3 and "no manager has asked for it yet" in done.stderr, f"one alone: {done.returncode} {done.stderr}")
+    same(rcode("ours.example"), "NXDOMAIN", "an edited subscription")
     place.config_path.write_text(text)
     edit(place, ", " + json.dumps({"location": str(ours)}), "")
     done = office.as_user(SERVICE, "lists", "update")
@@ -188,6 +192,28 @@ def test_refreshes_do_not_wait(place):
     same(office.approve(OTHER, request).returncode, 0, "confirmed")
     done = office.as_user(SERVICE, "lists", "update")
     same((done.returncode, rcode("ours.example")), (0, "NOERROR"), f"confirmed: {done.stdout}{done.stderr}")
+    whole(office)
+
+
+def test_more_than_was_shown(place):
+    """What would loosen more than whoever confirms it was shown, as something was granted since, is asked for anew."""
+    office = Lists(place)
+
+    def take(*names):
+        done = office.as_user(MANAGER, "lists", "import", "--category", "games", "--reason", "x",
+                              place.list_of("games", [f"{one}.example" for one in names]))
+        same(done.returncode, 0, done.stderr)
+        return [one["id"] for one in waiting(office) if one["kind"] == "lists"]
+    take("chess", "go")
+    number = take("go", "poker")[0]
+    same(office.as_user(MANAGER, "allow", "category:games", "--group", "pupils", "--for", "45m", "--reason", "a lesson").returncode, 0)
+    same(office.approve(OTHER, [one["id"] for one in waiting(office) if one["kind"] == "allow"][0]).returncode, 0, "the grant")
+    done = office.approve(OTHER, number)
+    holds(done.returncode == 2 and "more by now" in done.stderr and "poker.example" in done.stderr, f"{done.returncode} {done.stderr}")
+    same(office.actions()[-1], "approve", "nothing more on record")
+    number = take("go", "poker")[0]
+    holds("poker.example" in office.as_user(OTHER, "grants").stdout, "shown")
+    same(office.approve(OTHER, number).returncode, 0, "confirmed")
     whole(office)
 
 
@@ -246,6 +272,26 @@ def test_killed_at_each_step(place):
         same(office.rcodes(), ["NXDOMAIN"] * 3, what)
         whole(office)
     holds("lists-found" not in office.actions(), "each was noted")
+
+
+def test_overtaken_after_a_kill(place):
+    """Other lists come into force while none runs, after a word that a kill left without effect: it is past, and does not wait."""
+    need("strace")
+    office = Lists(place)
+    number = office.ask(MANAGER, "banner", "popup")
+    process = office.resolver.process
+    tracer = place.start("strace", "-f", "-o", "/dev/null", "-p", process.pid, "-e", "trace=renameat", "-e",
+                         "inject=renameat:signal=SIGKILL:when=1")
+    wait_for("strace has it", lambda: "TracerPid:\t0" not in pathlib.Path(f"/proc/{process.pid}/status").read_text())
+    holds(office.approve(OTHER, number).returncode != 0, "killed")
+    process.wait(30)
+    tracer.wait(30)
+    same(office.take("root", "tracker", "banner", "popup", "more").returncode, 0, "more names, without a resolver")
+    office.resolver = place.resolver()
+    same((waiting(office), office.files()), ([], []), "what waits")
+    holds("lists-superseded" in office.actions() and "lists-failed" not in office.actions(), office.actions())
+    same(office.rcodes(), ["NXDOMAIN"] * 3, "in force")
+    whole(office)
 
 
 if __name__ == "__main__":

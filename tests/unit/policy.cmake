@@ -11,6 +11,7 @@ chalkgate_unit_test(policy-state-damage test_state_damage.c PkgConfig::LMDB PkgC
 chalkgate_unit_test(policy-loosened test_loosened.c)
 chalkgate_unit_test(policy-held test_held.c)
 chalkgate_unit_test(policy-lists-loosened test_lists_loosened.c PkgConfig::JANSSON)
+chalkgate_unit_test(policy-lists-wait test_lists_wait.c PkgConfig::LMDB PkgConfig::JANSSON)
 
 # Thousands of grants, for tests of what many of them do.
 add_executable(make-grants ${PROJECT_SOURCE_DIR}/tests/support/make_grants.c)

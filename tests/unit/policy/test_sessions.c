@@ -112,10 +112,36 @@ static void sessions_wait_for_more(void **state)
                    "another device has the address");
 }
 
+/* What came to be granted since is more than whoever confirms the session was shown. */
+static void sessions_show_all(void **state)
+{
+    struct school *school = *state;
+    json_t *grant = grant_request("allow", "chat.test", 7200);
+    struct policy_grant last;
+
+    config_take(school, "true");
+    school->now_ms += 4500000; /* half an hour before the lessons end */
+    assert_done(school, act_session_start, session_request("10.1.0.5", "staff", "ill"));
+    json_object_set_new(grant, "group", json_string("staff"));
+    assert_done(school, act_grant, grant);
+    actor_set(school, "john");
+    school->now_ms += 2400000; /* other rules are in force, but they are no others */
+    assert_done(school, act_approve, json_pack("{s:i, s:s}", "id", 2, "reason", "fine"));
+    assert_refused(school, act_approve, json_pack("{s:i, s:s}", "id", 1, "reason", "x"), -EINVAL,
+                   "more by now than when it was asked for (grant 2, which allows chat.test");
+    actor_set(school, "mary");
+    assert_done(school, act_session_start, session_request("10.1.0.5", "staff", "ill"));
+    actor_set(school, "john");
+    school->now_ms += 1800000;
+    assert_done(school, act_approve, json_pack("{s:i, s:s}", "id", 3, "reason", "fine"));
+    assert_int_equal(sessions_count(school, &last), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_A_SCHOOL(sessions_wait),
+        IN_A_SCHOOL(sessions_show_all),
         IN_A_SCHOOL(sessions_wait_for_more),
     };
 
