@@ -193,13 +193,12 @@ int act_lists_ask(struct change *change, const struct lists_wanted *wanted,
 {
     json_t *grant = request_new(change, wanted, weighed, reason);
     char title[32];
-    int code;
+    int code = reason && *reason ? act_reason_check(reason, error) : 0;
 
-    if (!grant) {
-        bl_lists_wait_drop(change_folder(change));
-        return bl_error_set(error, -EINVAL, "the reason is no UTF-8 text");
-    }
-    code = waiting_end(change, "others were asked for since", error);
+    if (code == 0 && !grant)
+        code = bl_error_set(error, -EINVAL, "the reason is no UTF-8 text");
+    if (code == 0)
+        code = waiting_end(change, "others were asked for since", error);
     if (code == 0)
         code = grant_add(change, grant, error);
     title_make(id_of(grant), title);

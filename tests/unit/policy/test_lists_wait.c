@@ -119,8 +119,12 @@ static void leaves_nothing(void **state)
 {
     struct school *school = *state;
     int staged = lists_make(school, "a.test b.test", "b.test");
+    char long_reason[700];
 
+    memset(long_reason, 'x', sizeof long_reason);
+    long_reason[sizeof long_reason - 1] = '\0';
     assert_null(ask(school, staged, "\xff"));
+    assert_null(ask(school, staged, long_reason)); /* as one that a resolver refuses */
     assert_int_equal(files_count(school, "staging-"), 0);
     assert_int_equal(files_count(school, "waiting-"), 0);
     json_decref(ask(school, staged, "tidied up"));
