@@ -127,17 +127,20 @@ static void loss_note(struct loss *loss, enum kind kind, const struct bl_entry *
     loss->counts[kind]++;
 }
 
+/* In a category that is allowed, an entry to allow takes names out of it: without it they are in.
+ */
 static int change_look(void *user, const struct bl_change *change)
 {
     struct loss *loss = loss_find(user, change->category);
+    bool is_gone = !change->added && !change->still_covered;
 
     if (!loss)
         return -ENOMEM;
     if (change->action == BL_ALLOW && change->added)
         loss_note(loss, KIND_ALLOWED, change->entry);
-    else if (change->action == BL_BLOCK && !change->added && !change->still_covered)
+    else if (change->action == BL_BLOCK && is_gone)
         loss_note(loss, KIND_LOST, change->entry);
-    else if (change->action == BL_BLOCK && change->added && loss->is_allowed)
+    else if (loss->is_allowed && (change->action == BL_BLOCK ? change->added : is_gone))
         loss_note(loss, KIND_LISTED, change->entry);
     return 0;
 }
