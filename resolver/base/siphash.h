@@ -1,6 +1,7 @@
 /* SipHash-2-4 (Aumasson and Bernstein, 2012): a keyed hash of short inputs, for what a stranger
- * must not be able to foretell: DNS cookies (RFC 9018 section 4.4), places in tables. Also a
- * checksum, with a key of zeros, where only accidents are feared. Any thread; no state. */
+ * must not be able to foretell: DNS cookies (RFC 9018 section 4.4). Also a checksum, with a key of
+ * zeros, where only accidents are feared. For places in tables there is hash.h. Any thread; no
+ * state. */
 #ifndef RESOLVER_BASE_SIPHASH_H
 #define RESOLVER_BASE_SIPHASH_H
 
