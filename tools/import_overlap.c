@@ -80,8 +80,15 @@ static int below_note(void *user, unsigned source, const struct bl_entry *entry)
         return 0;
     bl_name_text(entry->name.wire, name);
     category->samples = category->samples ? category->samples : json_array();
-    json_array_append_new(category->samples, json_string(name));
+    json_array_append_new(category->samples,
+                          json_sprintf("%s%s", entry->scope == BL_BELOW ? "*." : "", name));
     return 0;
+}
+
+/* "*.example.com" of an RPZ list is an entry of example.com, and only of what is below it. */
+static int wildcard_note(void *user, unsigned source, const struct bl_entry *entry)
+{
+    return entry->scope == BL_BELOW ? below_note(user, source, entry) : 0;
 }
 
 /* An exception covers the names below it. Where its own name is listed in a category, that goes for
@@ -94,6 +101,8 @@ static void below_find(const struct import *import, const struct exception *exce
                           .categories = calloc(count + 1u, sizeof *below.categories)};
     struct bl_error error = {""};
 
+    if (below.categories)
+        bl_store_entries(import->staged, exception->wire, wildcard_note, &below);
     if (!below.categories ||
         bl_store_walk_below(import->staged, exception->wire, below_note, &below, &error) < 0)
         command_fail(EXIT_DONE, "listed names below exceptions are not compared: %s",

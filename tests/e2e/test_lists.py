@@ -174,14 +174,16 @@ def test_a_preview_tells_of_names_below_an_exception(place):
     """An exception covers what is below its name: what a list brings of that changes nothing, but for what is sealed."""
     place.configure(categories=["ads", "games", ("harm", {"sealed": True})], groups={"pupils": (["127.0.0.0/8"], ["ads", "games"])})
     place.config_path.write_text(place.config_path.read_text().replace(
-        '"deny": ["ads", "games"]', '"deny": ["ads", "games"], "allow": ["school.example", "own.example"]'))
+        '"deny": ["ads", "games"]', '"deny": ["ads", "games"], "allow": ["school.example", "own.example", "wide.example"]'))
     place.command("lists", "import", "--category", "harm", place.list_of("harm", ["bad.school.example", "worse.example"]))
     place.command("lists", "import", "--category", "games", place.list_of("games", ["own.example", "play.own.example"]))
     place.command("allow", "news.example", "--group", "pupils", "--permanent", "--reason", "a lesson")
     ads = place.list_of("ads", [f"ad{i}.www.school.example" for i in range(5)] +
                         ["otherschool.example", "example.school.example.org", "a.news.example", "ad.own.example"])
     more = place.write("more.txt", "ad1.www.school.example\n@@||fine.school.example^\n||ad2.www.school.example^$dnstype=A\n")
-    arguments = ["lists", "import", "--category", "ads", "--preview", ads, more]
+    zone = place.write("wide.rpz", "$TTL 60\n@ IN SOA localhost. root.localhost. 1 2h 1h 1w 1h\n NS localhost.\n"
+                       "*.wide.example CNAME .\n*.x.wide.example CNAME .\n")
+    arguments = ["lists", "import", "--category", "ads", "--preview", ads, more, zone]
     text = place.command(*arguments).stdout
     told = text[text.index("Listed, but allowed"):].split("\n\n")[0].splitlines()[1:]
     same(sorted(told), sorted([
@@ -190,12 +192,13 @@ def test_a_preview_tells_of_names_below_an_exception(place):
         "  school.example for pupils, of which 1 name below is listed as harm: bad.school.example; that is sealed: denied they are",
         "  own.example for pupils, listed as games",
         "  own.example for pupils, of which 1 name below is listed as ads: ad.own.example",
+        "  wide.example for pupils, of which 2 names below are listed as ads: *.wide.example, *.x.wide.example",
         "  news.example for pupils (grant 1), of which 1 name below is listed as ads: a.news.example"]), "what is told")
     told = place.json(*arguments)["overlaps"]
     same([(one["name"], one["category"], one["sealed"], one.get("grant"), one.get("below"), len(one.get("samples", []))) for one in told],
          [("school.example", "ads", False, None, 5, 3), ("school.example", "harm", True, None, 1, 1),
           ("own.example", "games", False, None, None, 0), ("own.example", "ads", False, None, 1, 1),
-          ("news.example", "ads", False, 1, 1, 1)], "in JSON")
+          ("wide.example", "ads", False, None, 2, 2), ("news.example", "ads", False, 1, 1, 1)], "in JSON")
 
 
 def test_a_preview_tells_which_refusals_would_end(place):
