@@ -7,6 +7,7 @@
 #include <endian.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "blocklists/key.h"
 
@@ -29,7 +30,7 @@ uint64_t bl_sort_head(const uint8_t *key, size_t key_len, size_t depth)
     return left >= 8 ? head : head & ~(UINT64_MAX >> (8 * left));
 }
 
-/* Random pivots: no list can be written that makes the sort slow. */
+/* Random pivots, from a seed that nobody knows: no list can be written that makes the sort slow. */
 static uint64_t pivot_of(const struct bl_sort_item *items, size_t count, uint64_t *state)
 {
     uint64_t a, b, c;
@@ -148,9 +149,10 @@ void bl_sort_items(const uint8_t *block, struct bl_sort_item *items, size_t coun
     struct {
         size_t at, end;
     } levels[LEVELS_MAX];
-    uint64_t state = 1;
+    uint64_t state = 1; /* stays where the kernel has no random numbers yet */
     unsigned level = 0;
 
+    (void)getrandom(&state, sizeof state, GRND_NONBLOCK);
     for (size_t i = 0; i < count; i++)
         items[i].head =
             bl_sort_head(block + items[i].offset + BL_SORT_HEAD, block[items[i].offset], 0);
