@@ -149,10 +149,11 @@ void bl_sort_items(const uint8_t *block, struct bl_sort_item *items, size_t coun
     struct {
         size_t at, end;
     } levels[LEVELS_MAX];
-    uint64_t state = 1; /* stays where the kernel has no random numbers yet */
+    uint64_t state;
     unsigned level = 0;
 
-    (void)getrandom(&state, sizeof state, GRND_NONBLOCK);
+    if (getrandom(&state, sizeof state, GRND_NONBLOCK) != sizeof state)
+        state = 1; /* the kernel has no random numbers yet */
     for (size_t i = 0; i < count; i++)
         items[i].head =
             bl_sort_head(block + items[i].offset + BL_SORT_HEAD, block[items[i].offset], 0);
