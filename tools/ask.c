@@ -232,14 +232,20 @@ enum exit_code ask_fail(enum exit_code code, const struct bl_error *error)
     return command_fail(code == EXIT_NO_DAEMON ? EXIT_FAILED : code, "%s", error->text);
 }
 
-void ask_warnings_print(const json_t *reply)
+/* A line for each sentence that the reply has under `key`. */
+static void sentences_print(const json_t *reply, const char *key, const char *before)
 {
     char line[1024];
     json_t *item;
     size_t i;
 
-    json_array_foreach(json_object_get(reply, "warnings"), i, item)
-        printf("Warning: %s\n", text_safe(json_string_value(item), line, sizeof line));
+    json_array_foreach(json_object_get(reply, key), i, item)
+        printf("%s%s\n", before, text_safe(json_string_value(item), line, sizeof line));
+}
+
+void ask_warnings_print(const json_t *reply)
+{
+    sentences_print(reply, "warnings", "Warning: ");
 }
 
 bool ask_is_answered(struct command *command)
@@ -283,12 +289,7 @@ enum exit_code ask_may_read(struct command *command, const char *verb, const cha
 
 void ask_loosens_print(const json_t *grant)
 {
-    char line[1024];
-    json_t *item;
-    size_t i;
-
-    json_array_foreach(json_object_get(grant, "loosens"), i, item)
-        printf("  %s\n", text_safe(json_string_value(item), line, sizeof line));
+    sentences_print(grant, "loosens", "  ");
 }
 
 void ask_waiting_print(const json_t *grant)

@@ -77,6 +77,12 @@ def mended(place, resolver):
     same(os.readlink(place.state / "lists" / "current"), "00000001.mdb", "what a restart will find")
 
 
+def does_not_start(place, words):
+    refused = place.resolver(wait=False)
+    same(refused.process.wait(30), 1, "it does not start")
+    holds(words in refused.log(), refused.log())
+
+
 def test_cut_under_load(place):
     path = opened(place)
     resolver = place.resolver()
@@ -227,9 +233,7 @@ def test_sealed_lists_that_grew_a_lot(place):
     holds("50 of the 100" in done.stderr, done.stderr)
     os.symlink("00000002.mdb", place.state / "lists" / "current")
     resolver.stop()
-    refused = place.resolver(wait=False)
-    same(refused.process.wait(30), 1, "it does not start")
-    holds(words in refused.log(), refused.log())
+    does_not_start(place, words)
     same(os.readlink(place.state / "lists" / "current"), "00000002.mdb", "what is in force on the disk")
     (place.state / "lists" / "current").unlink()
     place.command("lists", "import", "--category", "illegal", place.list_of("illegal", ILLEGAL))
@@ -245,9 +249,7 @@ def test_no_resolver_ever_ran(place):
     words = "generation 1 has 3 of the 100 entries of the sealed category illegal"
     done = place.command("lists", "rollback", "1", expect=3)
     holds(words in done.stderr, done.stderr)
-    refused = place.resolver(wait=False)
-    same(refused.process.wait(30), 1, "it does not start")
-    holds(words in refused.log(), refused.log())
+    does_not_start(place, words)
     (place.state / "lists" / "current").unlink()
     done = place.command("lists", "rollback", "1", expect=3)
     holds(words in done.stderr, done.stderr)
@@ -267,9 +269,7 @@ def test_a_record_of_an_earlier_generation(place):
     words = "generation 1 has 3 of the 100 entries of the sealed category illegal"
     done = place.command("lists", "rollback", "1", expect=3)
     holds(words in done.stderr, done.stderr)
-    refused = place.resolver(wait=False)
-    same(refused.process.wait(30), 1, "it does not start")
-    holds(words in refused.log(), refused.log())
+    does_not_start(place, words)
 
 
 def test_a_removed_generation_is_no_way_round_a_seal(place):

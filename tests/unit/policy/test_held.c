@@ -15,14 +15,15 @@
 #include <unistd.h>
 
 #include "resolver/policy/held.h"
+#include "tests/support/folder.h"
 
 static const char *NAMES[] = {"harm", "illegal"};
 
-static char here[] = "/tmp/chalkgate-held-XXXXXX", there[] = "/tmp/chalkgate-held-XXXXXX";
+static char here[FOLDER_ROOM], there[FOLDER_ROOM];
 
 static const char *path_of(const char *state)
 {
-    static char path[80];
+    static char path[FOLDER_ROOM + 24];
 
     snprintf(path, sizeof path, "%s/lists/sealed.json", state);
     return path;
@@ -30,11 +31,11 @@ static const char *path_of(const char *state)
 
 static int folders_make(void **state)
 {
-    char lists[64];
+    char lists[FOLDER_ROOM + 8];
 
     (void)state;
-    assert_non_null(mkdtemp(here));
-    assert_non_null(mkdtemp(there));
+    folder_make(here);
+    folder_make(there);
     snprintf(lists, sizeof lists, "%s/lists", here);
     assert_int_equal(mkdir(lists, 0700), 0);
     snprintf(lists, sizeof lists, "%s/lists", there);
@@ -44,11 +45,10 @@ static int folders_make(void **state)
 
 static int folders_remove(void **state)
 {
-    char line[160];
-
     (void)state;
-    snprintf(line, sizeof line, "rm -rf '%s' '%s'", here, there);
-    return system(line);
+    folder_drop(here);
+    folder_drop(there);
+    return 0;
 }
 
 static int records_remove(void **state)
