@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "resolver/base/check.h"
+#include "resolver/net/volley.h"
 
 struct port {
     struct channel channel; /* first: exchange_try->channel is this */
@@ -31,10 +32,7 @@ struct pool {
     bool is_unsent;
     unsigned asked;   /* questions of this turn */
     unsigned crowded; /* how much of late: PORTS_CROWDED and more is a flood */
-    unsigned count;
-    struct mmsghdr messages[BATCH];
-    struct iovec vectors[BATCH];
-    uint8_t bytes[BATCH][EXCHANGE_PACKET_MAX];
+    struct volley volley;
 };
 
 struct ports {
@@ -229,10 +227,6 @@ static struct pool *pool_find(struct ports *ports, const struct address *server)
     if (!pool)
         return NULL;
     pool->server = *server;
-    for (unsigned i = 0; i < BATCH; i++) {
-        pool->vectors[i].iov_base = pool->bytes[i];
-        pool->messages[i].msg_hdr = (struct msghdr){.msg_iov = &pool->vectors[i], .msg_iovlen = 1};
-    }
     ports->pools[ports->pool_count++] = pool;
     return pool;
 }
@@ -252,26 +246,17 @@ static struct port *port_any(struct pool *pool, size_t from)
 static void pool_flush(struct ports *ports, struct pool *pool)
 {
     struct port *port = pool->current;
-    unsigned count = pool->count, at = 0;
-    bool broken = false, refused = false;
+    unsigned count = pool->volley.count;
+    bool broken;
 
-    pool->current = NULL;
-    pool->count = 0;
-    while (port && at < count) {
-        int sent = sendmmsg(port->fd, pool->messages + at, count - at, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent > 0) {
-            at += (unsigned)sent;
-        } else if (errno == EAGAIN || errno == ENOBUFS) {
-            break; /* lost as in a full network: their deadlines find them */
-        } else if (errno == ECONNREFUSED && !port->watched && !refused) {
-            refused = true; /* told too late: of an earlier batch, which has been given up */
-        } else if (errno != EINTR) {
-            broken = true; /* perhaps the refusal of an earlier question */
-            break;
-        }
-    }
-    if (!port)
+    if (!port) { /* closed in this turn, and those who asked have left */
+        pool->volley.count = 0;
         return;
+    }
+    pool->current = NULL;
+    /* By a port that was not watched a refusal is told too late: of an earlier batch, which has
+     * been given up. Else it may be that of an earlier question, and the port is broken. */
+    broken = volley_send(&pool->volley, port->fd, !port->watched) < 0;
     broken |= port_watch(ports, port) < 0;
     port->uses_left -= (int)count;
     if (broken || port->uses_left <= 0)
@@ -334,13 +319,12 @@ int ports_send(struct ports *ports, struct exchange *exchange)
         pool->crowded = 0;
     pool->used_ms = ports->worker->now.mono_ms;
     pool->asked++;
-    if (pool->count == BATCH || !is_flooded(pool))
+    if (pool->volley.count == BATCH || !is_flooded(pool))
         pool_flush(ports, pool);
     port = port_choose(ports, pool, exchange->id, &code);
     if (!port)
         return code;
-    memcpy(pool->bytes[pool->count], exchange->packet, exchange->packet_len);
-    pool->vectors[pool->count++].iov_len = exchange->packet_len;
+    volley_add(&pool->volley, exchange->packet, exchange->packet_len);
     if (!pool->is_unsent) {
         pool->is_unsent = true;
         pool->unsent_next = ports->unsent;

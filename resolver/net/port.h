@@ -8,8 +8,9 @@
  * drops datagrams from anybody else for us and tells when an upstream refuses.
  *
  * In a flood (many new questions in each of many turns of the loop) those of one turn leave by one
- * port together, in one sendmmsg(). To forge the answer to a given name both its port and its id
- * are to be guessed all the same, whatever else leaves by the same port.
+ * port together, in one sendmmsg(), joined where lengths allow it (volley.h). To forge the answer
+ * to a given name both its port and its id are to be guessed all the same, whatever else leaves by
+ * the same port.
  *
  * All sockets are in one epoll set, itself watched by the loop: a turn costs one epoll_wait() and a
  * recvmmsg() for each socket that has replies, and sockets come and go without the loop's

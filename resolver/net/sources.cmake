@@ -10,5 +10,6 @@ target_sources(chalkgated PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/port.c
   ${CMAKE_CURRENT_LIST_DIR}/server.c
   ${CMAKE_CURRENT_LIST_DIR}/stream.c
+  ${CMAKE_CURRENT_LIST_DIR}/volley.c
   ${CMAKE_CURRENT_LIST_DIR}/worker.c)
 target_link_libraries(chalkgated PRIVATE chalkgate-tls)

@@ -1,0 +1,45 @@
+/* Questions that leave together by one connected UDP socket, for as few walks through the kernel as
+ * they allow. Private to net/.
+ *
+ * Those of one length are handed over as one message with UDP_SEGMENT (Linux 4.18, udp(7)): the
+ * kernel goes through its routing, its filters and its queues once and makes the datagrams at the
+ * end of that way, each as if it had been sent by itself. Its rule is that all of a message are of
+ * one length but the last, which may be shorter, and that they are 64 at most, which is BATCH; so
+ * the questions leave sorted, the longest first.
+ * Where the kernel or the way to that server has no such thing (IPsec, an old driver), it says so
+ * on the first message, and they leave one by one from then on.
+ *
+ * Threads: of one worker. Nothing here allocates memory.
+ */
+#ifndef RESOLVER_NET_VOLLEY_H
+#define RESOLVER_NET_VOLLEY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "resolver/net/limits.h"
+#include "resolver/upstream/exchange.h"
+
+struct volley {
+    unsigned count;     /* questions, at most BATCH */
+    bool is_one_by_one; /* joined they did not leave by this way */
+    struct iovec vectors[BATCH];
+    struct mmsghdr messages[BATCH];
+    union {
+        struct cmsghdr align;
+        uint8_t bytes[CMSG_SPACE(sizeof(uint16_t))];
+    } controls[BATCH];
+    uint8_t bytes[BATCH][EXCHANGE_PACKET_MAX];
+};
+
+/* One more: not when `count` is BATCH. `len` is at most EXCHANGE_PACKET_MAX. */
+void volley_add(struct volley *volley, const uint8_t *packet, size_t len);
+
+/* Sends all, or those that the kernel has room for: what is left is lost as in a full network.
+ * `count` is 0 afterwards. 0, or a negative errno of the socket, perhaps of what it sent before:
+ * −ECONNREFUSED from an earlier one is passed over once with `is_refusal_late`. */
+int volley_send(struct volley *volley, int fd, bool is_refusal_late);
+
+#endif

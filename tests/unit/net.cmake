@@ -1,0 +1,2 @@
+chalkgate_unit_test(net-volley net/test_volley.c)
+target_sources(unit-net-volley PRIVATE ${PROJECT_SOURCE_DIR}/resolver/net/volley.c)
