@@ -21,10 +21,12 @@ struct bucket {
 
 struct cache {
     uint8_t *ring;
-    size_t size;    /* octets in the ring */
-    size_t head;    /* the next octet to write */
-    size_t tail;    /* the oldest entry */
-    size_t in_ring; /* entries and fillers between them: head == tail is empty or full */
+    size_t size;             /* octets in the ring */
+    size_t head;             /* the next octet to write */
+    size_t tail;             /* the oldest entry */
+    size_t in_ring;          /* entries and fillers between them: head == tail is empty or full */
+    size_t prepared_end;     /* entries from the tail up to here are on their way from memory … */
+    unsigned prepared_count; /* … so many */
     struct bucket *buckets;
     size_t bucket_count; /* a power of two */
     uint64_t seed;       /* so that nobody can choose which entries share a bucket */
@@ -201,6 +203,7 @@ static void retire_oldest(struct cache *cache, unsigned *chances)
 
     cache->tail = from + size >= cache->size ? UNIT : from + size;
     cache->in_ring--;
+    cache->prepared_count -= cache->prepared_count > 0;
     if (entry->name_len) /* else the filler at the ring's end */
         position = slot_of(cache, entry, from);
     if (!position)
@@ -296,19 +299,24 @@ static void index_insert(struct cache *cache, uint32_t hash, size_t offset,
 }
 
 /* The entries that will have to go next, and where the index tells of them, are fetched from memory
- * meanwhile. */
-static void retire_prepare(const struct cache *cache)
+ * meanwhile, AHEAD of when they are looked at. */
+static void retire_prepare(struct cache *cache)
 {
-    size_t offset = cache->tail;
+    enum { AHEAD = 8, NEXT = 256 };
 
-    if (!cache->in_ring || cache->head > cache->tail)
+    if (!cache->in_ring || cache->head > cache->tail) {
+        cache->prepared_count = 0;
         return;
-    for (unsigned i = 0; i < 2 && offset < cache->size; i++) {
-        const struct cache_entry *next = entry_at(cache, offset);
-        __builtin_prefetch(bucket_of(cache, next->hash));
-        offset += next->size;
     }
-    __builtin_prefetch(cache->ring + offset + 256);
+    if (cache->prepared_count == 0)
+        cache->prepared_end = cache->tail;
+    while (cache->prepared_count < AHEAD && cache->prepared_end < cache->size) {
+        const struct cache_entry *entry = entry_at(cache, cache->prepared_end);
+        __builtin_prefetch(bucket_of(cache, entry->hash));
+        cache->prepared_end += entry->size;
+        __builtin_prefetch(cache->ring + cache->prepared_end + NEXT);
+        cache->prepared_count++;
+    }
 }
 
 void cache_insert(struct cache *cache, const struct cache_reply *reply, int64_t now_ms)
