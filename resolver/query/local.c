@@ -39,10 +39,16 @@ struct local_name {
     const struct config_record *record;
 };
 
+/* The hash stands beside the number, so that a name which is none of these looks at no item. */
+struct local_slot {
+    uint32_t number; /* of the item, from 1 on; 0: empty */
+    uint32_t hash;
+};
+
 struct local_names {
     struct local_name *items;
     size_t count, room;
-    uint32_t *table; /* item number + 1 */
+    struct local_slot *table;
     uint32_t mask;
     uint64_t lengths[256 / 64]; /* a bit for each that a name has: most others need no look */
 };
@@ -90,14 +96,15 @@ static const struct {
 static struct local_name *name_find(const struct local_names *names, const uint8_t *name,
                                     size_t len)
 {
-    uint32_t slot;
+    uint32_t hash;
 
     if (!(names->lengths[len / 64] >> len % 64 & 1))
         return NULL;
-    slot = (uint32_t)hash_octets(0, name, len) & names->mask;
-    for (; names->table[slot]; slot = (slot + 1) & names->mask) {
-        struct local_name *item = &names->items[names->table[slot] - 1];
-        if (item->name_len == len && memcmp(item->name, name, len) == 0)
+    hash = (uint32_t)hash_octets(0, name, len);
+    for (uint32_t at = hash & names->mask; names->table[at].number; at = (at + 1) & names->mask) {
+        struct local_name *item = &names->items[names->table[at].number - 1];
+        if (names->table[at].hash == hash && item->name_len == len &&
+            memcmp(item->name, name, len) == 0)
             return item;
     }
     return NULL;
@@ -108,7 +115,7 @@ static void name_add(struct local_names *names, const uint8_t *wire, size_t len,
                      enum local_kind kind, const struct config_record *record)
 {
     struct local_name *item;
-    uint32_t slot;
+    uint32_t hash, at;
 
     if (name_find(names, wire, len) || !EXPECT(names->count < names->room))
         return;
@@ -116,10 +123,10 @@ static void name_add(struct local_names *names, const uint8_t *wire, size_t len,
     *item = (struct local_name){.kind = (uint8_t)kind, .name_len = (uint8_t)len, .record = record};
     memcpy(item->name, wire, len);
     names->lengths[len / 64] |= 1ull << len % 64;
-    slot = (uint32_t)hash_octets(0, wire, len) & names->mask;
-    while (names->table[slot])
-        slot = (slot + 1) & names->mask;
-    names->table[slot] = (uint32_t)names->count;
+    hash = (uint32_t)hash_octets(0, wire, len);
+    for (at = hash & names->mask; names->table[at].number;)
+        at = (at + 1) & names->mask;
+    names->table[at] = (struct local_slot){(uint32_t)names->count, hash};
 }
 
 static void text_add(struct local_names *names, const char *text, enum local_kind kind,
