@@ -202,8 +202,26 @@ static void header_fill(struct journal_file *file)
     file->synced = JOURNAL_DATA_START;
 }
 
-/* Every page is written to once, here, so that the worker's stores meet neither holes nor first
- * faults. */
+/* Room for the whole file on the disk, and its pages in memory: written, since a page that its
+ * first store brings in is first read from the hole that it is, one by one. 0 or a negative errno.
+ */
+static int file_fill(int fd, size_t size)
+{
+    static uint8_t zeros[256 * 1024]; /* never written to */
+    int failure = posix_fallocate(fd, 0, (off_t)size);
+
+    for (size_t at = 0; failure == 0 && at < size;) {
+        ssize_t put =
+            pwrite(fd, zeros, size - at < sizeof zeros ? size - at : sizeof zeros, (off_t)at);
+        if (put > 0)
+            at += (size_t)put;
+        else if (put == 0 || errno != EINTR)
+            failure = put == 0 ? ENOSPC : errno;
+    }
+    return -failure;
+}
+
+/* Every page is written to once, here, so that the worker's stores meet no first faults. */
 static void pages_touch(uint8_t *base, size_t size)
 {
     volatile uint8_t *at = base;
@@ -244,13 +262,13 @@ int journal_file_create(const char *state, unsigned worker, struct journal_file 
         free(file);
         return code;
     }
-    int failure = posix_fallocate(file->fd, 0, (off_t)file->size);
-    void *base = failure != 0
-                     ? MAP_FAILED
-                     : mmap(NULL, file->size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
+    void *base = MAP_FAILED;
+    code = file_fill(file->fd, file->size);
+    if (code == 0)
+        base = mmap(NULL, file->size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
     if (base == MAP_FAILED) {
-        failure = failure != 0 ? failure : errno;
-        code = bl_error_set(error, -failure, "%s: %s", file->path, strerror(failure));
+        code = code < 0 ? code : -errno;
+        bl_error_set(error, code, "%s: %s", file->path, strerror(-code));
         journal_file_remove(file);
         return code;
     }

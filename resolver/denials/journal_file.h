@@ -1,7 +1,7 @@
 /* Journal files: made, mapped and removed by the writer, appended to by a worker.
  *
- * A file is made whole (allocated, mapped, its pages touched) before a worker sees it, so that
- * appending never waits for a disk or meets a full one. Names are
+ * A file is made whole (allocated, written, mapped, its pages touched) before a worker sees it, so
+ * that appending never waits for a disk or meets a full one. Names are
  * STATE/journal/SEQUENCE-WORKER.journal, and those that are spent are used again under the next;
  * who reads one holds a shared flock(2) on it, which keeps it as it is. Sequences come from
  * STATE/journal/sequence, a counter under flock(2) that is synced before a number is used.
