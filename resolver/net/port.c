@@ -249,7 +249,7 @@ static void pool_flush(struct ports *ports, struct pool *pool)
     unsigned count = pool->volley.count;
     bool broken;
 
-    if (!port) { /* closed in this turn, and those who asked have left */
+    if (!port) { /* nothing collected, or closed in this turn and those who asked have left */
         pool->volley.count = 0;
         return;
     }
@@ -289,7 +289,7 @@ static struct port *port_draw(struct ports *ports, struct pool *pool, int *out_c
     return *out_code == 0 ? pool->slots[index] : port_any(pool, index);
 }
 
-/* The port of this turn's batch, on which the id is free. */
+/* The port of this turn's batch, on which the id is free, and in which there is room. */
 static struct port *port_choose(struct ports *ports, struct pool *pool, uint16_t id, int *out_code)
 {
     const struct exchanges *exchanges = ports->worker->pipeline->exchanges;
@@ -299,7 +299,8 @@ static struct port *port_choose(struct ports *ports, struct pool *pool, uint16_t
             pool->current = port_draw(ports, pool, out_code);
         if (!pool->current)
             return NULL;
-        if (!exchange_id_is_taken(exchanges, &pool->current->channel, id))
+        if (pool->volley.count < BATCH &&
+            !exchange_id_is_taken(exchanges, &pool->current->channel, id))
             return pool->current;
         pool_flush(ports, pool);
     }
@@ -315,11 +316,13 @@ int ports_send(struct ports *ports, struct exchange *exchange)
 
     if (!pool)
         return code;
-    if (ports->worker->now.mono_ms - pool->used_ms >= PORTS_CALM_MS)
+    if (ports->worker->now.mono_ms - pool->used_ms >= PORTS_CALM_MS) {
         pool->crowded = 0;
+        pool->volley.way = VOLLEY_UNTRIED;
+    }
     pool->used_ms = ports->worker->now.mono_ms;
     pool->asked++;
-    if (pool->volley.count == BATCH || !is_flooded(pool))
+    if (!is_flooded(pool))
         pool_flush(ports, pool);
     port = port_choose(ports, pool, exchange->id, &code);
     if (!port)
@@ -430,7 +433,9 @@ void ports_sweep(struct ports *ports)
     for (size_t i = 0; i < ports->pool_count;) {
         struct pool *pool = ports->pools[i];
         for (size_t j = 0; pool->open && j < PORTS_PER_UPSTREAM; j++)
-            if (pool->slots[j] && port_is_old(pool->slots[j], now_ms))
+            /* One by which a batch is to leave in this turn has its turn next time. */
+            if (pool->slots[j] && pool->slots[j] != pool->current &&
+                port_is_old(pool->slots[j], now_ms))
                 port_retire(ports, pool->slots[j]);
         if (pool->open == 0 && !pool->is_unsent && now_ms - pool->used_ms >= POOL_IDLE_MS) {
             ports->pools[i] = ports->pools[--ports->pool_count];

@@ -7,12 +7,16 @@
 
 #include "resolver/base/check.h"
 
+/* The kernel takes 64 (UDP_MAX_SEGMENTS); before 5.16 it counted the headers among their octets. */
+enum { JOINED_MAX = 60 };
+
 void volley_add(struct volley *volley, const uint8_t *packet, size_t len)
 {
-    uint8_t *bytes = volley->bytes[volley->count];
+    uint8_t *bytes;
 
     if (!EXPECT(volley->count < BATCH) || !EXPECT(len <= EXCHANGE_PACKET_MAX))
         return;
+    bytes = volley->bytes[volley->count];
     memcpy(bytes, packet, len);
     volley->vectors[volley->count++] = (struct iovec){bytes, len};
 }
@@ -33,13 +37,13 @@ static void vectors_sort(struct iovec *vectors, unsigned count)
 /* How many from the first on may leave as one message. */
 static unsigned run_length(const struct volley *volley, const struct iovec *vectors, unsigned count)
 {
-    unsigned run = 1;
+    unsigned most = count < JOINED_MAX ? count : JOINED_MAX, run = 1;
 
-    if (volley->is_one_by_one)
+    if (volley->way != VOLLEY_JOINED)
         return run;
-    while (run < count && vectors[run].iov_len == vectors[0].iov_len)
+    while (run < most && vectors[run].iov_len == vectors[0].iov_len)
         run++;
-    return run < count ? run + 1 : run; /* and a shorter one, which ends it */
+    return run < most ? run + 1 : run; /* and a shorter one, which ends it */
 }
 
 static void message_write(struct volley *volley, unsigned number, struct iovec *vectors,
@@ -71,11 +75,23 @@ static unsigned messages_write(struct volley *volley, unsigned first)
     return number;
 }
 
-/* What the kernel says of UDP_SEGMENT: it does not know it or finds it does not fit here, or the
- * way to that server has no checksums for it. */
-static bool is_about_segments(int code)
+/* A kernel before 4.18 does not refuse what it does not know: it would send all of a message as one
+ * datagram. */
+static bool kernel_joins(int fd)
 {
-    return code == EINVAL || code == EIO || code == EMSGSIZE || code == EOPNOTSUPP;
+    int value;
+    socklen_t len = sizeof value;
+
+    return getsockopt(fd, SOL_UDP, UDP_SEGMENT, &value, &len) == 0;
+}
+
+/* Why a joined message may be refused where each of it would not be: no checksums for it on this
+ * way or IPsec (EIO), drivers (EINVAL), the way's longest packet, a packet filter that goes by
+ * length. */
+static bool is_about_joining(int error)
+{
+    return error == EIO || error == EINVAL || error == EMSGSIZE || error == EOPNOTSUPP ||
+           error == EPERM;
 }
 
 int volley_send(struct volley *volley, int fd, bool is_refusal_late)
@@ -83,7 +99,9 @@ int volley_send(struct volley *volley, int fd, bool is_refusal_late)
     unsigned at = 0, left, number = 0;
     int sent, code = 0;
 
-    if (volley->count > 1 && !volley->is_one_by_one)
+    if (volley->count > 1 && volley->way == VOLLEY_UNTRIED)
+        volley->way = kernel_joins(fd) ? VOLLEY_JOINED : VOLLEY_ONE_BY_ONE;
+    if (volley->count > 1 && volley->way == VOLLEY_JOINED)
         vectors_sort(volley->vectors, volley->count);
     left = messages_write(volley, 0);
     while (left > 0 && code == 0) {
@@ -96,8 +114,8 @@ int volley_send(struct volley *volley, int fd, bool is_refusal_late)
             break; /* their deadlines find them */
         } else if (errno == ECONNREFUSED && is_refusal_late) {
             is_refusal_late = false;
-        } else if (is_about_segments(errno) && volley->messages[number].msg_hdr.msg_iovlen > 1) {
-            volley->is_one_by_one = true;
+        } else if (is_about_joining(errno) && volley->messages[number].msg_hdr.msg_iovlen > 1) {
+            volley->way = VOLLEY_ONE_BY_ONE;
             left = messages_write(volley, at);
             number = 0;
         } else if (errno != EINTR) {

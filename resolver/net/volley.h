@@ -3,11 +3,10 @@
  *
  * Those of one length are handed over as one message with UDP_SEGMENT (Linux 4.18, udp(7)): the
  * kernel goes through its routing, its filters and its queues once and makes the datagrams at the
- * end of that way, each as if it had been sent by itself. Its rule is that all of a message are of
- * one length but the last, which may be shorter, and that they are 64 at most, which is BATCH; so
- * the questions leave sorted, the longest first.
- * Where the kernel or the way to that server has no such thing (IPsec, an old driver), it says so
- * on the first message, and they leave one by one from then on.
+ * end of that way, so that on the wire each is as if it had been sent by itself. Its rule is that
+ * all of a message are of one length but the last, which may be shorter; so the questions leave
+ * sorted, the longest first. Where the way to that server has no such thing (IPsec, a driver, a
+ * rule of a packet filter), the kernel refuses the message, and they leave one by one from then on.
  *
  * Threads: of one worker. Nothing here allocates memory.
  */
@@ -22,9 +21,15 @@
 #include "resolver/net/limits.h"
 #include "resolver/upstream/exchange.h"
 
+enum volley_way {
+    VOLLEY_UNTRIED, /* set it to this after a while: ways change */
+    VOLLEY_JOINED,
+    VOLLEY_ONE_BY_ONE, /* this kernel joins none, or what was joined has been refused */
+};
+
 struct volley {
-    unsigned count;     /* questions, at most BATCH */
-    bool is_one_by_one; /* joined they did not leave by this way */
+    unsigned count; /* questions, at most BATCH */
+    enum volley_way way;
     struct iovec vectors[BATCH];
     struct mmsghdr messages[BATCH];
     union {

@@ -124,7 +124,8 @@ static void name_add(struct local_names *names, const uint8_t *wire, size_t len,
     memcpy(item->name, wire, len);
     names->lengths[len / 64] |= 1ull << len % 64;
     hash = (uint32_t)hash_octets(0, wire, len);
-    for (at = hash & names->mask; names->table[at].number;)
+    at = hash & names->mask;
+    while (names->table[at].number)
         at = (at + 1) & names->mask;
     names->table[at] = (struct local_slot){(uint32_t)names->count, hash};
 }

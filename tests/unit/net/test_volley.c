@@ -5,6 +5,7 @@
 #include <netinet/udp.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -22,23 +23,52 @@ struct lab {
     struct volley volley;
 };
 
+/* What the kernel is made to do: a call takes `most` messages, and call `fails_at` has `error`;
+ * with `joined` the first one that has a joined message. */
+static struct {
+    unsigned most, fails_at, calls;
+    int error;
+    bool joined;
+} kernel;
+
+int __real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    bool due = ++kernel.calls >= kernel.fails_at && kernel.fails_at &&
+               (!kernel.joined || messages->msg_hdr.msg_iovlen > 1);
+
+    if (due) {
+        kernel.fails_at = 0;
+        errno = kernel.error;
+        return -1;
+    }
+    return __real_sendmmsg(fd, messages, kernel.most && kernel.most < count ? kernel.most : count,
+                           flags);
+}
+
 static void set(int fd, int level, int option, int value)
 {
     assert_int_equal(setsockopt(fd, level, option, &value, sizeof value), 0);
+}
+
+static void open_pair(struct lab *lab, struct sockaddr *to, socklen_t len)
+{
+    lab->to = socket(to->sa_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    lab->from = socket(to->sa_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(lab->to, to, len), 0);
+    assert_int_equal(getsockname(lab->to, to, &len), 0);
+    assert_int_equal(connect(lab->from, to, len), 0);
 }
 
 static int lab_open(void **state)
 {
     struct lab *lab = calloc(1, sizeof *lab);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof to;
 
     assert_non_null(lab);
-    lab->to = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-    lab->from = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(lab->to, (struct sockaddr *)&to, sizeof to), 0);
-    assert_int_equal(getsockname(lab->to, (struct sockaddr *)&to, &len), 0);
-    assert_int_equal(connect(lab->from, (struct sockaddr *)&to, sizeof to), 0);
+    memset(&kernel, 0, sizeof kernel);
+    open_pair(lab, (struct sockaddr *)&to, sizeof to);
     *state = lab;
     return 0;
 }
@@ -58,7 +88,6 @@ static int lab_close(void **state)
 static size_t question(unsigned number, size_t len, uint8_t *packet)
 {
     memset(packet, (int)number, len);
-    packet[0] = (uint8_t)number;
     return len;
 }
 
@@ -69,25 +98,24 @@ static void add(struct lab *lab, unsigned number, size_t len)
     volley_add(&lab->volley, packet, question(number, len, packet));
 }
 
-/* Takes what has arrived; each of `count` questions has come once, whole. */
-static void arrived(struct lab *lab, const size_t *lens, unsigned count)
+/* Takes what has arrived, each once and whole: how many of `count`. */
+static unsigned take(struct lab *lab, const size_t *lens, unsigned count)
 {
     uint8_t packet[ROOM], expected[LONGEST];
     bool seen[256] = {false};
     unsigned taken = 0;
     ssize_t got;
 
-    while ((got = recv(lab->to, packet, sizeof packet, 0)) >= 0) {
+    for (; (got = recv(lab->to, packet, sizeof packet, 0)) >= 0; taken++) {
         unsigned number = packet[0];
         assert_true(number < count && !seen[number]);
         seen[number] = true;
         assert_int_equal(got, lens[number]);
         question(number, lens[number], expected);
         assert_memory_equal(packet, expected, (size_t)got);
-        taken++;
     }
     assert_int_equal(errno, EAGAIN);
-    assert_int_equal(taken, count);
+    return taken;
 }
 
 /* Of few lengths, mixed, the longest and the shortest among them. */
@@ -101,51 +129,80 @@ static void mixed(struct lab *lab, size_t *lens)
     }
 }
 
+static void send_and_take(struct lab *lab, const size_t *lens, unsigned count, enum volley_way way)
+{
+    assert_int_equal(volley_send(&lab->volley, lab->from, false), 0);
+    assert_int_equal(lab->volley.count, 0);
+    assert_int_equal(lab->volley.way, way);
+    assert_int_equal(take(lab, lens, count), count);
+}
+
+static void each_arrives(struct lab *lab)
+{
+    size_t lens[BATCH] = {33};
+
+    send_and_take(lab, lens, 0, VOLLEY_UNTRIED); /* none */
+    add(lab, 0, lens[0]);
+    send_and_take(lab, lens, 1, VOLLEY_UNTRIED); /* one alone has nothing to be joined to */
+    for (unsigned turn = 0; turn < 3; turn++) {
+        mixed(lab, lens);
+        send_and_take(lab, lens, BATCH, VOLLEY_JOINED);
+    }
+    for (unsigned i = 0; i < BATCH; i++)
+        add(lab, i, lens[i] = 20 + i);
+    send_and_take(lab, lens, BATCH, VOLLEY_JOINED);
+    for (unsigned i = 0; i < BATCH; i++)
+        add(lab, i, lens[i] = 40);
+    kernel.calls = 0;
+    send_and_take(lab, lens, BATCH, VOLLEY_JOINED);
+    assert_int_equal(kernel.calls, 1);
+}
+
 static void test_each_arrives(void **state)
 {
     struct lab *lab = *state;
-    size_t lens[BATCH];
+    struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
 
-    for (unsigned turn = 0; turn < 3; turn++) {
-        mixed(lab, lens);
-        assert_int_equal(volley_send(&lab->volley, lab->from, false), 0);
-        assert_int_equal(lab->volley.count, 0);
-        assert_false(lab->volley.is_one_by_one);
-        arrived(lab, lens, BATCH);
-    }
-    for (unsigned i = 0; i < BATCH; i++) /* each of its own length */
-        add(lab, i, lens[i] = 20 + i);
-    assert_int_equal(volley_send(&lab->volley, lab->from, false), 0);
-    arrived(lab, lens, BATCH);
-    add(lab, 0, lens[0] = 33);
-    assert_int_equal(volley_send(&lab->volley, lab->from, false), 0);
-    arrived(lab, lens, 1);
-    assert_int_equal(volley_send(&lab->volley, lab->from, false), 0); /* none */
-    arrived(lab, lens, 0);
+    each_arrives(lab);
+    close(lab->from);
+    close(lab->to);
+    lab->volley.way = VOLLEY_UNTRIED;
+    open_pair(lab, (struct sockaddr *)&to, sizeof to);
+    each_arrives(lab);
 }
 
-/* A receiver that takes them as they travelled: five lengths are five messages at most. */
-static void test_they_travel_together(void **state)
+/* Sends them to a receiver that takes them as they travelled: how many messages that were. */
+static unsigned travelled(struct lab *lab)
 {
-    struct lab *lab = *state;
-    size_t lens[BATCH], octets = 0, sum = 0;
+    size_t octets = 0, sum = 0;
     uint8_t packet[ROOM];
     unsigned messages = 0;
     ssize_t got;
 
-    set(lab->to, SOL_UDP, UDP_GRO, 1);
-    mixed(lab, lens);
     for (unsigned i = 0; i < BATCH; i++)
-        sum += lens[i];
+        sum += lab->volley.vectors[i].iov_len;
     assert_int_equal(volley_send(&lab->volley, lab->from, false), 0);
     for (; (got = recv(lab->to, packet, sizeof packet, 0)) >= 0; messages++)
         octets += (size_t)got;
     assert_int_equal(octets, sum);
-    assert_in_range(messages, 1, 5);
+    return messages;
+}
+
+static void test_they_travel_together(void **state)
+{
+    struct lab *lab = *state;
+    size_t lens[BATCH];
+
+    set(lab->to, SOL_UDP, UDP_GRO, 1);
+    mixed(lab, lens);
+    assert_int_equal(travelled(lab), 5); /* as many as lengths */
+    for (unsigned i = 0; i < BATCH; i++)
+        add(lab, i, 20 + i);
+    assert_int_equal(travelled(lab), BATCH / 2); /* each takes a shorter one along */
 }
 
 /* The kernel does not join what has no checksum (udp_send_skb() in net/ipv4/udp.c): it is said on
- * the first message, and all leave one by one, then and later. */
+ * the first message, and all leave one by one, then and later, until it is tried again. */
 static void test_where_joining_is_refused(void **state)
 {
     struct lab *lab = *state;
@@ -154,27 +211,85 @@ static void test_where_joining_is_refused(void **state)
     set(lab->from, SOL_SOCKET, SO_NO_CHECK, 1);
     for (unsigned turn = 0; turn < 2; turn++) {
         mixed(lab, lens);
-        assert_int_equal(volley_send(&lab->volley, lab->from, false), 0);
-        assert_true(lab->volley.is_one_by_one);
-        arrived(lab, lens, BATCH);
+        send_and_take(lab, lens, BATCH, VOLLEY_ONE_BY_ONE);
     }
-    lab->volley.is_one_by_one = false;
-    add(lab, 0, lens[0] = 31); /* one alone has nothing to be joined to */
-    assert_int_equal(volley_send(&lab->volley, lab->from, false), 0);
-    assert_false(lab->volley.is_one_by_one);
-    arrived(lab, lens, 1);
+    set(lab->from, SOL_SOCKET, SO_NO_CHECK, 0);
+    lab->volley.way = VOLLEY_UNTRIED;
+    mixed(lab, lens);
+    send_and_take(lab, lens, BATCH, VOLLEY_JOINED);
 }
 
-static void test_no_room(void **state)
+/* By drivers and the like, on any message: those before it have left and leave no second time. */
+static void test_refused_on_any_message(void **state)
+{
+    static const int ERRORS[] = {EIO, EINVAL, EMSGSIZE, EOPNOTSUPP, EPERM};
+    struct lab *lab = *state;
+    size_t lens[BATCH];
+
+    for (unsigned i = 0; i < sizeof ERRORS / sizeof *ERRORS; i++) {
+        for (unsigned call = 1; call <= 4; call++) {
+            lab->volley.way = VOLLEY_UNTRIED;
+            kernel.calls = 0;
+            kernel.most = 1;
+            kernel.fails_at = call;
+            kernel.joined = true;
+            kernel.error = ERRORS[i];
+            mixed(lab, lens);
+            send_and_take(lab, lens, BATCH, VOLLEY_ONE_BY_ONE);
+        }
+    }
+}
+
+/* Of one that is not joined it is the socket's own trouble. */
+static void test_trouble_of_the_socket(void **state)
 {
     struct lab *lab = *state;
     size_t lens[BATCH];
 
-    set(lab->from, SOL_SOCKET, SO_SNDBUF, 1); /* the least that the kernel has */
-    for (unsigned turn = 0; turn < 4; turn++) {
+    lab->volley.way = VOLLEY_ONE_BY_ONE;
+    kernel.most = 10;
+    kernel.fails_at = 3;
+    kernel.error = EIO;
+    mixed(lab, lens);
+    assert_int_equal(volley_send(&lab->volley, lab->from, false), -EIO);
+    assert_int_equal(take(lab, lens, BATCH), 20);
+    assert_int_equal(lab->volley.count, 0);
+}
+
+static void test_interrupted_and_taken_in_parts(void **state)
+{
+    struct lab *lab = *state;
+    size_t lens[BATCH];
+
+    for (unsigned most = 1; most <= 5; most++) {
+        kernel.calls = 0;
+        kernel.most = most;
+        kernel.fails_at = 2;
+        kernel.error = EINTR;
+        mixed(lab, lens);
+        send_and_take(lab, lens, BATCH, VOLLEY_JOINED);
+    }
+}
+
+/* What the kernel has no room for is lost, as in a full network. */
+static void test_no_room(void **state)
+{
+    static const int ERRORS[] = {EAGAIN, ENOBUFS};
+    struct lab *lab = *state;
+    size_t lens[BATCH];
+
+    for (unsigned i = 0; i < 2; i++) {
+        lab->volley.way = VOLLEY_ONE_BY_ONE;
+        kernel.calls = 0;
+        kernel.most = 10;
+        kernel.fails_at = 4;
+        kernel.error = ERRORS[i];
         mixed(lab, lens);
         assert_int_equal(volley_send(&lab->volley, lab->from, false), 0);
-        assert_int_equal(lab->volley.count, 0);
+        assert_int_equal(take(lab, lens, BATCH), 30);
+        assert_int_equal(kernel.calls, 4);
+        mixed(lab, lens);
+        send_and_take(lab, lens, BATCH, VOLLEY_ONE_BY_ONE);
     }
 }
 
@@ -192,14 +307,19 @@ static void test_refusals(void **state)
     add(lab, 0, 40);
     assert_int_equal(volley_send(&lab->volley, lab->from, false), -ECONNREFUSED);
     assert_int_equal(lab->volley.count, 0);
-    assert_false(lab->volley.is_one_by_one);
+    assert_int_equal(lab->volley.way, VOLLEY_JOINED);
 }
 
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, lab_open, lab_close)
-    const struct CMUnitTest tests[] = {TEST(test_each_arrives), TEST(test_they_travel_together),
-                                       TEST(test_where_joining_is_refused), TEST(test_no_room),
+    const struct CMUnitTest tests[] = {TEST(test_each_arrives),
+                                       TEST(test_they_travel_together),
+                                       TEST(test_where_joining_is_refused),
+                                       TEST(test_refused_on_any_message),
+                                       TEST(test_trouble_of_the_socket),
+                                       TEST(test_interrupted_and_taken_in_parts),
+                                       TEST(test_no_room),
                                        TEST(test_refusals)};
 
     return cmocka_run_group_tests_name("net-volley", tests, NULL, NULL);
