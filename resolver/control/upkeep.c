@@ -347,7 +347,7 @@ static void look(struct upkeep *upkeep)
 {
     bool believed = timekeeper_look(upkeep->daemon);
     struct moment now = clock_read();
-    struct day today;
+    struct day today, settled;
 
     pthread_mutex_lock(&upkeep->daemon->lock);
     int64_t read_ms = upkeep->daemon->reloaded_wall_ms;
@@ -359,6 +359,7 @@ static void look(struct upkeep *upkeep)
     lists_watch(upkeep, world, read_ms, now.wall_ms / 1000);
     allowed_tend(upkeep->daemon->allowed, upkeep->daemon->server, world->config);
     day_of(now.wall_ms, &today);
+    day_of(now.wall_ms - TOTALS_SETTLE_MS, &settled);
     /* A clock that leaps may be wrong, and what it would have destroyed is gone for good: a day's
      * grace lets somebody notice and set it right. */
     if (clock_leapt(&upkeep->clocks_apart_ms, now, LEAP_MS)) {
@@ -366,9 +367,8 @@ static void look(struct upkeep *upkeep)
         log_warning("the clock leapt; records that are due are destroyed tomorrow at the earliest");
     }
     if (believed && now.mono_ms >= upkeep->totals_due_ms &&
-        now.wall_ms >= today.start_ms + TOTALS_SETTLE_MS &&
-        strcmp(upkeep->totals_day, today.text) != 0) {
-        strcpy(upkeep->totals_day, today.text);
+        strcmp(upkeep->totals_day, settled.text) != 0) {
+        strcpy(upkeep->totals_day, settled.text);
         totals_tend(upkeep, world->config, now.wall_ms);
     }
     /* Not in the first minute, when whoever restarted the filter waits for it. */
