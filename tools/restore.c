@@ -261,31 +261,59 @@ static int databases_check(struct restore *restore)
     return code;
 }
 
+/* Folders that no other restore has, also none of the same second: the fresh one is made. */
+static int names_take(struct restore *restore)
+{
+    enum { WITHIN_A_SECOND = 100 };
+    char stamp[32], number[16] = "";
+    struct tm local;
+    time_t now = time(NULL);
+
+    localtime_r(&now, &local);
+    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H-%M-%S", &local);
+    for (unsigned n = 2; n <= WITHIN_A_SECOND; n++) {
+        char fresh[BACKUP_PATH];
+        if ((size_t)snprintf(fresh, BACKUP_PATH, "%s/restoring-%s%s", restore->state, stamp,
+                             number) >= BACKUP_PATH ||
+            (size_t)snprintf(restore->old, BACKUP_PATH, "%s/before-restore-%s%s", restore->state,
+                             stamp, number) >= BACKUP_PATH)
+            return bl_error_set(restore->error, -ENAMETOOLONG, "%s is too long a path",
+                                restore->state);
+        snprintf(number, sizeof number, "-%u", n);
+        if (access(restore->old, F_OK) == 0)
+            continue;
+        if (mkdir(fresh, 0750) == 0) {
+            strcpy(restore->fresh, fresh); /* ours from now on, and removed if anything fails */
+            return 0;
+        }
+        if (errno != EEXIST)
+            return bl_error_set(restore->error, -errno, "cannot make %s: %s", fresh,
+                                strerror(errno));
+    }
+    return bl_error_set(restore->error, -EEXIST, "%s: too many restores within a second",
+                        restore->state);
+}
+
 static int folders_make(struct restore *restore)
 {
     static const struct {
         const char *name;
         mode_t mode;
-    } folders[] = {
-        {"", 0750},       {"lists", 0755},   {"denials", 0750},        {"denials/totals", 0750},
-        {"counts", 0750}, {"allowed", 0700}, {"allowed/denials", 0750}};
+    } folders[] = {{"lists", 0755},  {"denials", 0750}, {"denials/totals", 0750},
+                   {"counts", 0750}, {"allowed", 0700}, {"allowed/denials", 0750}};
     char path[BACKUP_PATH];
-    struct tm local;
-    time_t now = time(NULL);
-    char stamp[32];
 
     if (stat(restore->state, &restore->owner) < 0)
         return bl_error_set(restore->error, -errno, "cannot look at %s: %s", restore->state,
                             strerror(errno));
-    localtime_r(&now, &local);
-    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H-%M-%S", &local);
-    if ((size_t)snprintf(restore->fresh, BACKUP_PATH, "%s/restoring-%s", restore->state, stamp) >=
-            BACKUP_PATH ||
-        (size_t)snprintf(restore->old, BACKUP_PATH, "%s/before-restore-%s", restore->state,
-                         stamp) >= BACKUP_PATH)
-        return bl_error_set(restore->error, -ENAMETOOLONG, "%s is too long a path", restore->state);
+    int code = names_take(restore);
+    if (code < 0)
+        return code;
+    if (chown(restore->fresh, restore->owner.st_uid, restore->owner.st_gid) < 0)
+        return bl_error_set(restore->error, -errno, "cannot give %s to its owner: %s",
+                            restore->fresh, strerror(errno));
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        int code = backup_path(path, restore->fresh, folders[i].name, restore->error);
+        code = backup_path(path, restore->fresh, folders[i].name, restore->error);
         if (code < 0)
             return code;
         if (mkdir(path, folders[i].mode) < 0 ||

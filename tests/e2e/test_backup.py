@@ -141,6 +141,22 @@ def test_root_makes_one_beside_a_resolver_that_is_not(place):
         same(roots_own(place), [], "what is root's, where there was nothing of LMDB's")
 
 
+def test_twice_within_a_second(place):
+    """The folders of one restore are never another one's."""
+    opened(place).stop()
+    file = place.folder / "school.backup"
+    place.command("backup", file)
+    for ahead in range(5):  # another one has taken the names of now
+        stamp = time.strftime("%Y-%m-%dT%H-%M-%S", time.localtime(time.time() + ahead))
+        for word in ("restoring", "before-restore")[ahead % 2:]:
+            (place.state / f"{word}-{stamp}").mkdir()
+    taken = len(list(place.state.glob("*resto*-*")))
+    place.command("restore", file)
+    same(len(list(place.state.glob("before-restore-*-2/lists"))), 1, "kept under a number")
+    same(len(list(place.state.glob("*resto*-*"))), taken + 1, "the folders of others are as they were")
+    place.command("changes", "verify")
+
+
 def test_the_policy_is_written_to_meanwhile(place):
     """Its pages may be written again after a few commits: such a copy is thrown away, and another one made."""
     need("strace")
