@@ -59,7 +59,7 @@ struct report {
     int64_t since_ms, until_ms;
     int64_t made_ms;
     enum report_audience audience;
-    char title[96]; /* "Monday 23 November 2026" */
+    char title[96]; /* "Monday 23 November 2026"; ", so far" while it goes on */
 
     uint64_t denied, observed, counted;
     struct report_sums groups, categories, names, devices;

@@ -231,28 +231,26 @@ void report_sums_sort(struct report_sums *sums)
         qsort(sums->items, sums->count, sizeof(*sums->items), most_first);
 }
 
-/* "Monday 23 November 2026", or from when to when. */
+/* "Monday 23 November 2026", or from when to when; ", so far" while it goes on. */
 static void title_make(struct report *report)
 {
-    char from[SHOW_TIME_MAX], to[SHOW_TIME_MAX];
-    struct day first;
+    char from[SHOW_TIME_MAX], to[SHOW_TIME_MAX], since[SHOW_TIME_MAX], until[SHOW_TIME_MAX];
+    bool goes_on = report->since_ms <= report->made_ms && report->made_ms < report->until_ms;
+    const char *yet = goes_on ? ", so far" : "";
+    struct day first, last;
 
     day_of(report->since_ms, &first);
-    if (first.start_ms == report->since_ms && first.end_ms == report->until_ms) {
-        snprintf(report->title, sizeof(report->title), "%s", show_day(report->since_ms, from));
-        return;
-    }
-    struct day last;
     day_of(report->until_ms, &last);
-    if (first.start_ms == report->since_ms && last.start_ms == report->until_ms) {
-        snprintf(report->title, sizeof(report->title), "%s to %s", show_day(report->since_ms, from),
-                 show_day(report->until_ms - 1, to));
-        return;
-    }
-    char since[SHOW_TIME_MAX], until[SHOW_TIME_MAX];
-    snprintf(report->title, sizeof(report->title), "%s %.5s to %s %.5s",
-             show_day(report->since_ms, from), show_time(report->since_ms, since) + 11,
-             show_day(report->until_ms, to), show_time(report->until_ms, until) + 11);
+    if (first.start_ms == report->since_ms && first.end_ms == report->until_ms)
+        snprintf(report->title, sizeof(report->title), "%s%s", show_day(report->since_ms, from),
+                 yet);
+    else if (first.start_ms == report->since_ms && last.start_ms == report->until_ms)
+        snprintf(report->title, sizeof(report->title), "%s to %s%s",
+                 show_day(report->since_ms, from), show_day(report->until_ms - 1, to), yet);
+    else
+        snprintf(report->title, sizeof(report->title), "%s %.5s to %s %.5s%s",
+                 show_day(report->since_ms, from), show_time(report->since_ms, since) + 11,
+                 show_day(report->until_ms, to), show_time(report->until_ms, until) + 11, yet);
 }
 
 /* Hours as roll-ups have them: since the day's start, which is not a whole hour of UTC everywhere.

@@ -7,10 +7,11 @@ import pathlib
 import re
 import shutil
 import subprocess
+import time
 from html import escape
 
 import lab
-from lab import holds, same
+from lab import holds, same, wait_for
 
 LAST, SCHOOL_DAY = "2026-11-15", "2026-11-13"  # a Sunday, and the last school day before it
 CALENDAR = """calendar:
@@ -102,6 +103,22 @@ def test_days_of_25_and_23_hours(place):
     same((report["since"][-6:], report["until"][-6:]), ("+00:00", "+01:00"), "the clocks go forward")
     same(report["hours"][1], 0, "the hour that was left out")
     same(sum(report["hours"]), report["refused"])
+
+
+def test_a_span_that_goes_on(place):
+    """Its title says so; one that is over, or still to come, has nothing to say."""
+    place.configure()
+    place.command("lists", "import", "--category", "ads", "--reason", "x", place.list_of("ads", ["tracker.example"]))
+    place.resolver().ask("tracker.example")
+    wait_for("a record", place.denials)
+    yesterday, today, tomorrow = (time.strftime("%Y-%m-%d", time.localtime(time.time() + ahead)) for ahead in (-86400, 0, 86400))
+    for span in (["--day", today], ["--week", today], ["--since", today, "--until", tomorrow], []):
+        report = place.json("report", *span)
+        holds(report["title"].endswith(", so far") or report["until"] <= report["made"], report["title"])
+    told = place.command("report", "--day", yesterday, expect=4)
+    holds("so far" not in told.stdout + told.stderr, told.stdout + told.stderr)
+    told = place.command("report", "--day", tomorrow, expect=4)
+    holds("so far" not in told.stdout + told.stderr, told.stdout + told.stderr)
 
 
 def test_days_without_data(place):
