@@ -183,10 +183,12 @@ static enum exit_code extract_open(const char *path, FILE **out)
     return EXIT_DONE;
 }
 
+/* Closes the file, if there is one: only then is it known to hold all. */
 static enum exit_code extract_write(struct command *command, const struct incident_options *options,
                                     const json_t *reply, FILE *file)
 {
     FILE *out = file != NULL ? file : stdout;
+    int trouble = 0;
 
     if (command->json)
         json_dumpf(reply, out, JSON_INDENT(2) | JSON_ENSURE_ASCII);
@@ -195,8 +197,12 @@ static enum exit_code extract_write(struct command *command, const struct incide
     if (command->json)
         fputc('\n', out);
     if (fflush(out) != 0 || ferror(out))
+        trouble = errno;
+    if (file != NULL && fclose(file) != 0 && trouble == 0)
+        trouble = errno;
+    if (trouble != 0)
         return command_fail(EXIT_FAILED, "%s: %s", file != NULL ? options->output : "the output",
-                            strerror(errno));
+                            strerror(trouble));
     if (file != NULL && !command->json)
         printf("The extract is in %s; entry %lld of the change log holds its hash.\n",
                options->output, (long long)json_integer_value(json_object_get(reply, "entry")));
@@ -259,9 +265,9 @@ static enum exit_code run(struct command *command, int argc, char **argv)
     if (exit == EXIT_DONE) {
         exit = reply_show(command, &options, reply, file);
         json_decref(reply);
+    } else if (file != NULL) {
+        fclose(file);
     }
-    if (file != NULL && fclose(file) != 0 && exit == EXIT_DONE)
-        exit = command_fail(EXIT_FAILED, "%s: %s", options.output, strerror(errno));
     if (file != NULL && exit != EXIT_DONE)
         unlink(options.output);
     return exit;

@@ -225,8 +225,10 @@ static enum exit_code run(struct command *command, int argc, char **argv)
         options.since_ms = (options.now_s - (options.each ? DAY_S : WEEK_S)) * 1000;
     if (command_state(command) == NULL)
         return EXIT_USAGE;
-    if (options.each)
+    if (options.each) {
+        command_yield(); /* it may read a month of records, beside answers */
         return each_show(command, &options);
+    }
     if (ask_may_read(command, "denials", "counts") != EXIT_DONE)
         return EXIT_NOT_ALLOWED;
     return counts_show(command, &options);
