@@ -279,22 +279,27 @@ void alerts_raise(struct alerts *alerts, json_t *object)
     pthread_mutex_unlock(&alerts->lock);
 }
 
+/* Journals of a machine that was off for days hold what nobody can act on at once any more. */
+static bool is_old(const struct denial *denial)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 - denial->wall_ms > ALERTS_OLD_MS;
+}
+
 void alerts_meet(void *user, const struct journal_item *item, const struct legend_names *legend)
 {
     struct alerts *alerts = user;
     const struct denial *denial = &item->denial;
-    struct timespec now;
 
     if (legend == NULL || denial->category >= legend->category_count)
         return;
-    clock_gettime(CLOCK_REALTIME, &now);
     pthread_mutex_lock(&alerts->lock);
     const char *category = legend->categories[denial->category];
     const struct threshold *threshold = threshold_of(alerts, category);
     bool severe = legend->severities[denial->category] >= alerts->severity;
-    /* Journals of a machine that was off for days hold what nobody can act on at once any more. */
-    bool old = (int64_t)now.tv_sec * 1000 - denial->wall_ms > ALERTS_OLD_MS;
-    if ((severe || threshold != NULL) && !old) {
+    if ((severe || threshold != NULL) && !is_old(denial)) {
         struct watched *watched = watched_at(alerts, item, category);
         bool reached = threshold != NULL && threshold_reached(watched, threshold, denial->wall_ms);
         bool quiet = watched->alerted_ms != 0 && denial->wall_ms >= watched->alerted_ms &&
