@@ -4,7 +4,8 @@
     measure.py --data DIR PART...
 
 micro      nanoseconds and heap calls of single operations, at 1 and 5 million names
-versus     beside every peer that is installed, at 1 and 5 million names (half an hour)
+versus     beside every peer that is installed, at 1 and 5 million names (an hour)
+goals      beside floor alone, at 1 and 5 million names, in many rounds (a quarter of an hour)
 compile    a list imported by the command: seconds, and the most private memory it had
 start      seconds from start to the first right answer, page cache warm and cold
 adopt      another generation in force under load: latency before, in that second, after
@@ -161,14 +162,24 @@ def measure_micro(args):
     keep("micro", figures)
 
 
-def measure_versus(args):
+def measure_beside(args, name, peers, rounds, *more):
     for size in args.sizes:
         with tempfile.TemporaryDirectory() as folder:
             result = pathlib.Path(folder) / "versus.json"
             subprocess.run([sys.executable, SHARED / "versus.py", "--data", args.data, "--size", str(size),
-                            "--peers", args.peers, "--rounds", str(args.rounds), "--json", result,
-                            "--limit", "900", "--subject", SERVE], check=True)
-            keep(f"versus-{size}", json.loads(result.read_text())["all"])
+                            "--peers", peers, "--rounds", str(rounds), "--json", result,
+                            "--limit", "900", "--subject", SERVE, *more], check=True)
+            keep(f"{name}-{size}", json.loads(result.read_text())["all"])
+
+
+def measure_versus(args):
+    measure_beside(args, "versus", args.peers, args.rounds)
+
+
+def measure_goals(args):
+    """The machine's pace changes from second to second, by a quarter: only many rounds tell a twentieth. Deny comes
+    last, as the writer goes on with its records for seconds after, at the lowest priority but in the same process."""
+    measure_beside(args, "goals", "floor", 4 * args.rounds, "--scenarios", "hot,miss,school,deny")
 
 
 def private_kib(pid):

@@ -11,6 +11,7 @@ import statistics
 HERE = pathlib.Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 SCENARIOS = ("deny", "hot", "school", "miss")
+GOALS = {"deny": "1.2", "hot": "1.2", "school": "1.3", "miss": "2.6"}  # × floor: the design notes
 TITLES = {"floor": "floor", "subject": "**Chalkgate**", "unbound": "Unbound, RPZ", "dnsdist": "dnsdist",
           "kresd": "Knot Resolver, RPZ", "dnsmasq": "dnsmasq", "recursor": "PowerDNS Recursor, RPZ",
           "named": "BIND, RPZ", "pihole": "Pi-hole", "chalkgate": "**Chalkgate**"}
@@ -51,6 +52,30 @@ def versus(size):
         rows.append(cells)
     head = ["server", "ready s", "memory MiB (private)", "school p50 / p99 µs"]
     return table(head + [f"{scenario}: µs · ratio (least)" for scenario in SCENARIOS], rows) + origin(result)
+
+
+def goals(size):
+    """By the medians of all slices, and by rounds, in each of which ours follows floor at once."""
+    result = read(f"goals-{size}")
+    if not result:
+        return []
+    ours, floor = result["figures"]["subject"], result["figures"]["floor"]["deny.cpu_us"]
+    rounds = len(result["figures"]["subject"]["ready_s"])
+    rows = []
+    for scenario in SCENARIOS:
+        values = ours[f"{scenario}.cpu_us"]
+        ratios = sorted(of_round(values, i, rounds) / of_round(floor, i, rounds) for i in range(rounds))
+        rows.append([scenario, GOALS[scenario], f"{statistics.median(values):.2f}",
+                     f"**{statistics.median(values) / statistics.median(floor):.2f}**", f"{min(values) / min(floor):.2f}",
+                     f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"])
+    return [f"Floor: {statistics.median(floor):.2f} µs by the median of {len(floor)} slices, {min(floor):.2f} to {max(floor):.2f}.",
+            ""] + table(["scenario", "goal", "µs", "ratio by medians", "by least values",
+                         f"by round: median of {rounds} (lowest to highest)"], rows) + origin(result)
+
+
+def of_round(values, i, rounds):
+    slices = len(values) // rounds
+    return statistics.median(values[i * slices:(i + 1) * slices])
 
 
 def micro():
@@ -209,6 +234,7 @@ def chart(figures):
 
 def main():
     makers = {"versus-1000000": lambda: versus(1_000_000), "versus-5000000": lambda: versus(5_000_000),
+              "goals-1000000": lambda: goals(1_000_000), "goals-5000000": lambda: goals(5_000_000),
               "micro": micro, "compile": compile_, "start": start, "adopt": adopt, "latency": latency, "threads": threads,
               "search-under-load": search_under_load,
               "growth": growth}
