@@ -197,7 +197,7 @@ static enum exit_code extract_write(struct command *command, const struct incide
     if (command->json)
         fputc('\n', out);
     if (fflush(out) != 0 || ferror(out))
-        trouble = errno;
+        trouble = errno != 0 ? errno : EIO;
     if (file != NULL && fclose(file) != 0 && trouble == 0)
         trouble = errno;
     if (trouble != 0)
