@@ -1,10 +1,10 @@
 """The policy under change: grants and reloads under load, a full disk, damaged state, ten thousand grants."""
+import collections
 import json
 import re
 import socket
 import struct
 import threading
-import time
 
 import dns
 import lab
@@ -76,16 +76,19 @@ def test_changes_under_load(place):
     place.resolver()
     queries = place.write("queries", "".join(f"{alias(at)} A\nhot{at % 50}.site.example A\n" for at in range(500)))
     with Changes(place, policies) as changes:
-        begun = time.monotonic()
-        done = place.run("dnsperf", "-s", "127.0.0.1", "-p", place.port, "-d", queries, "-l", "8", "-Q", "1000", "-c", "4",
-                         expect=0)
-        took = time.monotonic() - begun
+        runs = []
+        while changes.count < 30 and not changes.faults and len(runs) < 12:  # in one of them where nothing else runs
+            runs.append(place.run("dnsperf", "-s", "127.0.0.1", "-p", place.port, "-d", queries, "-l", "8", "-Q", "1000",
+                                  "-c", "4", expect=0).stdout)
     same(changes.faults[:3], [], "changes that failed")
-    holds(changes.count >= took * 200 / 60, f"only {changes.count} changes in {took:.0f} s")
-    holds("Queries lost:         0 " in done.stdout, done.stdout)
-    codes = {word: int(count) for word, count in re.findall(r"([A-Z]+) (\d+) \(", done.stdout.split("Response codes:")[1])}
-    same(set(codes), {"NXDOMAIN", "NOERROR"}, f"response codes\n{done.stdout}")
-    holds(abs(codes["NXDOMAIN"] - codes["NOERROR"]) <= 1, f"answered by a mixture: {codes}")
+    holds(changes.count >= 30, f"only {changes.count} changes beside {len(runs)} runs of dnsperf")
+    codes = collections.Counter()
+    for text in runs:
+        holds("Queries lost:         0 " in text, text)
+        for word, count in re.findall(r"([A-Z]+) (\d+) \(", text.split("Response codes:")[1]):
+            codes[word] += int(count)
+    same(set(codes), {"NXDOMAIN", "NOERROR"}, "response codes")
+    holds(abs(codes["NXDOMAIN"] - codes["NOERROR"]) <= len(runs), f"answered by a mixture: {codes}")
     # What each refusal says it was refused by was in force in the version that it is stamped with.
     records = wait_for("records", lambda: recorded(place, codes["NXDOMAIN"]), pause=0.5)
     versions, denied_in = sorted({one["policy-version"] for one in records}), {}
