@@ -8,12 +8,11 @@
 #include <unistd.h>
 
 #include "resolver/base/check.h"
+#include "resolver/net/outbox.h"
 
 enum {
     /* Room for one IPv4 and one IPv6 packet info: a dual-stack socket gets either. */
     CONTROL_SIZE = CMSG_SPACE(sizeof(struct in_pktinfo)) + CMSG_SPACE(sizeof(struct in6_pktinfo)),
-    OUT_SIZE =
-        BATCH * 512 + ANSWER_ROOM, /* most answers are short; it is flushed when it runs full */
 };
 
 union control {
@@ -37,14 +36,7 @@ struct datagrams {
     struct address local; /* of a socket on a specific address */
     bool is_v6, is_wildcard;
     bool stopped; /* no more questions are read */
-    bool blocked; /* the kernel had no room */
-    unsigned count, sent;
-    size_t used; /* of bytes */
-    struct mmsghdr messages[BATCH];
-    struct iovec vectors[BATCH];
-    struct sockaddr_in6 names[BATCH];
-    union control controls[BATCH];
-    uint8_t bytes[OUT_SIZE];
+    struct outbox out;
 };
 
 int incoming_create(struct incoming **out_incoming)
@@ -92,9 +84,7 @@ int datagrams_create(struct worker *worker, struct listen_socket *socket,
     d->local = socket->address;
     d->is_v6 = socket->is_v6;
     d->is_wildcard = socket->is_wildcard;
-    for (unsigned i = 0; i < BATCH; i++)
-        d->messages[i].msg_hdr =
-            (struct msghdr){.msg_name = &d->names[i], .msg_iov = &d->vectors[i], .msg_iovlen = 1};
+    outbox_init(&d->out, d->out_fd, d->is_v6, d->is_wildcard);
     socket->fd = socket->out_fd = -1;
     *out_datagrams = d;
     return 0;
@@ -236,7 +226,7 @@ static void on_questions(uv_poll_t *poll, int status, int events)
     /* Errors of a socket without a peer are read, and thereby cleared, by recvmmsg(). */
     (void)status;
     (void)events;
-    for (unsigned i = 0; i < BATCHES_PER_WAKE && !d->stopped && !d->blocked; i++)
+    for (unsigned i = 0; i < BATCHES_PER_WAKE && !d->stopped && !d->out.blocked; i++)
         if (!batch_read(d))
             break;
 }
@@ -250,11 +240,11 @@ static void on_room(uv_poll_t *poll, int status, int events)
 
 static void watch(struct datagrams *d)
 {
-    if (d->stopped || d->blocked)
+    if (d->stopped || d->out.blocked)
         uv_poll_stop(&d->questions);
     else
         CHECK(uv_poll_start(&d->questions, UV_READABLE, on_questions) == 0);
-    if (d->blocked)
+    if (d->out.blocked)
         CHECK(uv_poll_start(&d->room, UV_WRITABLE, on_room) == 0);
     else
         uv_poll_stop(&d->room);
@@ -290,72 +280,29 @@ void datagrams_close(struct datagrams *d)
 
 uint8_t *datagrams_room(struct datagrams *d)
 {
-    if (d->count == BATCH || d->used + ANSWER_ROOM > sizeof d->bytes)
-        datagrams_flush(d);
-    if (d->count == BATCH || d->used + ANSWER_ROOM > sizeof d->bytes)
-        return NULL;
-    return d->bytes + d->used;
-}
+    uint8_t *room = outbox_room(&d->out);
 
-static void source_write(struct msghdr *header, union control *control, const struct query *query)
-{
-    struct cmsghdr *c = &control->align;
-
-    header->msg_control = control;
-    if (address_is_v4(&query->local)) {
-        struct in_pktinfo info = {0};
-        memcpy(&info.ipi_spec_dst, query->local.bytes + 12, 4);
-        header->msg_controllen = CMSG_SPACE(sizeof info);
-        *c = (struct cmsghdr){
-            .cmsg_len = CMSG_LEN(sizeof info), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO};
-        memcpy(CMSG_DATA(c), &info, sizeof info);
-    } else {
-        struct in6_pktinfo info = {.ipi6_ifindex = query->interface};
-        memcpy(&info.ipi6_addr, query->local.bytes, sizeof query->local.bytes);
-        header->msg_controllen = CMSG_SPACE(sizeof info);
-        *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof info),
-                              .cmsg_level = IPPROTO_IPV6,
-                              .cmsg_type = IPV6_PKTINFO};
-        memcpy(CMSG_DATA(c), &info, sizeof info);
-    }
+    if (room)
+        return room;
+    datagrams_flush(d);
+    return outbox_room(&d->out);
 }
 
 void datagrams_answer(struct datagrams *d, const struct query *query)
 {
-    struct mmsghdr *message = &d->messages[d->count];
-    struct sockaddr_storage name;
-
-    if (!EXPECT(d->count < BATCH) || !EXPECT(query->answer == d->bytes + d->used) ||
-        !EXPECT(query->answer_len <= ANSWER_ROOM))
-        return;
-    message->msg_hdr.msg_namelen = address_to_sockaddr(&query->client, d->is_v6, &name);
-    memcpy(&d->names[d->count], &name, message->msg_hdr.msg_namelen);
-    d->vectors[d->count] = (struct iovec){query->answer, query->answer_len};
-    if (d->is_wildcard)
-        source_write(&message->msg_hdr, &d->controls[d->count], query);
-    d->count++;
-    d->used += (query->answer_len + 63) & ~(size_t)63;
+    outbox_add(&d->out, query);
 }
 
 void datagrams_flush(struct datagrams *d)
 {
-    bool was_blocked = d->blocked;
+    bool was_blocked = d->out.blocked;
+    unsigned dropped;
 
-    d->blocked = false;
-    while (d->sent < d->count) {
-        int sent = sendmmsg(d->out_fd, d->messages + d->sent, d->count - d->sent, MSG_DONTWAIT);
-        if (sent > 0) {
-            d->sent += (unsigned)sent;
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            d->blocked = true;
-            break;
-        } else if (errno != EINTR) {
-            COUNT(d->worker->counters, dropped); /* this one cannot be sent; the next may */
-            d->sent++;
-        }
-    }
-    if (!d->blocked)
-        d->count = d->sent = 0, d->used = 0;
-    if (d->blocked != was_blocked)
+    if (d->out.count == 0)
+        return;
+    dropped = outbox_send(&d->out, d->worker->now.mono_ms);
+    if (dropped)
+        COUNT_ADD(d->worker->counters, dropped, dropped);
+    if (d->out.blocked != was_blocked)
         watch(d);
 }

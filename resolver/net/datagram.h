@@ -1,8 +1,7 @@
 /* UDP with clients: questions in batches, answers in batches. Private to net/.
  *
  * Happy path: the socket is readable; recvmmsg() takes up to BATCH datagrams; each goes through the
- * pipeline, and an answer is composed straight into the send buffer, behind the one before it;
- * sendmmsg() sends them.
+ * pipeline, and an answer is composed straight into the outbox (outbox.h), which sends them.
  *
  * Failure modes: when the kernel takes no more (EAGAIN), the rest waits and the socket is watched
  * for room instead of questions; answers for which there is no place meanwhile are dropped and

@@ -5,8 +5,10 @@ target_link_libraries(chalkgate-tls PUBLIC chalkgate-core PkgConfig::SSL PkgConf
 target_sources(chalkgated PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/channel.c
   ${CMAKE_CURRENT_LIST_DIR}/datagram.c
+  ${CMAKE_CURRENT_LIST_DIR}/joined.c
   ${CMAKE_CURRENT_LIST_DIR}/link.c
   ${CMAKE_CURRENT_LIST_DIR}/listen.c
+  ${CMAKE_CURRENT_LIST_DIR}/outbox.c
   ${CMAKE_CURRENT_LIST_DIR}/port.c
   ${CMAKE_CURRENT_LIST_DIR}/server.c
   ${CMAKE_CURRENT_LIST_DIR}/stream.c

@@ -1,14 +1,11 @@
 #include "resolver/net/volley.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/udp.h>
 #include <string.h>
 
 #include "resolver/base/check.h"
 
-/* The kernel takes 64 (UDP_MAX_SEGMENTS); before 5.16 it counted the headers among their octets. */
-enum { JOINED_MAX = 60 };
+_Static_assert(sizeof((struct volley *)0)->bytes <= JOINED_OCTETS, "a message may be too long");
 
 void volley_add(struct volley *volley, const uint8_t *packet, size_t len)
 {
@@ -34,90 +31,45 @@ static void vectors_sort(struct iovec *vectors, unsigned count)
     }
 }
 
-/* How many from the first on may leave as one message. */
-static unsigned run_length(const struct volley *volley, const struct iovec *vectors, unsigned count)
+/* The questions as messages: how many. */
+static unsigned messages_write(struct volley *volley)
 {
-    unsigned most = count < JOINED_MAX ? count : JOINED_MAX, run = 1;
-
-    if (volley->way != VOLLEY_JOINED)
-        return run;
-    while (run < most && vectors[run].iov_len == vectors[0].iov_len)
-        run++;
-    return run < most ? run + 1 : run; /* and a shorter one, which ends it */
-}
-
-static void message_write(struct volley *volley, unsigned number, struct iovec *vectors,
-                          unsigned run)
-{
-    struct msghdr *header = &volley->messages[number].msg_hdr;
-    struct cmsghdr *control = &volley->controls[number].align;
-    uint16_t len = (uint16_t)vectors[0].iov_len;
-
-    *header = (struct msghdr){.msg_iov = vectors, .msg_iovlen = run};
-    if (run == 1)
-        return;
-    header->msg_control = control;
-    header->msg_controllen = CMSG_SPACE(sizeof len);
-    *control = (struct cmsghdr){
-        .cmsg_len = CMSG_LEN(sizeof len), .cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT};
-    memcpy(CMSG_DATA(control), &len, sizeof len);
-}
-
-/* The questions from `first` on, as messages: how many. */
-static unsigned messages_write(struct volley *volley, unsigned first)
-{
+    bool joins = volley->way == VOLLEY_JOINED;
     unsigned number = 0, run;
 
-    for (unsigned at = first; at < volley->count; at += run) {
-        run = run_length(volley, volley->vectors + at, volley->count - at);
-        message_write(volley, number++, volley->vectors + at, run);
+    if (joins && volley->count > 1)
+        vectors_sort(volley->vectors, volley->count);
+    for (unsigned at = 0; at < volley->count; at += run, number++) {
+        struct msghdr *header = &volley->messages[number].msg_hdr;
+
+        *header = (struct msghdr){.msg_control = &volley->controls[number]};
+        run = joins ? joined_run(volley->vectors + at, volley->count - at) : 1;
+        joined_write(header, volley->vectors + at, run);
     }
     return number;
 }
 
-/* A kernel before 4.18 does not refuse what it does not know: it would send all of a message as one
- * datagram. */
-static bool kernel_joins(int fd)
-{
-    int value;
-    socklen_t len = sizeof value;
-
-    return getsockopt(fd, SOL_UDP, UDP_SEGMENT, &value, &len) == 0;
-}
-
-/* Why a joined message may be refused where each of it would not be: no checksums for it on this
- * way or IPsec (EIO), drivers (EINVAL), the way's longest packet, a packet filter that goes by
- * length. */
-static bool is_about_joining(int error)
-{
-    return error == EIO || error == EINVAL || error == EMSGSIZE || error == EOPNOTSUPP ||
-           error == EPERM;
-}
-
 int volley_send(struct volley *volley, int fd, bool is_refusal_late)
 {
-    unsigned at = 0, left, number = 0;
+    struct mmsghdr *messages = volley->messages;
+    unsigned left;
     int sent, code = 0;
 
     if (volley->count > 1 && volley->way == VOLLEY_UNTRIED)
-        volley->way = kernel_joins(fd) ? VOLLEY_JOINED : VOLLEY_ONE_BY_ONE;
-    if (volley->count > 1 && volley->way == VOLLEY_JOINED)
-        vectors_sort(volley->vectors, volley->count);
-    left = messages_write(volley, 0);
+        volley->way = joined_is_known(fd) ? VOLLEY_JOINED : VOLLEY_ONE_BY_ONE;
+    left = messages_write(volley);
     while (left > 0 && code == 0) {
-        sent = sendmmsg(fd, volley->messages + number, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = sendmmsg(fd, messages, left, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent > 0) {
-            for (int i = 0; i < sent; i++)
-                at += (unsigned)volley->messages[number++].msg_hdr.msg_iovlen;
+            messages += sent;
             left -= (unsigned)sent;
         } else if (errno == EAGAIN || errno == ENOBUFS) {
             break; /* their deadlines find them */
         } else if (errno == ECONNREFUSED && is_refusal_late) {
             is_refusal_late = false;
-        } else if (is_about_joining(errno) && volley->messages[number].msg_hdr.msg_iovlen > 1) {
+        } else if (joined_is_refused(errno) && messages->msg_hdr.msg_iovlen > 1) {
             volley->way = VOLLEY_ONE_BY_ONE;
-            left = messages_write(volley, at);
-            number = 0;
+            left = joined_part(messages, left);
         } else if (errno != EINTR) {
             code = -errno;
         }

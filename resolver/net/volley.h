@@ -1,12 +1,7 @@
 /* Questions that leave together by one connected UDP socket, for as few walks through the kernel as
  * they allow. Private to net/.
  *
- * Those of one length are handed over as one message with UDP_SEGMENT (Linux 4.18, udp(7)): the
- * kernel goes through its routing, its filters and its queues once and makes the datagrams at the
- * end of that way, so that on the wire each is as if it had been sent by itself. Its rule is that
- * all of a message are of one length but the last, which may be shorter; so the questions leave
- * sorted, the longest first. Where the way to that server has no such thing (IPsec, a driver, a
- * rule of a packet filter), the kernel refuses the message, and they leave one by one from then on.
+ * In a flood they leave joined (joined.h), and one by one from when that was refused.
  *
  * Threads: of one worker. Nothing here allocates memory.
  */
@@ -18,6 +13,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "resolver/net/joined.h"
 #include "resolver/net/limits.h"
 #include "resolver/upstream/exchange.h"
 
@@ -34,7 +30,7 @@ struct volley {
     struct mmsghdr messages[BATCH];
     union {
         struct cmsghdr align;
-        uint8_t bytes[CMSG_SPACE(sizeof(uint16_t))];
+        uint8_t bytes[JOINED_CONTROL];
     } controls[BATCH];
     uint8_t bytes[BATCH][EXCHANGE_PACKET_MAX];
 };

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "kernel.h"
 #include "resolver/net/volley.h"
 
 enum { LONGEST = EXCHANGE_PACKET_MAX, ROOM = 65536 };
@@ -22,30 +23,6 @@ struct lab {
     int from, to; /* connected to each other on the loopback */
     struct volley volley;
 };
-
-/* What the kernel is made to do: a call takes `most` messages, and call `fails_at` has `error`;
- * with `joined` the first one that has a joined message. */
-static struct {
-    unsigned most, fails_at, calls;
-    int error;
-    bool joined;
-} kernel;
-
-int __real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
-int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
-int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
-{
-    bool due = ++kernel.calls >= kernel.fails_at && kernel.fails_at &&
-               (!kernel.joined || messages->msg_hdr.msg_iovlen > 1);
-
-    if (due) {
-        kernel.fails_at = 0;
-        errno = kernel.error;
-        return -1;
-    }
-    return __real_sendmmsg(fd, messages, kernel.most && kernel.most < count ? kernel.most : count,
-                           flags);
-}
 
 static void set(int fd, int level, int option, int value)
 {

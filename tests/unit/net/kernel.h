@@ -1,0 +1,17 @@
+/* What the kernel is made to do with sendmmsg(), for tests linked with -Wl,--wrap=sendmmsg. */
+#ifndef TESTS_UNIT_NET_KERNEL_H
+#define TESTS_UNIT_NET_KERNEL_H
+
+#include <stdbool.h>
+
+/* A call takes `most` messages (0: all), and call `fails_at` (0: none) has `error`, once; with
+ * `joined` the first one from there on that begins with a joined message. */
+struct kernel {
+    unsigned most, fails_at, calls;
+    int error;
+    bool joined;
+};
+
+extern struct kernel kernel;
+
+#endif
