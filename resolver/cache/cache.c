@@ -161,10 +161,11 @@ void cache_prefetch(const struct cache *cache, uint32_t hash)
     __builtin_prefetch(bucket_of(cache, hash));
 }
 
-void cache_prefetch_entry(const struct cache *cache, uint32_t hash)
+bool cache_prefetch_entry(const struct cache *cache, uint32_t hash)
 {
     enum { LINE = 64, LINES = 3 }; /* an ordinary entry */
     const struct bucket *bucket = bucket_of(cache, hash);
+    bool found = false;
 
     for (unsigned i = 0; i < SLOTS; i++) {
         if (bucket->slots[i].tag != hash || !bucket->slots[i].position)
@@ -172,7 +173,9 @@ void cache_prefetch_entry(const struct cache *cache, uint32_t hash)
         const uint8_t *entry = cache->ring + (size_t)bucket->slots[i].position * UNIT;
         for (size_t line = 0; line < LINES; line++)
             __builtin_prefetch(entry + line * LINE); /* beyond the ring's end it does no harm */
+        found = true;
     }
+    return found;
 }
 
 static void drop(struct cache *cache, uint32_t *position)
@@ -377,6 +380,7 @@ bool cache_update_facts(struct cache *cache, struct cache_entry *entry,
         memcpy(cache_facts(entry), facts, count * sizeof *facts);
     entry->fact_count = (uint8_t)count;
     entry->generation = generation;
+    entry->asked_is_known = 0;
     return true;
 }
 

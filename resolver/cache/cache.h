@@ -55,6 +55,9 @@ struct cache_entry {
     uint8_t
         has_targets; /* names beyond the question's: the school's exceptions are asked for each */
     uint8_t has_ech, has_private; /* in SVCB parameters; among the addresses */
+    uint8_t asked_is_known;       /* the lists of `generation` were looked up for the key's name and
+                                     type, and said: */
+    struct bl_found asked;
     /* then: name[name_len], padding to 2, ttl offsets (uint16_t[ttl_count]), facts, message */
 };
 
@@ -91,9 +94,9 @@ struct cache_entry *cache_find(struct cache *cache, const struct cache_key *key)
 uint32_t cache_hash(const struct cache *cache, const struct cache_key *key);
 
 /* For the keys of a batch before the first is looked up, by their hashes: has the index fetched
- * from memory, and then, once it has come, the entry. Neither waits. */
+ * from memory, and then, once it has come, the entry. Neither waits. False: there is no entry. */
 void cache_prefetch(const struct cache *cache, uint32_t hash);
-void cache_prefetch_entry(const struct cache *cache, uint32_t hash);
+bool cache_prefetch_entry(const struct cache *cache, uint32_t hash);
 
 void cache_insert(struct cache *cache, const struct cache_reply *reply, int64_t now_ms);
 

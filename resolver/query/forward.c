@@ -111,7 +111,7 @@ enum query_next forward_begin(struct pipeline *pipeline, struct query *query)
     if (!joined && exchange_failed_lately(exchanges, query->sought, now_ms))
         return forward_failed(pipeline, query, false);
     if (exchanges_are_dead(exchanges, query->sought->name)) {
-        enum query_next next = recall_answer(pipeline, query, true);
+        enum query_next next = recall_stale(pipeline, query);
         if (next != QUERY_WAIT)
             return next; /* and the servers are probed by its refresh */
     }
@@ -312,7 +312,7 @@ static enum query_next answer_failure(struct pipeline *pipeline, struct query *q
 
 enum query_next forward_failed(struct pipeline *pipeline, struct query *query, bool unreachable)
 {
-    enum query_next next = recall_answer(pipeline, query, true);
+    enum query_next next = recall_stale(pipeline, query);
 
     if (next != QUERY_WAIT)
         return next;

@@ -184,6 +184,7 @@ struct query *query_take(struct pipeline *pipeline)
     query->channel_link = NULL;
     query->answer_len = 0;
     query->is_read = 0;
+    query->is_searched = 0;
     query->found_in = QUERY_NOT_FOUND;
     return query;
 }

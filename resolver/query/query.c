@@ -52,26 +52,36 @@ static enum query_next answer_refused(struct pipeline *pipeline, struct query *q
                         "This address is in none of the school's networks.");
 }
 
-/* What a generation says of a name never changes, so a question that waited is not looked up again
- * while the same one holds. */
-static void look_up_question(struct query *query, const struct bl_store *store)
+/* What a generation says of a name never changes: a question that waited is not looked up again
+ * while the same one holds, nor one whose answer is cached with what was found before. */
+static void look_up_question(struct query *query, const struct bl_store *store,
+                             struct cache_entry *cached)
 {
     const struct dns_question *question = &query->question;
     uint64_t generation = bl_store_generation(store);
 
     if (query->found_in == generation)
         return;
-    if (query->found_in == QUERY_NOT_FOUND)
+    if (cached && cached->generation != generation)
+        cached = NULL; /* it will be brought up to date where it is judged */
+    if (cached && cached->asked_is_known)
+        query->found = cached->asked;
+    else if (query->is_searched && query->found_in == QUERY_NOT_FOUND)
         query->found = bl_store_found(store, question->name, question->asked_len, question->type,
                                       &query->search);
     else
         query->found = bl_store_find(store, question->name, question->asked_len, question->type);
     query->found_in = generation;
+    if (cached && !cached->asked_is_known && !bl_store_is_damaged(store)) {
+        cached->asked = query->found;
+        cached->asked_is_known = 1;
+    }
 }
 
 /* Stages client, lookup and judge: whose question is it, what do the lists say, what does that
  * mean. */
-static void judge_question(struct pipeline *pipeline, struct query *query)
+static void judge_question(struct pipeline *pipeline, struct query *query,
+                           struct cache_entry *cached)
 {
     const struct world *world = pipeline->world;
     const struct dns_question *question = &query->question;
@@ -80,7 +90,7 @@ static void judge_question(struct pipeline *pipeline, struct query *query)
         policy_client_group(&pipeline->now, &query->client, question->device, question->device_len);
     if (query->group == POLICY_NO_GROUP)
         return;
-    look_up_question(query, world->store);
+    look_up_question(query, world->store, cached);
     query->ruling = policy_judge(&pipeline->now, query->group, question->name, question->asked_len,
                                  query->found.fact);
 }
@@ -115,37 +125,46 @@ void query_read(struct pipeline *pipeline, struct query *query)
     query->is_read = 1;
     if (query->parsed != DNS_QUESTION_FINE)
         return;
-    bl_store_search(pipeline->world->store, question->name, question->asked_len, &query->search);
     key = recall_key(question);
     query->cache_hash = cache_hash(pipeline->cache, &key);
     cache_prefetch(pipeline->cache, query->cache_hash);
 }
 
-void query_fetch(const struct pipeline *pipeline, const struct query *query)
+void query_fetch(const struct pipeline *pipeline, struct query *query)
 {
+    const struct dns_question *question = &query->question;
+
     if (query->parsed != DNS_QUESTION_FINE)
         return;
-    cache_prefetch_entry(pipeline->cache, query->cache_hash);
+    if (!cache_prefetch_entry(pipeline->cache, query->cache_hash)) {
+        bl_store_search(pipeline->world->store, question->name, question->asked_len,
+                        &query->search);
+        query->is_searched = 1;
+    }
     if (pipeline->asked)
         asked_prefetch(pipeline->asked, query->cache_hash);
 }
 
 enum query_next query_begin(struct pipeline *pipeline, struct query *query)
 {
+    struct cache_entry *cached;
     struct denial_match match;
     enum query_next next;
 
     COUNT(pipeline->counters, queries);
     if (query->transport != OVER_UDP)
         COUNT(pipeline->counters, queries_tcp);
-    if (!query->is_read)
+    if (!query->is_read) {
         query_read(pipeline, query);
+        query_fetch(pipeline, query);
+    }
     if (query->parsed != DNS_QUESTION_FINE)
         return answer_not_a_question(pipeline, query, query->parsed);
     if (limit_exceeded(pipeline, query))
         return limit_answer(pipeline, query);
 
-    judge_question(pipeline, query);
+    cached = recall_asked(pipeline, query);
+    judge_question(pipeline, query, cached);
     if (query->group == POLICY_NO_GROUP)
         return answer_refused(pipeline, query);
     match = question_match(query);
@@ -156,7 +175,7 @@ enum query_next query_begin(struct pipeline *pipeline, struct query *query)
 
     if (rewrite_question(pipeline, query) == REWRITE_DENY)
         return answer_unsafe(pipeline, query);
-    next = recall_answer(pipeline, query, false);
+    next = recall_fresh(pipeline, query, cached);
     if (next != QUERY_WAIT)
         return next;
     if (!rewrite_is_on(query) && local_answer(pipeline, query)) {
@@ -246,7 +265,7 @@ static enum query_next finish(struct pipeline *pipeline, struct query *query)
     }
     /* The world or the hour may have changed while the question was out: what leaves is judged by
      * what holds now. */
-    judge_question(pipeline, query);
+    judge_question(pipeline, query, NULL);
     if (query->group == POLICY_NO_GROUP)
         return answer_refused(pipeline, query);
     if (query->ruling.verdict == VERDICT_DENY) {

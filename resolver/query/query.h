@@ -91,7 +91,8 @@ struct query {
     uint8_t is_read;              /* the question is, and `parsed` is what it was found to be */
     uint8_t parsed;               /* enum dns_question_verdict */
     uint32_t cache_hash;          /* where the cache has its place */
-    struct bl_search search;      /* where the lists have theirs */
+    uint8_t is_searched; /* the cache has nothing, and where the lists have theirs is in … */
+    struct bl_search search;
 
     /* Written by stage rewrite. */
     const struct dns_question *sought; /* what upstreams and cache are asked: the question, or what
@@ -219,11 +220,12 @@ static inline struct address pipeline_recorded(struct pipeline *pipeline,
 struct query *query_take(struct pipeline *pipeline);
 void query_release(struct pipeline *pipeline, struct query *query);
 
-/* Memory is slow and a batch is long: query_read() reads the question and has what the lists and
- * the index of the cache say of it fetched, query_fetch() what that index points to, each while the
- * rest of the batch has its turn. A single question may go without; query_begin() then reads it. */
+/* Memory is slow and a batch is long: query_read() reads the question and has the index of the
+ * cache fetched, query_fetch() the entry that it points to or, without one, what the lists say,
+ * each while the rest of the batch has its turn. A single question may go without; query_begin()
+ * then reads it. */
 void query_read(struct pipeline *pipeline, struct query *query);
-void query_fetch(const struct pipeline *pipeline, const struct query *query);
+void query_fetch(const struct pipeline *pipeline, struct query *query);
 
 enum query_next query_begin(struct pipeline *pipeline, struct query *query);
 enum query_next query_resume(struct pipeline *pipeline, struct exchange *exchange,

@@ -58,10 +58,30 @@ bool recall_has_stale(struct pipeline *pipeline, const struct exchange *exchange
                         (int64_t)entry->ttl_s + STALE_MOST_S;
 }
 
-enum query_next recall_answer(struct pipeline *pipeline, struct query *query, bool stale)
+struct cache_entry *recall_asked(const struct pipeline *pipeline, const struct query *query)
+{
+    struct cache_key key;
+
+    if (query->is_searched) /* because nothing was there */
+        return NULL;
+    key = recall_key(&query->question);
+    key.hash = query->cache_hash;
+    return cache_find(pipeline->cache, &key);
+}
+
+/* What stands for the question where safe search has it rewritten, else the question as asked. */
+static struct cache_entry *recall_sought(const struct pipeline *pipeline, const struct query *query)
 {
     struct cache_key key = recall_key(query->sought);
-    struct cache_entry *entry;
+
+    if (query->sought == &query->question)
+        key.hash = query->cache_hash;
+    return cache_find(pipeline->cache, &key);
+}
+
+static enum query_next recall(struct pipeline *pipeline, struct query *query,
+                              struct cache_entry *entry, bool stale)
+{
     struct answer_source source;
     struct judged_message judged;
     struct denial_match match;
@@ -70,9 +90,6 @@ enum query_next recall_answer(struct pipeline *pipeline, struct query *query, bo
     uint8_t address[16];
     int64_t age_s;
 
-    if (query->sought == &query->question)
-        key.hash = query->cache_hash;
-    entry = cache_find(pipeline->cache, &key);
     if (!entry)
         return QUERY_WAIT;
     age_s = (pipeline->moment.mono_ms - entry->stored_ms) / 1000;
@@ -103,6 +120,19 @@ enum query_next recall_answer(struct pipeline *pipeline, struct query *query, bo
         refresh_begin(pipeline, query->sought);
     radar_answered(pipeline, query);
     return answer_message(pipeline, query, &source);
+}
+
+enum query_next recall_fresh(struct pipeline *pipeline, struct query *query,
+                             struct cache_entry *asked)
+{
+    bool is_asked = query->sought == &query->question;
+
+    return recall(pipeline, query, is_asked ? asked : recall_sought(pipeline, query), false);
+}
+
+enum query_next recall_stale(struct pipeline *pipeline, struct query *query)
+{
+    return recall(pipeline, query, recall_sought(pipeline, query), true);
 }
 
 static struct cache_key stored_key(const struct reply_question *question)

@@ -5,9 +5,16 @@
 #include "resolver/query/query.h"
 #include "resolver/query/reply.h"
 
-/* Answers from a fresh entry (or with `stale` from one up to a day old) and judges it for the
- * query's group. QUERY_WAIT when there is none: the query goes on. */
-enum query_next recall_answer(struct pipeline *pipeline, struct query *query, bool stale);
+/* What the cache has for the question as it was asked, fresh or not, or NULL. Borrowed until a
+ * reply is kept. */
+struct cache_entry *recall_asked(const struct pipeline *pipeline, const struct query *query);
+
+/* Answers from a fresh entry (recall_asked()'s, unless the question is rewritten) or from one up to
+ * a day old, and judges it for the query's group. QUERY_WAIT when there is none: the query goes on.
+ */
+enum query_next recall_fresh(struct pipeline *pipeline, struct query *query,
+                             struct cache_entry *asked);
+enum query_next recall_stale(struct pipeline *pipeline, struct query *query);
 
 /* Whether a stale answer could be given for what an exchange asks. */
 bool recall_has_stale(struct pipeline *pipeline, const struct exchange *exchange);
