@@ -129,7 +129,7 @@ def verdicts(resolver, chess):
 
 def test_full_disk(place):
     """No room for a change: said, nothing half done, what was decided stays; with room again it works."""
-    with place.small_state("40m"):
+    with place.small_state("56m"):  # six files of the journal have 48
         resolver = ground(place)
         before = len(place.json("changes"))
         ballast = place.state / "ballast"
