@@ -64,9 +64,21 @@ int bl_store_guard(int wake_fd, struct bl_error *error);
 /* Asked after look-ups, whose answers count only when it is false. Once true it stays so. */
 bool bl_store_is_damaged(const struct bl_store *store);
 
-/* Whether the file is as it was opened: one look at its length and time, a whole bl_store_verify()
- * when it was written to. False, and from then on damaged, when it is not. One thread at a time. */
-bool bl_store_look(struct bl_store *store);
+/* Whether the file is as it was opened: one look at its length and times, a whole
+ * bl_store_verify() when they have changed since the last look. One thread at a time. */
+enum bl_look {
+    BL_LOOK_SAME,
+    BL_LOOK_TOUCHED, /* it is whole, but may not have been in between: look-ups of the time since
+                        the last look count for nothing, and it should be opened anew */
+    BL_LOOK_DAMAGED, /* and is from now on */
+};
+
+enum bl_look bl_store_look(struct bl_store *store);
+
+/* Whether a store that was just opened is what `before` is: of one generation, and of one file that
+ * nobody has touched between the two openings. Then look-ups in `before` hold in it, too. Where it
+ * is not, though the generation says the same, bl_store_verify() has to say whether it is whole. */
+bool bl_store_is_as_before(const struct bl_store *store, const struct bl_store *before);
 
 uint64_t bl_store_generation(const struct bl_store *store);
 uint64_t bl_store_name_count(const struct bl_store *store);

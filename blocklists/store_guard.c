@@ -14,7 +14,7 @@ enum { GUARDED_MAX = 64, LMDB_MAGIC = 16 };
 
 static struct bl_store *guarded[GUARDED_MAX]; /* atomic: the handler reads them */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct sigaction before;
+static struct sigaction handler_before;
 static int wake_fd = -1;
 static bool installed;
 
@@ -48,8 +48,8 @@ static void fault_handle(int number, siginfo_t *info, void *context)
         }
     }
     errno = saved;
-    if (before.sa_flags & SA_SIGINFO)
-        before.sa_sigaction(number, info, context);
+    if (handler_before.sa_flags & SA_SIGINFO)
+        handler_before.sa_sigaction(number, info, context);
     else
         signal(number,
                SIG_DFL); /* it happens again on return, and then ends the program as it should */
@@ -63,7 +63,7 @@ int bl_store_guard(int fd, struct bl_error *error)
     sigemptyset(&action.sa_mask);
     pthread_mutex_lock(&lock);
     wake_fd = fd;
-    if (!installed && sigaction(SIGBUS, &action, &before) < 0)
+    if (!installed && sigaction(SIGBUS, &action, &handler_before) < 0)
         code = bl_error_set(error, -errno, "cannot guard the lists: %s", strerror(errno));
     installed = code == 0;
     pthread_mutex_unlock(&lock);
@@ -88,6 +88,7 @@ void bl_store_guard_begin(struct bl_store *store)
 
     if (mdb_env_get_fd(store->env, &fd) != 0 || fstat(fd, &store->as_opened) < 0)
         memset(&store->as_opened, 0, sizeof store->as_opened);
+    store->as_verified = store->as_opened;
     store->map_begin = map_begin(store);
     pthread_mutex_lock(&lock);
     for (unsigned i = 0; i < GUARDED_MAX && store->map_begin; i++)
@@ -112,28 +113,36 @@ bool bl_store_is_damaged(const struct bl_store *store)
     return __atomic_load_n(&store->damaged, __ATOMIC_RELAXED);
 }
 
-static bool is_touched(const struct bl_store *store, struct stat *out_now)
+static bool is_same_time(struct timespec a, struct timespec b)
 {
-    mdb_filehandle_t fd;
-
-    return mdb_env_get_fd(store->env, &fd) == 0 && fstat(fd, out_now) == 0 &&
-           (out_now->st_size != store->as_opened.st_size ||
-            out_now->st_mtim.tv_sec != store->as_opened.st_mtim.tv_sec ||
-            out_now->st_mtim.tv_nsec != store->as_opened.st_mtim.tv_nsec);
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-bool bl_store_look(struct bl_store *store)
+/* The time of the last change as well: that of the last writing can be set to any. */
+static bool is_same_file(const struct stat *a, const struct stat *b)
 {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           is_same_time(a->st_mtim, b->st_mtim) && is_same_time(a->st_ctim, b->st_ctim);
+}
+
+enum bl_look bl_store_look(struct bl_store *store)
+{
+    mdb_filehandle_t fd;
     struct stat now;
 
     if (bl_store_is_damaged(store))
-        return false;
-    if (!is_touched(store, &now))
-        return true;
-    if (now.st_size != store->as_opened.st_size || bl_store_verify(store, NULL) < 0) {
+        return BL_LOOK_DAMAGED;
+    if (mdb_env_get_fd(store->env, &fd) != 0 || fstat(fd, &now) < 0 ||
+        is_same_file(&now, &store->as_verified))
+        return BL_LOOK_SAME;
+    if (now.st_size != store->as_opened.st_size || bl_store_verify(store, NULL) < 0)
         __atomic_store_n(&store->damaged, true, __ATOMIC_SEQ_CST);
-        return false;
-    }
-    store->as_opened = now;
-    return !bl_store_is_damaged(store);
+    store->as_verified = now;
+    return bl_store_is_damaged(store) ? BL_LOOK_DAMAGED : BL_LOOK_TOUCHED;
+}
+
+bool bl_store_is_as_before(const struct bl_store *store, const struct bl_store *before)
+{
+    return !bl_store_is_damaged(before) && store->seal.generation == before->seal.generation &&
+           is_same_file(&store->as_opened, &before->as_opened);
 }

@@ -53,8 +53,8 @@ struct bl_store {
     uint64_t name_count, prefix_count, entry_count;
     struct bl_seal seal;
     char *path;
-    uintptr_t map_begin;   /* 0: not known */
-    struct stat as_opened; /* of the mapped file */
+    uintptr_t map_begin;                /* 0: not known */
+    struct stat as_opened, as_verified; /* of the mapped file; store_guard.c */
     int *pages_checked; /* 0 not yet, 1 sound, −1 not: whoever walks the tree first finds out */
 };
 

@@ -341,7 +341,7 @@ void cache_insert(struct cache *cache, const struct cache_reply *reply, int64_t 
         .size = (uint32_t)size,
         .hash = cache_hash(cache, &reply->key),
         .stored_ms = now_ms,
-        .generation = reply->generation,
+        .epoch = reply->epoch,
         .ttl_s = reply->ttl_s,
         .message_len = (uint16_t)reply->message_len,
         .ttl_count = (uint16_t)reply->ttl_count,
@@ -368,7 +368,7 @@ void cache_insert(struct cache *cache, const struct cache_reply *reply, int64_t 
 }
 
 bool cache_update_facts(struct cache *cache, struct cache_entry *entry,
-                        const struct cache_fact *facts, size_t count, uint64_t generation)
+                        const struct cache_fact *facts, size_t count, uint64_t epoch)
 {
     if (count > entry->fact_room) {
         uint32_t *position = slot_of(cache, entry, (size_t)((uint8_t *)entry - cache->ring));
@@ -379,7 +379,7 @@ bool cache_update_facts(struct cache *cache, struct cache_entry *entry,
     if (count)
         memcpy(cache_facts(entry), facts, count * sizeof *facts);
     entry->fact_count = (uint8_t)count;
-    entry->generation = generation;
+    entry->epoch = epoch;
     entry->asked_is_known = 0;
     return true;
 }

@@ -1,7 +1,7 @@
 /* Replies with their facts, in bounded memory.
  *
  * A reply is kept as an upstream gave it, cut down to what was asked (inspect.h), with the facts of
- * the names and addresses in it, tagged with the list generation that told them. It holds no
+ * the names and addresses in it, tagged with the epoch of lists that told them. It holds no
  * verdict: each query that takes it from here is judged for its own group.
  *
  * Form: one ring of octets, allocated once, written round and round; an index of 16-bit tags and
@@ -43,9 +43,9 @@ struct cache_fact {
 struct cache_entry {
     uint32_t size; /* octets in the ring, a multiple of 8 */
     uint32_t hash;
-    int64_t stored_ms;   /* monotonic */
-    uint64_t generation; /* of the lists that told the facts */
-    uint32_t ttl_s;      /* the entry's life: the least TTL in it */
+    int64_t stored_ms; /* monotonic */
+    uint64_t epoch;    /* of the lists that told the facts; 0: of none */
+    uint32_t ttl_s;    /* the entry's life: the least TTL in it */
     uint16_t message_len;
     uint16_t ttl_count;
     uint16_t type, class;
@@ -55,7 +55,7 @@ struct cache_entry {
     uint8_t
         has_targets; /* names beyond the question's: the school's exceptions are asked for each */
     uint8_t has_ech, has_private; /* in SVCB parameters; among the addresses */
-    uint8_t asked_is_known;       /* the lists of `generation` were looked up for the key's name and
+    uint8_t asked_is_known;       /* the lists of `epoch` were looked up for the key's name and
                                      type, and said: */
     struct bl_found asked;
     /* then: name[name_len], padding to 2, ttl offsets (uint16_t[ttl_count]), facts, message */
@@ -78,9 +78,9 @@ struct cache_reply {
     size_t ttl_count;
     const struct cache_fact *facts;
     size_t fact_count;
-    size_t fact_room; /* names and addresses in it: what another generation may find listed */
+    size_t fact_room; /* names and addresses in it: what other lists may find listed */
     uint32_t ttl_s;
-    uint64_t generation;
+    uint64_t epoch;
     bool has_targets, has_ech, has_private;
 };
 
@@ -115,10 +115,10 @@ const uint8_t *cache_message(const struct cache_entry *entry);
 const uint16_t *cache_ttls(const struct cache_entry *entry);
 struct cache_fact *cache_facts(const struct cache_entry *entry);
 
-/* Replaces an entry's facts by those of a newer generation, in place when they fit: false, and the
+/* Replaces an entry's facts by those of another epoch, in place when they fit: false, and the
  * entry is dropped, when they do not. */
 bool cache_update_facts(struct cache *cache, struct cache_entry *entry,
-                        const struct cache_fact *facts, size_t count, uint64_t generation);
+                        const struct cache_fact *facts, size_t count, uint64_t epoch);
 
 struct cache_state {
     size_t entries, bytes_used, bytes;

@@ -162,7 +162,7 @@ static void adopt_entry(struct cache *cache, const struct cache_entry *entry, in
         .ttl_count = entry->ttl_count,
         .fact_room = entry->fact_room,
         .ttl_s = entry->ttl_s,
-        .generation = 0, /* no list's: its facts are told anew when it is first used */
+        .epoch = 0, /* no list's: its facts are told anew when it is first used */
         .has_targets = entry->has_targets,
         .has_ech = entry->has_ech,
         .has_private = entry->has_private,

@@ -209,20 +209,37 @@ static void note(struct mender *mender, const struct world *world)
     bl_guard_fini(&guard);
 }
 
+/* Whole again, or only touched: what was remembered in between goes with the epoch. */
+static void open_anew(struct daemon *daemon, const struct world *world)
+{
+    struct bl_error error = {0};
+
+    if (daemon_renew(daemon, &error) == 0) /* it logs what was wrong */
+        log_notice("the file of the lists of generation %" PRIu64
+                   " was touched while in use; it is whole, and was opened anew",
+                   bl_store_generation(world->store));
+}
+
 static void mender_look(struct mender *mender)
 {
-    struct world *world = daemon_world(mender->daemon);
+    struct world *world = daemon_world(mender->daemon), *now;
+    enum bl_look look = bl_store_look(world->store);
 
-    if (!bl_store_look(world->store)) {
-        world_unref(world);
-        pthread_mutex_lock(&mender->daemon->change);
-        world = daemon_world(mender->daemon); /* it may have changed before it was our turn */
-        if (!bl_store_look(world->store))
-            mend(mender, world);
-        pthread_mutex_unlock(&mender->daemon->change);
-    } else {
+    if (look == BL_LOOK_SAME) {
         note(mender, world);
+        world_unref(world);
+        return;
     }
+    pthread_mutex_lock(&mender->daemon->change);
+    now = daemon_world(mender->daemon); /* it may have changed before it was our turn */
+    if (now != world)
+        look = bl_store_look(now->store);
+    if (look == BL_LOOK_DAMAGED)
+        mend(mender, now);
+    else if (look == BL_LOOK_TOUCHED)
+        open_anew(mender->daemon, now);
+    pthread_mutex_unlock(&mender->daemon->change);
+    world_unref(now);
     world_unref(world);
 }
 

@@ -168,7 +168,7 @@ static int world_record(struct daemon *daemon, struct config *config, const stru
         config_free(config);
         return code;
     }
-    return world_create_with(config, rules, out_world, error);
+    return world_create_with(config, rules, daemon->world, out_world, error);
 }
 
 /* Of a daemon that cannot read its grants; the seals stand beside them. */
@@ -185,7 +185,7 @@ static int rules_world_bare(struct daemon *daemon, struct config *config, struct
         config_free(config);
         return code;
     }
-    code = world_create_with(config, bare, out_world, error);
+    code = world_create_with(config, bare, daemon->world, out_world, error);
     if (code == 0 && seals_write(daemon->state, (*out_world)->config, &unkept) < 0)
         log_error("%s", unkept.text);
     return code;

@@ -185,7 +185,7 @@ struct query *query_take(struct pipeline *pipeline)
     query->answer_len = 0;
     query->is_read = 0;
     query->is_searched = 0;
-    query->found_in = QUERY_NOT_FOUND;
+    query->found_in = WORLD_NO_EPOCH;
     return query;
 }
 

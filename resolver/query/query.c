@@ -52,26 +52,26 @@ static enum query_next answer_refused(struct pipeline *pipeline, struct query *q
                         "This address is in none of the school's networks.");
 }
 
-/* What a generation says of a name never changes: a question that waited is not looked up again
- * while the same one holds, nor one whose answer is cached with what was found before. */
-static void look_up_question(struct query *query, const struct bl_store *store,
+/* What the lists say of a name changes with their epoch only: a question that waited is not looked
+ * up again in the same one, nor one whose answer is cached with what was found before. */
+static void look_up_question(struct query *query, const struct world *world,
                              struct cache_entry *cached)
 {
     const struct dns_question *question = &query->question;
-    uint64_t generation = bl_store_generation(store);
+    const struct bl_store *store = world->store;
 
-    if (query->found_in == generation)
+    if (query->found_in == world->epoch)
         return;
-    if (cached && cached->generation != generation)
+    if (cached && cached->epoch != world->epoch)
         cached = NULL; /* it will be brought up to date where it is judged */
     if (cached && cached->asked_is_known)
         query->found = cached->asked;
-    else if (query->is_searched && query->found_in == QUERY_NOT_FOUND)
+    else if (query->is_searched && query->found_in == WORLD_NO_EPOCH)
         query->found = bl_store_found(store, question->name, question->asked_len, question->type,
                                       &query->search);
     else
         query->found = bl_store_find(store, question->name, question->asked_len, question->type);
-    query->found_in = generation;
+    query->found_in = world->epoch;
     if (cached && !cached->asked_is_known && !bl_store_is_damaged(store)) {
         cached->asked = query->found;
         cached->asked_is_known = 1;
@@ -90,7 +90,7 @@ static void judge_question(struct pipeline *pipeline, struct query *query,
         policy_client_group(&pipeline->now, &query->client, question->device, question->device_len);
     if (query->group == POLICY_NO_GROUP)
         return;
-    look_up_question(query, world->store, cached);
+    look_up_question(query, world, cached);
     query->ruling = policy_judge(&pipeline->now, query->group, question->name, question->asked_len,
                                  query->found.fact);
 }

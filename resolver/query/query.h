@@ -65,9 +65,6 @@
 
 enum query_next { QUERY_ANSWER, QUERY_FORWARD, QUERY_WAIT, QUERY_DROP };
 
-/* No generation has this number. */
-#define QUERY_NOT_FOUND UINT64_MAX
-
 struct query {
     /* Written by stage forward; first, so that a waiter is its query. */
     struct exchange_wait wait;
@@ -103,7 +100,7 @@ struct query {
 
     /* Written by stage lookup. */
     struct bl_found found;
-    uint64_t found_in; /* the generation that told it, or QUERY_NOT_FOUND */
+    uint64_t found_in; /* the epoch of lists that told it, or WORLD_NO_EPOCH */
 
     /* Written by stage judge. */
     struct ruling ruling;

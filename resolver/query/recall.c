@@ -22,21 +22,21 @@ struct cache_key recall_key(const struct dns_question *question)
     };
 }
 
-/* Facts are of one list generation: an entry that an older one told is looked up anew, once. */
+/* Facts are of one epoch of lists: an entry that another one told is looked up anew, once. */
 static bool facts_are_current(struct pipeline *pipeline, struct cache_entry *entry)
 {
     const struct bl_store *store = pipeline->world->store;
-    uint64_t generation = bl_store_generation(store);
+    uint64_t epoch = pipeline->world->epoch;
     struct reply_facts facts;
 
-    if (entry->generation == generation)
+    if (entry->epoch == epoch)
         return true;
     reply_look_up(store, cache_message(entry), entry->message_len, entry->type, &facts);
-    /* What cannot be judged whole stays without facts of this generation, or the next question
+    /* What cannot be judged whole stays without facts of this epoch, or the next question
      * would be answered by the part of them that fits. */
     if (facts.too_many || bl_store_is_damaged(store))
         return false;
-    return cache_update_facts(pipeline->cache, entry, facts.items, facts.count, generation);
+    return cache_update_facts(pipeline->cache, entry, facts.items, facts.count, epoch);
 }
 
 static bool is_ending(const struct cache_entry *entry, int64_t age_s)
@@ -169,7 +169,7 @@ void recall_store(struct pipeline *pipeline, const struct reply_question *questi
         .fact_count = facts->count,
         .fact_room = facts->subjects < CACHE_FACTS_MAX ? facts->subjects : CACHE_FACTS_MAX,
         .ttl_s = reply->ttl_s,
-        .generation = bl_store_generation(pipeline->world->store),
+        .epoch = pipeline->world->epoch,
         .has_targets = reply->has_targets,
         .has_ech = facts->has_ech,
         .has_private = facts->has_private,

@@ -74,15 +74,33 @@ static int lists_open(const char *state, struct bl_store **out_store, struct bl_
                : code;
 }
 
+/* Which epoch the lists are of, where `before` had those before them. */
+static int epoch_find(struct world *world, const struct world *before, struct bl_error *error)
+{
+    static uint64_t last = WORLD_NO_EPOCH; /* atomic */
+    bool is_renewed =
+        before && bl_store_generation(before->store) == bl_store_generation(world->store);
+
+    if (is_renewed && bl_store_is_as_before(world->store, before->store)) {
+        world->epoch = before->epoch;
+        return 0;
+    }
+    world->epoch = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+    /* Other generations were read whole when they were adopted, or gone back to. */
+    return is_renewed ? bl_store_verify(world->store, error) : 0;
+}
+
 /* Everything that follows from a configuration. `world` is freed on failure, `rules` are taken. */
-static int world_fill(struct world *world, struct policy_rules *rules, struct world **out_world,
-                      struct bl_error *error)
+static int world_fill(struct world *world, struct policy_rules *rules, const struct world *before,
+                      struct world **out_world, struct bl_error *error)
 {
     const struct config *config = world->config;
     int code;
 
     world->references = 1;
     code = lists_open(config->state, &world->store, error);
+    if (code == 0)
+        code = epoch_find(world, before, error);
     if (code < 0) {
         policy_rules_free(rules);
         goto fail;
@@ -114,8 +132,8 @@ static struct policy_rules *rules_without_grants(uint32_t version)
     return rules;
 }
 
-int world_create_with(struct config *config, struct policy_rules *rules, struct world **out_world,
-                      struct bl_error *error)
+int world_create_with(struct config *config, struct policy_rules *rules, const struct world *before,
+                      struct world **out_world, struct bl_error *error)
 {
     struct world *world = calloc(1, sizeof *world);
     unsigned *worlds = malloc(sizeof *worlds);
@@ -130,13 +148,13 @@ int world_create_with(struct config *config, struct policy_rules *rules, struct 
     *worlds = 1;
     world->config = config;
     world->config_worlds = worlds;
-    return world_fill(world, rules, out_world, error);
+    return world_fill(world, rules, before, out_world, error);
 }
 
 int world_create(struct config *config, uint32_t version, struct world **out_world,
                  struct bl_error *error)
 {
-    return world_create_with(config, rules_without_grants(version), out_world, error);
+    return world_create_with(config, rules_without_grants(version), NULL, out_world, error);
 }
 
 int world_renew_with(const struct world *from, struct policy_rules *rules, struct world **out_world,
@@ -152,7 +170,7 @@ int world_renew_with(const struct world *from, struct policy_rules *rules, struc
     world->config = from->config;
     world->config_worlds = from->config_worlds;
     __atomic_add_fetch(world->config_worlds, 1, __ATOMIC_RELAXED);
-    return world_fill(world, rules, out_world, error);
+    return world_fill(world, rules, from, out_world, error);
 }
 
 int world_renew(const struct world *from, uint32_t version, struct world **out_world,

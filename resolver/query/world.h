@@ -5,6 +5,12 @@
  * pipeline_enter(): one batch sees one world. The last reference frees the store's map, the policy
  * and the configuration.
  *
+ * Epochs. The number of a generation stands in its file, and people do things to files: another one
+ * may come to have the number, or be written over and put back. So look-ups that are kept go by the
+ * epoch, which a world takes over from the one before only with the very same file, untouched, and
+ * which never comes again while the program runs. A file that bears the number in force and is not
+ * the same is read whole before it is believed.
+ *
  * Threads: world_ref/world_unref from any; the contents are read-only.
  */
 #ifndef RESOLVER_QUERY_WORLD_H
@@ -23,12 +29,16 @@ struct world {
     struct config *config;
     unsigned *config_worlds; /* how many worlds share it; atomic; world.c only */
     struct bl_store *store;
+    uint64_t epoch; /* of the lists: what was looked up in one of its worlds holds in all of them */
     struct policy *policy;
     struct legend *legend;
     struct local_names *local; /* names that are answered here */
     struct safe_search *safe_search;
     unsigned references; /* atomic; world.c only */
 };
+
+/* No epoch has this number. */
+#define WORLD_NO_EPOCH 0
 
 /* Takes `config` (also on failure) and opens the generation in force under config->state. */
 int world_create(struct config *config, uint32_t policy_version, struct world **out_world,
@@ -38,9 +48,9 @@ int world_renew(const struct world *world, uint32_t policy_version, struct world
                 struct bl_error *error);
 
 /* The same with grants, sessions and devices; `rules` are taken, also on failure, and their version
- * counts. */
-int world_create_with(struct config *config, struct policy_rules *rules, struct world **out_world,
-                      struct bl_error *error);
+ * counts. `before` is the world that this one takes the place of, or NULL. */
+int world_create_with(struct config *config, struct policy_rules *rules, const struct world *before,
+                      struct world **out_world, struct bl_error *error);
 int world_renew_with(const struct world *world, struct policy_rules *rules,
                      struct world **out_world, struct bl_error *error);
 

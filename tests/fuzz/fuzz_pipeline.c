@@ -48,7 +48,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     school_group(group);
     school_list(list);
     school_config(upstreams);
-    world = school_world(0);
+    world = school_world(0, NULL);
     const struct pipeline_options options = {
         .world = world, .counters = &counters, .max_queries = 64};
     if (pipeline_create(&options, moment, &pipeline, &error))

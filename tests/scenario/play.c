@@ -86,7 +86,8 @@ static void world_follow(void)
     if (!school_changed())
         return;
     struct bl_error error = {0};
-    struct world *world = school_world(play.moment.wall_ms);
+    struct world *world =
+        school_world(play.moment.wall_ms, play.pipeline ? play.pipeline->world : NULL);
     if (!play.pipeline) {
         if (journal_open(school_state(), 0, &play.journal, &error))
             script_fail("%s", error.text);

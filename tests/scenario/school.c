@@ -471,7 +471,7 @@ static struct policy_rules *rules_follow(const struct config *config)
     return rules;
 }
 
-struct world *school_world(int64_t wall_ms)
+struct world *school_world(int64_t wall_ms, const struct world *before)
 {
     char path[128];
     snprintf(path, sizeof(path), "%s/config.yaml", school.folder);
@@ -489,7 +489,7 @@ struct world *school_world(int64_t wall_ms)
     struct world *world = NULL;
     school.wall_ms = wall_ms;
     struct policy_rules *rules = rules_follow(config);
-    if (rules ? world_create_with(config, rules, &world, &error)
+    if (rules ? world_create_with(config, rules, before, &world, &error)
               : world_create(config, ++school.version, &world, &error))
         script_fail("%s", error.text);
     school.changed = false;

@@ -25,7 +25,7 @@ bool school_changed(void);
 
 /* Writes, compiles, adopts, does the acts that were told, and opens; ends the scenario when
  * something of it fails. */
-struct world *school_world(int64_t wall_ms);
+struct world *school_world(int64_t wall_ms, const struct world *before);
 
 /* The number of the upstream "up1", "up2", …; ends the scenario when there is none. */
 unsigned school_upstream(const char *name);

@@ -133,7 +133,7 @@ static void test_facts_of_another_generation(void **state)
     insert(cache, 1, 1, 50);
     find(cache, 1, &entry);
     assert_true(cache_update_facts(cache, entry, more, 2, 99));
-    assert_int_equal(entry->generation, 99);
+    assert_int_equal(entry->epoch, 99);
     assert_int_equal(entry->fact_count, 2);
     assert_int_equal(cache_facts(entry)[1].fact, 2);
     assert_false(cache_update_facts(cache, entry, more, 3, 100)); /* no room: gone, not wrong */

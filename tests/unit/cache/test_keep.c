@@ -54,7 +54,7 @@ static void insert(struct cache *cache, unsigned number, uint32_t ttl_s, int64_t
                      .ttls = &ttl,
                      .ttl_count = 1,
                      .ttl_s = ttl_s,
-                     .generation = GENERATION,
+                     .epoch = GENERATION,
                      .has_targets = number % 2,
                  },
                  now_ms);
@@ -120,7 +120,7 @@ static void test_round(void **state)
     assert_int_equal(entry->stored_ms, 700000 - 7000 - 3000);
     assert_int_equal(entry->ttl_s, 60);
     assert_true(entry->has_targets);
-    assert_int_not_equal(entry->generation, GENERATION); /* its facts are told anew */
+    assert_int_not_equal(entry->epoch, GENERATION); /* its facts are told anew */
     assert_int_equal(find(cache, 0)->stored_ms, 700000 - 5000 - 3000);
     cache_destroy(cache);
 }
