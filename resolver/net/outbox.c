@@ -136,29 +136,44 @@ static void answers_join(struct outbox *outbox)
     }
 }
 
+/* The first message was refused twice: takes it apart, or drops it. How many answers were dropped.
+ */
+static unsigned first_refused(struct outbox *outbox, int error, int64_t now_ms)
+{
+    struct mmsghdr *first = outbox->messages + outbox->sent;
+
+    if (first->msg_hdr.msg_iovlen == 1) {
+        outbox->sent++;
+        return 1;
+    }
+    if (joined_is_refused(error))
+        outbox->join_after_ms = now_ms + JOIN_AGAIN_MS;
+    outbox->count = outbox->sent + joined_part(first, outbox->count - outbox->sent);
+    return 0;
+}
+
 unsigned outbox_send(struct outbox *outbox, int64_t now_ms)
 {
+    unsigned refused = BATCH; /* the message that was, and may have been for another's sake */
     unsigned dropped = 0;
 
     if (outbox->answers >= FLOOD && !outbox->blocked && now_ms >= outbox->join_after_ms)
         answers_join(outbox);
     outbox->blocked = false;
     while (outbox->sent < outbox->count) {
-        struct mmsghdr *messages = outbox->messages + outbox->sent;
-        unsigned left = outbox->count - outbox->sent;
-        int sent = sendmmsg(outbox->fd, messages, left, MSG_DONTWAIT);
+        int sent = sendmmsg(outbox->fd, outbox->messages + outbox->sent,
+                            outbox->count - outbox->sent, MSG_DONTWAIT);
 
         if (sent > 0) {
             outbox->sent += (unsigned)sent;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             outbox->blocked = true;
             return dropped;
-        } else if (joined_is_refused(errno) && messages->msg_hdr.msg_iovlen > 1) {
-            outbox->join_after_ms = now_ms + JOIN_AGAIN_MS;
-            outbox->count = outbox->sent + joined_part(messages, left);
+        } else if (errno != EINTR && refused != outbox->sent) {
+            refused = outbox->sent;
         } else if (errno != EINTR) {
-            dropped += (unsigned)messages->msg_hdr.msg_iovlen;
-            outbox->sent++; /* this cannot be sent; the next may */
+            dropped += first_refused(outbox, errno, now_ms);
+            refused = BATCH;
         }
     }
     outbox->answers = outbox->count = outbox->sent = 0;

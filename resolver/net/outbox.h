@@ -6,8 +6,11 @@
  * little promised then as it is by UDP.
  *
  * Failure modes: when the kernel takes no more (EAGAIN), the rest stays, and `blocked` is set until
- * a later outbox_send() is through. An answer the kernel refuses (no route, a firewall) is dropped
- * alone. Where joined ones are refused, all leave one by one for a while.
+ * a later outbox_send() is through. Any other error is first taken for that of something sent
+ * before, or of an ICMP message that somebody has forged (the kernel tells them with the next
+ * message, which it then does not send): the same is tried once more. An answer the kernel refuses
+ * again (no route, a firewall) is dropped alone, joined ones are taken apart first; where they were
+ * refused for being joined, all leave one by one for a while.
  *
  * Threads: of one worker. Nothing here allocates memory.
  */

@@ -13,7 +13,10 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
                (!kernel.joined || messages->msg_hdr.msg_iovlen > 1);
 
     if (due) {
-        kernel.fails_at = 0;
+        if (kernel.again > 0)
+            kernel.again--;
+        else
+            kernel.fails_at = 0;
         errno = kernel.error;
         return -1;
     }

@@ -4,10 +4,11 @@
 
 #include <stdbool.h>
 
-/* A call takes `most` messages (0: all), and call `fails_at` (0: none) has `error`, once; with
- * `joined` the first one from there on that begins with a joined message. */
+/* A call takes `most` messages (0: all), and call `fails_at` (0: none) has `error`, once and
+ * `again` times more; with `joined` the first ones from there on that begin with a joined message.
+ */
 struct kernel {
-    unsigned most, fails_at, calls;
+    unsigned most, fails_at, calls, again;
     int error;
     bool joined;
 };
