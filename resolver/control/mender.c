@@ -31,8 +31,8 @@ struct mender {
     struct daemon *daemon;
     int wake_fd;
     bool stopping;     /* atomic */
-    uint64_t hopeless; /* the damaged generation that nothing could replace; told once */
-    uint64_t noted;    /* the generation of which held.h was told, as this configuration has it */
+    uint64_t hopeless; /* the epoch of damaged lists that nothing could replace; told once */
+    uint64_t noted;    /* the epoch of which held.h was told, as this configuration has it */
     const struct config *noted_config; /* compared only */
     pthread_t thread;
 };
@@ -165,7 +165,7 @@ static void mend(struct mender *mender, struct world *world)
     struct bl_error error = {0};
     int code;
 
-    if (mender->hopeless == damaged)
+    if (mender->hopeless == world->epoch)
         return;
     code = config_guard(world->config, true, &guard);
     if (code == 0) {
@@ -179,7 +179,7 @@ static void mend(struct mender *mender, struct world *world)
         alert(daemon);
         return;
     }
-    mender->hopeless = damaged;
+    mender->hopeless = world->epoch;
     snprintf(
         text, sizeof text,
         "the lists of generation %" PRIu64 " are damaged (%s), and nothing can replace them: "
@@ -197,9 +197,9 @@ static void note(struct mender *mender, const struct world *world)
     struct bl_error error = {0};
     struct bl_guard guard;
 
-    if (generation == mender->noted && world->config == mender->noted_config)
+    if (world->epoch == mender->noted && world->config == mender->noted_config)
         return;
-    mender->noted = generation;
+    mender->noted = world->epoch;
     mender->noted_config = world->config;
     if (config_guard(world->config, true, &guard) < 0)
         return;
