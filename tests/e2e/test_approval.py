@@ -358,7 +358,8 @@ for attempt in range(100):
 time.sleep(0.2)
 os.write(mine, b"x")
 print(json.dumps({"same": number == parent, "reply": json.loads(os.read(said, 65536))}))
-os.kill(number, 9)
+if number == parent:
+    os.kill(number, 9)
 """
 
 
@@ -372,9 +373,12 @@ def test_a_borrowed_number(place):
     same(office.as_user(MANAGER, "allow", "tracker.example", "--group", "pupils", "--for", "45m", "--reason", "x").returncode, 0)
     request = json.dumps({"verb": "approve", "id": waiting(office)[0]["id"], "reason": "fine"})
     me, other = pwd.getpwnam(MANAGER), pwd.getpwnam(OTHER)
-    done = place.run(sys.executable, "-c", BORROWER, place.state / "control.sock", me.pw_uid, other.pw_uid, request,
-                     json.dumps(os.getgrouplist(MANAGER, me.pw_gid)), expect=0)
-    reply = json.loads(done.stdout)
+    for _ in range(20):  # other programs take numbers, too
+        done = place.run(sys.executable, "-c", BORROWER, place.state / "control.sock", me.pw_uid, other.pw_uid, request,
+                         json.dumps(os.getgrouplist(MANAGER, me.pw_gid)), expect=0)
+        reply = json.loads(done.stdout)
+        if reply["same"]:
+            break
     holds(reply["same"], "the number was another's before")
     holds("it was you who asked" in reply["reply"].get("error", ""), f"one's own: {reply}")
     same(office.resolver.ask("tracker.example").rcode, "NXDOMAIN", "not approved")
