@@ -2,8 +2,9 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,15 +91,24 @@ int bl_seal_write(int fd, const char *name, const struct bl_seal *seal, struct b
 int bl_seal_hash(int fd, const char *name, uint64_t len, uint8_t out_sha256[32],
                  struct bl_error *error)
 {
-    void *bytes = len ? mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0) : NULL;
-    int rc;
+    enum { CHUNK = 256 * 1024 };
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    uint8_t *chunk = malloc(CHUNK);
+    bool is_fine = digest && chunk && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1;
+    ssize_t got = 1;
 
-    if (bytes == MAP_FAILED)
+    for (uint64_t at = 0; is_fine && at < len; at += (uint64_t)got) {
+        got = pread(fd, chunk, len - at < CHUNK ? len - at : CHUNK, (off_t)at);
+        if (got <= 0)
+            break;
+        is_fine = EVP_DigestUpdate(digest, chunk, (size_t)got) == 1;
+    }
+    is_fine = is_fine && got > 0 && EVP_DigestFinal_ex(digest, out_sha256, NULL) == 1;
+    EVP_MD_CTX_free(digest);
+    free(chunk);
+    if (got < 0)
         return bl_error_set(error, -errno, "cannot read %s: %s", name, strerror(errno));
-    if (bytes)
-        madvise(bytes, len, MADV_SEQUENTIAL);
-    rc = bl_seal_bytes(bytes, len, out_sha256);
-    if (bytes)
-        munmap(bytes, len);
-    return rc < 0 ? no_digest(error) : 0;
+    if (got == 0)
+        return damaged(error, name, "is damaged: it was cut off");
+    return is_fine ? 0 : no_digest(error);
 }

@@ -33,7 +33,8 @@ int bl_seal_write(int fd, const char *name, const struct bl_seal *seal, struct b
 int bl_seal_bytes(const void *bytes, uint64_t len, uint8_t out_sha256[32]);
 int bl_seal_sum(uint8_t *trailer);
 
-/* SHA-256 of the first `len` octets of the file. */
+/* SHA-256 of the first `len` octets of the file, which are read, not mapped: it may be cut
+ * meanwhile. 0, -EBADMSG when it is shorter, or why it cannot be read. */
 int bl_seal_hash(int fd, const char *name, uint64_t len, uint8_t out_sha256[32],
                  struct bl_error *error);
 

@@ -368,6 +368,11 @@ int bl_store_open(const char *path, struct bl_store **out_store, struct bl_error
         bl_error_set(error, rc, "not enough memory to open %s", path);
         goto out;
     }
+    store->references = 1;
+    if (fstat(fd, &store->as_opened) < 0) { /* before anything is read */
+        rc = bl_error_set(error, -errno, "%s: %s", path, strerror(errno));
+        goto out;
+    }
     rc = bl_seal_read(fd, path, &store->seal, error);
     if (rc == 0)
         rc = head_check(fd, store, error);
@@ -388,9 +393,15 @@ out:
     return rc;
 }
 
+struct bl_store *bl_store_share(struct bl_store *store)
+{
+    __atomic_add_fetch(&store->references, 1, __ATOMIC_RELAXED);
+    return store;
+}
+
 void bl_store_close(struct bl_store *store)
 {
-    if (!store)
+    if (!store || __atomic_sub_fetch(&store->references, 1, __ATOMIC_ACQ_REL) > 0)
         return;
     bl_store_guard_end(store);
     if (store->txn)

@@ -48,7 +48,15 @@ struct bl_store;
 int bl_store_open(const char *path, struct bl_store **out_store, struct bl_error *error);
 void bl_store_close(struct bl_store *store);
 
-/* Reads the whole file and compares its checksum: 0 or -EBADMSG. */
+/* The same store once more; each is closed. */
+struct bl_store *bl_store_share(struct bl_store *store);
+
+/* Reads the whole file and compares its checksum: 0, -EBADMSG, or why it cannot be read. It may be
+ * cut meanwhile. */
+int bl_store_compare(const struct bl_store *store, struct bl_error *error);
+
+/* That, and whether what it holds agrees with itself, for a file that has just come: 0 or a
+ * negative errno. */
 int bl_store_verify(const struct bl_store *store, struct bl_error *error);
 
 /* Whether what look-ups go by, and how much it says that its categories have, follows from its
@@ -64,8 +72,10 @@ int bl_store_guard(int wake_fd, struct bl_error *error);
 /* Asked after look-ups, whose answers count only when it is false. Once true it stays so. */
 bool bl_store_is_damaged(const struct bl_store *store);
 
-/* Whether the file is as it was opened: one look at its length and times, a whole
- * bl_store_verify() when they have changed since the last look. One thread at a time. */
+/* Whether the file is as it was opened: one look at its length and times, and a whole
+ * bl_store_compare() the first time and when they have changed since the last. One thread at a
+ * time.
+ */
 enum bl_look {
     BL_LOOK_SAME,
     BL_LOOK_TOUCHED, /* it is whole, but may not have been in between: look-ups of the time since
@@ -77,7 +87,8 @@ enum bl_look bl_store_look(struct bl_store *store);
 
 /* Whether a store that was just opened is what `before` is: of one generation, and of one file that
  * nobody has touched between the two openings. Then look-ups in `before` hold in it, too. Where it
- * is not, though the generation says the same, bl_store_verify() has to say whether it is whole. */
+ * is not, though the generation says the same, bl_store_compare() has to say whether it is whole.
+ */
 bool bl_store_is_as_before(const struct bl_store *store, const struct bl_store *before);
 
 uint64_t bl_store_generation(const struct bl_store *store);

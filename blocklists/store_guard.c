@@ -84,11 +84,6 @@ static uintptr_t map_begin(const struct bl_store *store)
 
 void bl_store_guard_begin(struct bl_store *store)
 {
-    mdb_filehandle_t fd;
-
-    if (mdb_env_get_fd(store->env, &fd) != 0 || fstat(fd, &store->as_opened) < 0)
-        memset(&store->as_opened, 0, sizeof store->as_opened);
-    store->as_verified = store->as_opened;
     store->map_begin = map_begin(store);
     pthread_mutex_lock(&lock);
     for (unsigned i = 0; i < GUARDED_MAX && store->map_begin; i++)
@@ -129,16 +124,23 @@ enum bl_look bl_store_look(struct bl_store *store)
 {
     mdb_filehandle_t fd;
     struct stat now;
+    int code = -EBADMSG;
 
     if (bl_store_is_damaged(store))
         return BL_LOOK_DAMAGED;
     if (mdb_env_get_fd(store->env, &fd) != 0 || fstat(fd, &now) < 0 ||
-        is_same_file(&now, &store->as_verified))
+        is_same_file(&now, &store->as_compared))
         return BL_LOOK_SAME;
-    if (now.st_size != store->as_opened.st_size || bl_store_verify(store, NULL) < 0)
+    if (now.st_size == store->as_opened.st_size)
+        code = bl_store_compare(store, NULL);
+    if (code == -ENOMEM)
+        return BL_LOOK_SAME; /* the next look finds out */
+    store->as_compared = now;
+    if (code < 0)
         __atomic_store_n(&store->damaged, true, __ATOMIC_SEQ_CST);
-    store->as_verified = now;
-    return bl_store_is_damaged(store) ? BL_LOOK_DAMAGED : BL_LOOK_TOUCHED;
+    if (bl_store_is_damaged(store))
+        return BL_LOOK_DAMAGED;
+    return is_same_file(&now, &store->as_opened) ? BL_LOOK_SAME : BL_LOOK_TOUCHED;
 }
 
 bool bl_store_is_as_before(const struct bl_store *store, const struct bl_store *before)

@@ -54,7 +54,8 @@ struct bl_store {
     struct bl_seal seal;
     char *path;
     uintptr_t map_begin;                /* 0: not known */
-    struct stat as_opened, as_verified; /* of the mapped file; store_guard.c */
+    struct stat as_opened, as_compared; /* of the mapped file; store_guard.c */
+    unsigned references;                /* atomic */
     int *pages_checked; /* 0 not yet, 1 sound, −1 not: whoever walks the tree first finds out */
 };
 

@@ -133,7 +133,7 @@ static int table_verify(const struct bl_store *store, struct bl_error *error)
     return 0;
 }
 
-int bl_store_verify(const struct bl_store *store, struct bl_error *error)
+int bl_store_compare(const struct bl_store *store, struct bl_error *error)
 {
     uint8_t sha256[32];
     mdb_filehandle_t fd;
@@ -147,7 +147,15 @@ int bl_store_verify(const struct bl_store *store, struct bl_error *error)
     if (memcmp(sha256, store->seal.sha256, sizeof sha256) != 0)
         return bl_error_set(error, -EBADMSG, "%s is damaged: its checksum does not match",
                             store->path);
-    rc = entries_verify(store, error); /* opens a cursor, which checks the pages first */
+    return 0;
+}
+
+int bl_store_verify(const struct bl_store *store, struct bl_error *error)
+{
+    int rc = bl_store_compare(store, error);
+
+    if (rc == 0)
+        rc = entries_verify(store, error); /* opens a cursor, which checks the pages first */
     if (rc == 0)
         rc = table_verify(store, error);
     return rc;

@@ -64,7 +64,7 @@ struct daemon {
     struct world *world;             /* in force */
     int64_t reloaded_wall_ms;        /* when the configuration in force was read */
     char clock_fault[BL_ERROR_MAX];  /* what timekeeper.c says; empty when the clock is fine */
-    uint64_t lists_fault_of;         /* the generation that took a damaged one's place */
+    uint64_t lists_fault_of;         /* the generation that took a damaged one's place, or 0 */
     char lists_fault[BL_ERROR_MAX];  /* what mender.c did about it; empty once others are adopted */
     char reload_fault[BL_ERROR_MAX]; /* why the last reload was refused; empty when it was not */
     bool reload_waits;               /* config.yaml was read last, and waits for approval */

@@ -53,9 +53,16 @@ static int guard_make(const struct daemon *daemon, const struct config *config,
 static int generation_enter(struct daemon *daemon, uint64_t before, struct bl_error *error)
 {
     struct bl_error ignored;
+    struct world *world;
     uint64_t generation;
     int code = daemon_renew(daemon, error);
 
+    if (code == 0) { /* it may bear the number of what goes on in its place */
+        world = daemon_world(daemon);
+        if (world->lists_trouble.text[0])
+            code = bl_error_set(error, -EBADMSG, "%s", world->lists_trouble.text);
+        world_unref(world);
+    }
     if (code < 0 && before)
         (void)bl_lists_rollback(daemon->state, before, &generation, &ignored);
     return code;

@@ -25,7 +25,7 @@
 #include "resolver/policy/held.h"
 #include "resolver/policy/seals.h"
 
-enum { LOOK_MS = 2000 };
+enum { LOOK_MS = 2000, WAIT_MOST_MS = 60 * 1000, MENDER_NICE = 5 };
 
 struct mender {
     struct daemon *daemon;
@@ -34,6 +34,9 @@ struct mender {
     uint64_t hopeless; /* the epoch of damaged lists that nothing could replace; told once */
     uint64_t noted;    /* the epoch of which held.h was told, as this configuration has it */
     const struct config *noted_config; /* compared only */
+    uint64_t owed;                     /* the epoch whose file has to be opened anew; 0: none's */
+    int64_t try_ms, wait_ms;           /* when next (monotonic), and how long after that */
+    char told[BL_ERROR_MAX];           /* the trouble that was told last */
     pthread_t thread;
 };
 
@@ -57,16 +60,13 @@ static void fault_set(struct daemon *daemon, uint64_t generation, const char *te
 }
 
 /* Nobody may be looking at the log. */
-static void alert(struct daemon *daemon)
+static void alert(struct daemon *daemon, char *text)
 {
     struct world *world = daemon_world(daemon);
-    char when[40], text[BL_ERROR_MAX];
+    char when[40];
     time_t now_s = (time_t)(clock_read().wall_ms / 1000);
     struct tm local;
 
-    pthread_mutex_lock(&daemon->lock);
-    snprintf(text, sizeof text, "%s", daemon->lists_fault);
-    pthread_mutex_unlock(&daemon->lock);
     localtime_r(&now_s, &local);
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S%z", &local);
     if (world->config->alerts.command_count > 0)
@@ -77,12 +77,12 @@ static void alert(struct daemon *daemon)
 }
 
 static void mending_tell(struct daemon *daemon, uint64_t damaged,
-                         const struct bl_fallback *fallback, const char *why)
+                         const struct bl_fallback *fallback, const char *why,
+                         char text[BL_ERROR_MAX])
 {
     struct actor actor = rules_actor_system(NULL);
-    char text[BL_ERROR_MAX];
 
-    snprintf(text, sizeof text,
+    snprintf(text, BL_ERROR_MAX,
              "the lists of generation %" PRIu64 " are damaged (%.200s); generation %" PRIu64
              " before it is in force instead%s%.200s. Please import lists anew, and find out who "
              "wrote to the state folder",
@@ -128,7 +128,7 @@ void mender_prepare(struct daemon *daemon, const struct config *config)
     struct bl_error why = {0}, error = {0};
     struct bl_guard guard;
     struct seals seals;
-    char path[BL_PATH_MAX];
+    char path[BL_PATH_MAX], text[BL_ERROR_MAX];
     uint64_t damaged;
     int code;
 
@@ -146,48 +146,11 @@ void mender_prepare(struct daemon *daemon, const struct config *config)
         seals_free(&seals);
     }
     if (code == 0)
-        mending_tell(daemon, damaged, &fallback, why.text);
+        mending_tell(daemon, damaged, &fallback, why.text, text);
     else
         log_error("the lists of generation %" PRIu64
                   " are damaged, and nothing can take their place: %s",
                   damaged, error.text);
-}
-
-/* With daemon->change held. */
-static void mend(struct mender *mender, struct world *world)
-{
-    struct daemon *daemon = mender->daemon;
-    uint64_t damaged = bl_store_generation(world->store);
-    static const char WHY[] = "its file was cut or written to while in use";
-    char text[BL_ERROR_MAX];
-    struct bl_fallback fallback;
-    struct bl_guard guard;
-    struct bl_error error = {0};
-    int code;
-
-    if (mender->hopeless == world->epoch)
-        return;
-    code = config_guard(world->config, true, &guard);
-    if (code == 0) {
-        code = bl_guard_hold(&guard, world->store);
-        if (code == 0)
-            code = fall_back(daemon->state, damaged, &guard, &fallback, &error);
-        bl_guard_fini(&guard);
-    }
-    if (code == 0 && daemon_renew(daemon, &error) == 0) {
-        mending_tell(daemon, damaged, &fallback, WHY);
-        alert(daemon);
-        return;
-    }
-    mender->hopeless = world->epoch;
-    snprintf(
-        text, sizeof text,
-        "the lists of generation %" PRIu64 " are damaged (%s), and nothing can replace them: "
-        "%.150s. No name is let through. Please remove %.150s/lists/current and import lists anew",
-        damaged, WHY, error.text, daemon->state);
-    log_error("%s", text);
-    fault_set(daemon, damaged, text);
-    alert(daemon);
 }
 
 /* What the lists hold while they are whole. */
@@ -209,15 +172,111 @@ static void note(struct mender *mender, const struct world *world)
     bl_guard_fini(&guard);
 }
 
-/* Whole again, or only touched: what was remembered in between goes with the epoch. */
-static void open_anew(struct daemon *daemon, const struct world *world)
+static void trouble_tell(struct mender *mender, const struct world *world)
 {
-    struct bl_error error = {0};
+    char text[BL_ERROR_MAX];
 
-    if (daemon_renew(daemon, &error) == 0) /* it logs what was wrong */
+    if (strcmp(mender->told, world->lists_trouble.text) == 0)
+        return;
+    snprintf(mender->told, sizeof mender->told, "%s", world->lists_trouble.text);
+    if (!mender->told[0])
+        return;
+    snprintf(text, sizeof text, MENDER_TROUBLE, mender->told);
+    log_error("%s", text);
+    alert(mender->daemon, text);
+}
+
+static void try_later(struct mender *mender, bool again)
+{
+    mender->wait_ms = again && mender->wait_ms < WAIT_MOST_MS ? 2 * mender->wait_ms : LOOK_MS;
+    mender->try_ms = clock_read().mono_ms + mender->wait_ms;
+}
+
+/* Whole again, or only touched: what was remembered in between goes with the epoch. With
+ * daemon->change held. */
+static void open_anew(struct mender *mender)
+{
+    struct daemon *daemon = mender->daemon;
+    struct bl_error error = {0};
+    int code = daemon_renew(daemon, &error); /* it logs what was wrong */
+    struct world *world = daemon_world(daemon);
+
+    if (code == 0 && !world->lists_trouble.text[0]) {
+        mender->owed = 0;
         log_notice("the file of the lists of generation %" PRIu64
                    " was touched while in use; it is whole, and was opened anew",
                    bl_store_generation(world->store));
+    } else {
+        try_later(mender, mender->owed);
+        mender->owed = world->epoch;
+    }
+    trouble_tell(mender, world);
+    world_unref(world);
+}
+
+/* Whether the file in force was put right, or replaced, since it was mapped. */
+static bool is_put_right(const char *state, uint64_t damaged)
+{
+    struct bl_store *store = NULL;
+    char path[BL_PATH_MAX];
+    uint64_t generation;
+    bool is_right = bl_lists_current(state, &generation, path, NULL) == 0 &&
+                    generation == damaged && bl_lists_open(path, generation, &store, NULL) == 0 &&
+                    bl_store_compare(store, NULL) == 0;
+
+    bl_store_close(store);
+    return is_right;
+}
+
+/* With daemon->change held. */
+static void mend(struct mender *mender, struct world *world)
+{
+    struct daemon *daemon = mender->daemon;
+    uint64_t damaged = bl_store_generation(world->store);
+    bool is_hopeless = mender->hopeless == world->epoch;
+    static const char WHY[] = "its file was cut or written to while in use";
+    char text[BL_ERROR_MAX];
+    struct bl_fallback fallback;
+    struct bl_guard guard;
+    struct bl_error error = {0};
+    int code;
+
+    if (is_hopeless && clock_read().mono_ms < mender->try_ms)
+        return;
+    try_later(mender, is_hopeless);
+    if (is_put_right(daemon->state, damaged)) {
+        open_anew(mender);
+        return;
+    }
+    if (is_hopeless)
+        return;
+    code = config_guard(world->config, true, &guard);
+    if (code == 0) {
+        code = bl_guard_hold(&guard, world->store);
+        if (code == 0)
+            code = fall_back(daemon->state, damaged, &guard, &fallback, &error);
+        bl_guard_fini(&guard);
+    }
+    if (code == 0 && daemon_renew(daemon, &error) == 0) {
+        mending_tell(daemon, damaged, &fallback, WHY, text);
+        alert(daemon, text);
+        return;
+    }
+    mender->hopeless = world->epoch;
+    snprintf(
+        text, sizeof text,
+        "the lists of generation %" PRIu64 " are damaged (%s), and nothing can replace them: "
+        "%.150s. No name is let through. Please remove %.150s/lists/current and import lists anew",
+        damaged, WHY, error.text, daemon->state);
+    log_error("%s", text);
+    fault_set(daemon, 0, text); /* whatever comes into force then is whole */
+    alert(daemon, text);
+}
+
+/* Others may have made a world with the same trouble, or one without. */
+static bool is_owed(const struct mender *mender, const struct world *world)
+{
+    return mender->owed == world->epoch || world->lists_trouble.text[0];
 }
 
 static void mender_look(struct mender *mender)
@@ -225,7 +284,8 @@ static void mender_look(struct mender *mender)
     struct world *world = daemon_world(mender->daemon), *now;
     enum bl_look look = bl_store_look(world->store);
 
-    if (look == BL_LOOK_SAME) {
+    if (look == BL_LOOK_SAME && !is_owed(mender, world)) {
+        mender->told[0] = '\0';
         note(mender, world);
         world_unref(world);
         return;
@@ -236,8 +296,9 @@ static void mender_look(struct mender *mender)
         look = bl_store_look(now->store);
     if (look == BL_LOOK_DAMAGED)
         mend(mender, now);
-    else if (look == BL_LOOK_TOUCHED)
-        open_anew(mender->daemon, now);
+    else if (look == BL_LOOK_TOUCHED ||
+             (is_owed(mender, now) && clock_read().mono_ms >= mender->try_ms))
+        open_anew(mender);
     pthread_mutex_unlock(&mender->daemon->change);
     world_unref(now);
     world_unref(world);
@@ -247,14 +308,18 @@ static void *mender_run(void *user)
 {
     struct mender *mender = user;
     struct pollfd item = {.fd = mender->wake_fd, .events = POLLIN};
+    struct world *world = daemon_world(mender->daemon);
     eventfd_t count;
 
+    thread_give_way(MENDER_NICE);
+    note(mender, world);
+    world_unref(world);
     for (;;) {
-        mender_look(mender);
         if (poll(&item, 1, LOOK_MS) > 0)
             (void)eventfd_read(mender->wake_fd, &count);
         if (__atomic_load_n(&mender->stopping, __ATOMIC_ACQUIRE))
             return NULL;
+        mender_look(mender);
     }
 }
 
@@ -274,6 +339,7 @@ static int mender_begin(struct mender *mender, struct bl_error *error)
 int mender_start(struct daemon *daemon, struct mender **out_mender, struct bl_error *error)
 {
     struct mender *mender = calloc(1, sizeof *mender);
+    char text[BL_ERROR_MAX];
     int code;
 
     if (!mender)
@@ -289,8 +355,10 @@ int mender_start(struct daemon *daemon, struct mender **out_mender, struct bl_er
         free(mender);
         return code;
     }
-    if (daemon->lists_fault[0]) /* of mender_prepare(), before there was anybody to tell */
-        alert(daemon);
+    if (daemon->lists_fault[0]) { /* of mender_prepare(), before there was anybody to tell */
+        snprintf(text, sizeof text, "%s", daemon->lists_fault);
+        alert(daemon, text);
+    }
     *out_mender = mender;
     return 0;
 }

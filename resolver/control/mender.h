@@ -6,7 +6,14 @@
  * generation will do, and what one lacks is told with all else. Where there is none, answers stay
  * refused until lists are imported.
  *
- * A thread of its own: woken by the first missing page, and looking at the file every two seconds.
+ * The file is compared with its checksum once after it came into force, and again whenever it was
+ * touched. One that is whole is opened anew then, as look-ups in between may have been of something
+ * else. Where it was taken away, or another one that cannot be used stands in its place, what is
+ * mapped is whole and goes on (query/world.h); that is told in the same ways, and tried again until
+ * there is a file.
+ *
+ * A thread of its own, which gives way to those that answer: woken by the first missing page, and
+ * looking at the file every two seconds.
  */
 #ifndef RESOLVER_CONTROL_MENDER_H
 #define RESOLVER_CONTROL_MENDER_H
@@ -16,6 +23,12 @@
 struct config;
 struct daemon;
 struct mender;
+
+/* What there is to say of a world's lists_trouble, which is its %s. */
+#define MENDER_TROUBLE                                                                             \
+    "the lists in force go on as they were read before, but only until a restart, as their file "  \
+    "cannot be used (%s). Please put it back, import lists anew, or go back to other ones with "   \
+    "`chalkgate lists rollback`"
 
 /* Before the first world is made: where the generation in force cannot be opened, puts another in
  * its place, in which every category is listed that is sealed. Where nothing can be done, making

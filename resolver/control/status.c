@@ -16,6 +16,7 @@
 #include "resolver/control/alert_runner.h"
 #include "resolver/control/approval.h"
 #include "resolver/control/daemon.h"
+#include "resolver/control/mender.h"
 #include "resolver/control/status_radar.h"
 #include "resolver/control/watch.h"
 #include "resolver/denials/alert.h"
@@ -434,6 +435,8 @@ static void describe_process(struct daemon *daemon, json_t *out, json_t *warning
              daemon->config_path);
     if (daemon->lists_fault[0])
         warn(warnings, "%s", daemon->lists_fault);
+    if (daemon->world->lists_trouble.text[0])
+        warn(warnings, MENDER_TROUBLE, daemon->world->lists_trouble.text);
     if (daemon->clock_fault[0])
         warn(warnings, "%s", daemon->clock_fault);
     pthread_mutex_unlock(&daemon->lock);

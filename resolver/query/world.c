@@ -56,15 +56,11 @@ static void world_free(struct world *world)
 }
 
 /* The lists in force, which must be the generation that their name says. */
-static int lists_open(const char *state, struct bl_store **out_store, struct bl_error *error)
+static int lists_open(const char *path, uint64_t generation, struct bl_store **out_store,
+                      struct bl_error *error)
 {
-    char path[BL_PATH_MAX];
-    uint64_t generation;
-    int code = bl_lists_current(state, &generation, path, error);
+    int code = bl_lists_open(path, generation, out_store, error);
 
-    if (code < 0)
-        return code;
-    code = bl_lists_open(path, generation, out_store, error);
     return code == -ENOENT
                ? bl_error_set(error, -EBADMSG,
                               "%s, which has the lists in force, is not there any more: please put "
@@ -74,20 +70,59 @@ static int lists_open(const char *state, struct bl_store **out_store, struct bl_
                : code;
 }
 
-/* Which epoch the lists are of, where `before` had those before them. */
-static int epoch_find(struct world *world, const struct world *before, struct bl_error *error)
+static uint64_t epoch_next(void)
 {
     static uint64_t last = WORLD_NO_EPOCH; /* atomic */
-    bool is_renewed =
-        before && bl_store_generation(before->store) == bl_store_generation(world->store);
 
-    if (is_renewed && bl_store_is_as_before(world->store, before->store)) {
+    return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+}
+
+/* The file bears the number that was in force before: the very same goes on, another one has to
+ * prove whole. */
+static int lists_reopen(struct world *world, const struct world *before, const char *path,
+                        struct bl_error *error)
+{
+    struct bl_store *store;
+    int code = bl_lists_open(path, bl_store_generation(before->store), &store, error);
+
+    if (code < 0)
+        return code;
+    if (bl_store_is_as_before(store, before->store)) {
+        world->store = bl_store_share(before->store);
         world->epoch = before->epoch;
-        return 0;
+    } else {
+        code = bl_store_compare(store, error);
+        world->epoch = epoch_next();
+        if (code == 0)
+            world->store = bl_store_share(store);
     }
-    world->epoch = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
-    /* Other generations were read whole when they were adopted, or gone back to. */
-    return is_renewed ? bl_store_verify(world->store, error) : 0;
+    bl_store_close(store);
+    return code;
+}
+
+/* The lists in force. `before` is the world that had those before, or NULL. */
+static int lists_take(struct world *world, const struct world *before, struct bl_error *error)
+{
+    char path[BL_PATH_MAX];
+    uint64_t generation;
+    struct bl_error why = {""};
+    int code = bl_lists_current(world->config->state, &generation, path, &why);
+
+    if (code == 0 && (!before || generation != bl_store_generation(before->store))) {
+        world->epoch = epoch_next(); /* it was read whole when it was adopted, or gone back to */
+        return lists_open(path, generation, &world->store, error);
+    }
+    if (code == 0)
+        code = lists_reopen(world, before, path, &why);
+    if (code == 0)
+        return 0;
+    if (code == -ENOMEM || !before || bl_store_is_damaged(before->store) ||
+        bl_store_compare(before->store, NULL) < 0)
+        return bl_error_set(error, code, "%s", why.text);
+    world->lists_trouble = why;
+    world->store = bl_store_share(before->store);
+    world->epoch = epoch_next();
+    return 0;
 }
 
 /* Everything that follows from a configuration. `world` is freed on failure, `rules` are taken. */
@@ -98,9 +133,7 @@ static int world_fill(struct world *world, struct policy_rules *rules, const str
     int code;
 
     world->references = 1;
-    code = lists_open(config->state, &world->store, error);
-    if (code == 0)
-        code = epoch_find(world, before, error);
+    code = lists_take(world, before, error);
     if (code < 0) {
         policy_rules_free(rules);
         goto fail;

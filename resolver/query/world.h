@@ -9,7 +9,8 @@
  * may come to have the number, or be written over and put back. So look-ups that are kept go by the
  * epoch, which a world takes over from the one before only with the very same file, untouched, and
  * which never comes again while the program runs. A file that bears the number in force and is not
- * the same is read whole before it is believed.
+ * the same is read whole before it is believed. Where it was taken away, or is damaged, while what
+ * was mapped before is whole, that goes on.
  *
  * Threads: world_ref/world_unref from any; the contents are read-only.
  */
@@ -30,6 +31,8 @@ struct world {
     unsigned *config_worlds; /* how many worlds share it; atomic; world.c only */
     struct bl_store *store;
     uint64_t epoch; /* of the lists: what was looked up in one of its worlds holds in all of them */
+    struct bl_error lists_trouble; /* why the store is still that of the world before: the file in
+                                      force cannot be used. Empty when it can */
     struct policy *policy;
     struct legend *legend;
     struct local_names *local; /* names that are answered here */

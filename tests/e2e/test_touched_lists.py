@@ -1,6 +1,7 @@
 """What people do by hand to the files of lists while they are in use: what was looked up before is not taken for what
 the file says now, also where it bears the same number."""
 import os
+import time
 
 import lab
 from lab import holds, same, wait_for
@@ -9,9 +10,9 @@ from upstream import Upstream
 LISTED = [f"listed-{i}.example" for i in range(4000)]
 
 
-def opened(place, *imports):
+def opened(place, *imports, more=""):
     upstream = place.enter(Upstream())
-    place.configure(upstreams=[f"127.0.0.1:{upstream.port}"], workers=1)
+    place.configure(upstreams=[f"127.0.0.1:{upstream.port}"], workers=1, more=more)
     for category, names in imports:
         bring(place, category, names)
     return place.resolver()
@@ -32,6 +33,13 @@ def write_over(path):
         file.seek(8192)
         file.write(b"\0" * (len(whole) - 8192 - 256))
     return whole
+
+
+def hurt(path):
+    """Part of what look-ups go by is gone; opening it meets nothing wrong."""
+    with open(path, "r+b") as file:
+        file.seek(-60000, os.SEEK_END)
+        file.write(b"\0" * 40000)
 
 
 def put_back(path, whole):
@@ -99,9 +107,7 @@ def test_written_over_and_put_back_at_once(place):
 def test_reload_does_not_hide_it(place):
     """What is opened anew bears the time of the writing: that it is of that generation is not enough."""
     resolver = opened(place, ("ads", LISTED), ("games", ["game.example"]))
-    with open(file_of(place, 2), "r+b") as file:
-        file.seek(-60000, os.SEEK_END)
-        file.write(b"\0" * 40000)  # of what look-ups go by; opening it meets nothing wrong
+    hurt(file_of(place, 2))
     done = place.command("reload", "--reason", "x", expect=None)
     holds(done.returncode == 0 or "damaged" in done.stderr, done.stderr)  # 0: it was mended by then
     wait_for("the generation before is in force", lambda: in_force(place) == 1)
@@ -120,17 +126,82 @@ def test_only_touched(place):
     same(place.json("status")["warnings"], [], "warnings")
 
 
+def goes_on(place, resolver):
+    """What was read before is in force, whoever asks, and rules can be changed."""
+    same(resolver.ask(LISTED[7]).rcode, "NXDOMAIN", "a listed name")
+    same(resolver.ask("free.example").rcode, "NOERROR", "another name")
+    place.command("allow", LISTED[9], "--group", "pupils", "--for", "1h", "--reason", "x")
+    same(resolver.ask(LISTED[9]).rcode, "NOERROR", "an exception of now")
+    place.command("reload", "--reason", "x")
+    warnings = place.json("status")["warnings"]
+    same(len(warnings), 1, f"one warning: {warnings}")
+    holds("cannot be used" in warnings[0], warnings[0])
+
+
+def all_is_well(place):
+    wait_for("no warning", lambda: place.json("status")["warnings"] == [], patience=60)
+
+
 def test_taken_away(place):
     """It is told once, and what is in force stays in force."""
     resolver = opened(place, ("ads", LISTED))
-    file_of(place, 1).unlink()
-    wait_for("it is told", lambda: "is not there any more" in resolver.log())
-    same(resolver.ask(LISTED[7]).rcode, "NXDOMAIN", "a listed name")
-    same(resolver.ask("free.example").rcode, "NOERROR", "another name")
+    path = file_of(place, 1)
+    path.rename(path.with_suffix(".away"))
+    wait_for("it is told", lambda: "00000001.mdb: No such file" in resolver.log())
+    goes_on(place, resolver)
+    time.sleep(7)
+    same(resolver.log().count("00000001.mdb: No such file"), 1, "how often it was told")
+    path.with_suffix(".away").rename(path)
+    all_is_well(place)
+    path.unlink()
+    wait_for("it is told again", lambda: resolver.log().count("00000001.mdb: No such file") == 2)
     (place.state / "lists" / "current").unlink()
-    bring(place, "ads", LISTED + ["free.example"])
-    same(resolver.ask("free.example").rcode, "NXDOMAIN", "listed now")
-    same(resolver.log().count("is not there any more"), 1, "how often it was told")
+    bring(place, "ads", LISTED + ["new.example"])
+    same(resolver.ask("new.example").rcode, "NXDOMAIN", "listed now")
+    same(place.json("status")["warnings"], [], "warnings")
+
+
+def test_a_damaged_one_in_its_place(place):
+    """What is mapped is another file, and whole."""
+    alerts = place.folder / "alerts"
+    resolver = opened(place, ("ads", LISTED), more=f"alerts: {{command: [/bin/sh, -c, 'cat >> {alerts}']}}\n")
+    path = file_of(place, 1)
+    copy = path.with_suffix(".copy")
+    whole = path.read_bytes()
+    copy.write_bytes(whole)
+    hurt(copy)
+    copy.rename(path)
+    wait_for("it is told", lambda: "its checksum does not match" in resolver.log())
+    goes_on(place, resolver)
+    wait_for("the alert", lambda: alerts.exists() and "lists-damaged" in alerts.read_text())
+    copy.write_bytes(whole)
+    copy.rename(path)
+    all_is_well(place)
+    same(resolver.ask(LISTED[7]).rcode, "NXDOMAIN", "a listed name")
+
+
+def test_damaged_before_the_start(place):
+    """A start reads no more than it has to; what it did not see is seen a moment later."""
+    opened(place, ("ads", LISTED), ("games", ["game.example"])).stop()
+    hurt(file_of(place, 2))
+    resolver = place.resolver()
+    wait_for("the generation before is in force", lambda: in_force(place) == 1)
+    for name in LISTED[:400]:
+        same(resolver.ask(name).rcode, "NXDOMAIN", name)
+
+
+def test_put_right_without_a_word(place):
+    """Damaged where there is nothing to go back to, then restored: answers come again by themselves."""
+    resolver = opened(place, ("ads", LISTED))
+    path = file_of(place, 1)
+    whole = write_over(path)
+    wait_for("the warning", lambda: "nothing can replace them" in resolver.log())
+    same(resolver.ask("free.example").rcode, "SERVFAIL", "a name that cannot be judged")
+    path.with_suffix(".copy").write_bytes(whole)
+    path.with_suffix(".copy").rename(path)
+    all_is_well(place)
+    same(resolver.ask("free.example").rcode, "NOERROR", "another name")
+    same(resolver.ask(LISTED[7]).rcode, "NXDOMAIN", "a listed name")
 
 
 if __name__ == "__main__":

@@ -357,7 +357,9 @@ static void survives_being_cut(void **state)
     assert_int_equal(futimens(fd, NULL), 0);
     assert_int_equal(bl_store_look(store), BL_LOOK_TOUCHED);
     assert_int_equal(bl_store_look(store), BL_LOOK_SAME); /* told once */
+    assert_int_equal(bl_store_compare(store, &error), 0);
     assert_int_equal(ftruncate(fd, 4096), 0);
+    assert_int_equal(bl_store_compare(store, &error), -EBADMSG);
     assert_false(bl_store_is_damaged(store));
     assert_int_equal(bl_store_find(store, name.wire, name.len, TYPE_A).fact, BL_FACT_NONE);
     assert_true(bl_store_is_damaged(store));
