@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "resolver/base/fetch.h"
 #include "resolver/base/hash.h"
 #include "resolver/base/random.h"
 
@@ -158,12 +159,12 @@ struct cache_entry *cache_find(struct cache *cache, const struct cache_key *key)
 
 void cache_prefetch(const struct cache *cache, uint32_t hash)
 {
-    __builtin_prefetch(bucket_of(cache, hash));
+    fetch_ahead(bucket_of(cache, hash));
 }
 
 bool cache_prefetch_entry(const struct cache *cache, uint32_t hash)
 {
-    enum { LINE = 64, LINES = 3 }; /* an ordinary entry */
+    enum { LINES = 3 }; /* an ordinary entry */
     const struct bucket *bucket = bucket_of(cache, hash);
     bool found = false;
 
@@ -172,7 +173,7 @@ bool cache_prefetch_entry(const struct cache *cache, uint32_t hash)
             continue;
         const uint8_t *entry = cache->ring + (size_t)bucket->slots[i].position * UNIT;
         for (size_t line = 0; line < LINES; line++)
-            __builtin_prefetch(entry + line * LINE); /* beyond the ring's end it does no harm */
+            fetch_ahead(entry + line * FETCH_LINE); /* beyond the ring's end it does no harm */
         found = true;
     }
     return found;
@@ -315,9 +316,9 @@ static void retire_prepare(struct cache *cache)
         cache->prepared_end = cache->tail;
     while (cache->prepared_count < AHEAD && cache->prepared_end < cache->size) {
         const struct cache_entry *entry = entry_at(cache, cache->prepared_end);
-        __builtin_prefetch(bucket_of(cache, entry->hash));
+        fetch_ahead(bucket_of(cache, entry->hash));
         cache->prepared_end += entry->size;
-        __builtin_prefetch(cache->ring + cache->prepared_end + NEXT);
+        fetch_ahead(cache->ring + cache->prepared_end + NEXT);
         cache->prepared_count++;
     }
 }

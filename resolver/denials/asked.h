@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "resolver/base/address.h"
+#include "resolver/base/fetch.h"
 
 enum {
     ASKED_SLOTS = 4096,
@@ -73,7 +74,7 @@ static inline size_t asked_place(uint32_t hash)
  * place. */
 static inline void asked_prefetch(const struct asked *asked, uint32_t hash)
 {
-    __builtin_prefetch(&asked->now->tags[asked_place(hash)]);
+    fetch_ahead(&asked->now->tags[asked_place(hash)]);
 }
 
 static inline void asked_prefetch_new(const struct asked *asked, uint32_t hash)
@@ -81,8 +82,8 @@ static inline void asked_prefetch_new(const struct asked *asked, uint32_t hash)
     const struct asked_slot *set = &asked->now->slots[asked_place(hash)];
 
     asked_prefetch(asked, hash);
-    __builtin_prefetch(set);
-    __builtin_prefetch(set + 1);
+    fetch_ahead(set);
+    fetch_ahead(set + 1);
 }
 
 /* Counts go into the other table from now on; gives what was counted, with group numbers for
