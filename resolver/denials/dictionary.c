@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "resolver/base/fetch.h"
 #include "resolver/base/hash.h"
 
 uint64_t dictionary_hash(uint64_t seed, const void *bytes, size_t len)
@@ -93,11 +94,28 @@ static uint32_t copy_put(struct dictionary *dictionary, uint32_t id, const void 
     return at;
 }
 
+static const uint8_t *copy_of(const struct dictionary *dictionary,
+                              const struct dictionary_slot *slot)
+{
+    return dictionary->copies + (slot->at & (dictionary->copies_size - 1));
+}
+
+/* A bit for each way with the key's tag: which of them it is cannot be foretold, and so is no
+ * branch. */
+static unsigned ways_tagged(const struct dictionary_slot *slots, uint64_t key)
+{
+    unsigned ways = 0;
+
+    for (unsigned way = 0; way < DICTIONARY_WAYS; way++)
+        ways |= (unsigned)(slots[way].tag == (uint32_t)(key >> 32)) << way;
+    return ways;
+}
+
 /* Whether the slot stands for these very bytes. */
 static bool slot_is(const struct dictionary *dictionary, const struct dictionary_slot *slot,
                     const void *bytes, size_t len)
 {
-    const uint8_t *copy = dictionary->copies + (slot->at & (dictionary->copies_size - 1));
+    const uint8_t *copy = copy_of(dictionary, slot);
     struct copy_head head;
 
     if (dictionary->copies_end - slot->at > dictionary->copies_size)
@@ -154,7 +172,18 @@ int dictionary_load(struct dictionary *dictionary, MDB_txn *txn, MDB_dbi values,
 
 void dictionary_prefetch(const struct dictionary *dictionary, uint64_t key)
 {
-    __builtin_prefetch(slots_of(dictionary, key));
+    fetch_ahead(slots_of(dictionary, key));
+}
+
+void dictionary_prefetch_copy(const struct dictionary *dictionary, uint64_t key)
+{
+    const struct dictionary_slot *slots = slots_of(dictionary, key);
+
+    for (unsigned ways = ways_tagged(slots, key); ways != 0; ways &= ways - 1) {
+        const uint8_t *copy = copy_of(dictionary, &slots[__builtin_ctz(ways)]);
+        fetch_ahead(copy);
+        fetch_ahead(copy + FETCH_LINE); /* beyond the ring's end it does no harm */
+    }
 }
 
 bool dictionary_find(const struct dictionary *dictionary, uint64_t key, const void *bytes,
@@ -162,12 +191,12 @@ bool dictionary_find(const struct dictionary *dictionary, uint64_t key, const vo
 {
     const struct dictionary_slot *slots = slots_of(dictionary, key);
 
-    for (unsigned way = 0; way < DICTIONARY_WAYS; way++) {
-        if (slots[way].tag != (uint32_t)(key >> 32) || slots[way].id_plus_1 == 0 ||
-            !slot_is(dictionary, &slots[way], bytes, len))
+    for (unsigned ways = ways_tagged(slots, key); ways != 0; ways &= ways - 1) {
+        const struct dictionary_slot *slot = &slots[__builtin_ctz(ways)];
+        if (slot->id_plus_1 == 0 || !slot_is(dictionary, slot, bytes, len))
             continue;
-        *out_id = slots[way].id_plus_1 - 1;
-        *out_attribute = slots[way].attribute;
+        *out_id = slot->id_plus_1 - 1;
+        *out_attribute = slot->attribute;
         return true;
     }
     return false;

@@ -50,9 +50,13 @@ void dictionary_fini(struct dictionary *dictionary);
 /* Learns the newest strings of the table again, up to number `next`. 0 or LMDB's error. */
 int dictionary_load(struct dictionary *dictionary, MDB_txn *txn, MDB_dbi values, uint32_t next);
 
-/* What the table in memory knows a string by, and a start on fetching where it would stand. */
+/* What the table in memory knows a string by. */
 uint64_t dictionary_key(const struct dictionary *dictionary, const void *bytes, size_t len);
+
+/* For strings that will be looked for: starts fetching their places in the table and, once those
+ * have come, their copies. Neither waits. */
 void dictionary_prefetch(const struct dictionary *dictionary, uint64_t key);
+void dictionary_prefetch_copy(const struct dictionary *dictionary, uint64_t key);
 
 /* Whether these bytes, of that key, were met and not forgotten: then their number and attribute. */
 bool dictionary_find(const struct dictionary *dictionary, uint64_t key, const void *bytes,

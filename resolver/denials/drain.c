@@ -27,7 +27,10 @@ void drain_fini(struct drain *drain)
     drain_close_segments(drain);
 }
 
-enum { DRAIN_AHEAD = 16 }; /* items between asking for a name's slot and using it */
+enum {
+    DRAIN_AHEAD = 16, /* items between asking for a name's slot and using it */
+    DRAIN_NEAR = DRAIN_AHEAD / 2,
+};
 
 static void segment_to_front(struct drain *drain, int at, struct segment *segment, bool touched)
 {
@@ -209,11 +212,18 @@ static int item_read(const struct drain *drain, struct journal_file *file, struc
     return 1;
 }
 
+/* Of one whose segment is still the one in use; another may be closed by now. */
+static void item_approach(const struct drain *drain, const struct drain_ahead *ahead)
+{
+    if (ahead->expected != NULL && ahead->expected == drain->segments[0])
+        segment_approach(ahead->expected, &ahead->keys);
+}
+
 enum drain_result drain_file(struct drain *drain, struct journal_file *file, struct bl_error *error)
 {
     struct drain_ahead ahead[DRAIN_AHEAD];
     enum drain_result result = DRAIN_DONE;
-    size_t read = 0, taken = 0;
+    size_t read = 0, near = 0, taken = 0;
 
     drain->last.known = false;
     limit_refresh(file);
@@ -236,6 +246,8 @@ enum drain_result drain_file(struct drain *drain, struct journal_file *file, str
         }
         if (read == taken)
             break;
+        for (; near < read && near - taken < DRAIN_NEAR; near++)
+            item_approach(drain, &ahead[near % DRAIN_AHEAD]);
         struct drain_ahead *next = &ahead[taken++ % DRAIN_AHEAD];
         result = item_take(drain, file, next, error);
         if (result == DRAIN_MORE) { /* it and those after it are read again */

@@ -47,9 +47,11 @@ struct segment_item {
 
 int segment_add(struct segment *segment, const struct segment_item *added, struct bl_error *error);
 
-/* Starts fetching where the item's names would stand, a few items before it is added: in a day of
- * many names each would be waited for. */
+/* In a day of many names each would be waited for: some items before one is added,
+ * segment_expect() starts fetching the places of its names, and segment_approach(), in between,
+ * what these places point to. */
 struct segment_keys segment_expect(const struct segment *segment, const struct journal_item *item);
+void segment_approach(const struct segment *segment, const struct segment_keys *keys);
 bool segment_is_full(const struct segment *segment);
 
 /* Adds to what was counted but not itemised. */

@@ -264,6 +264,15 @@ struct segment_keys segment_expect(const struct segment *segment, const struct j
     return keys;
 }
 
+void segment_approach(const struct segment *segment, const struct segment_keys *keys)
+{
+    const struct dictionary *names = &segment->dictionaries[SEGMENT_NAMES];
+
+    dictionary_prefetch_copy(names, keys->name);
+    if (keys->match != keys->name)
+        dictionary_prefetch_copy(names, keys->match);
+}
+
 int segment_add(struct segment *segment, const struct segment_item *added, struct bl_error *error)
 {
     struct segment_record record;
