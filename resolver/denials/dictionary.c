@@ -210,7 +210,12 @@ int dictionary_add(struct dictionary *dictionary, MDB_txn *txn, uint64_t key, co
 
     if (id >= SEGMENT_MATCH_ADDRESS - 1)
         return MDB_MAP_FULL;
-    int rc = mdb_put(txn, dictionary->values, &number, &value, MDB_APPEND | MDB_RESERVE);
+    int rc = 0;
+    /* A cursor that stays at the end: each string would be preceded by a way down the tree. */
+    if (dictionary->end == NULL)
+        rc = mdb_cursor_open(txn, dictionary->values, &dictionary->end);
+    if (rc == 0)
+        rc = mdb_cursor_put(dictionary->end, &number, &value, MDB_APPEND | MDB_RESERVE);
     if (rc != 0)
         return rc;
     memcpy(value.mv_data, &attribute, sizeof(attribute));
@@ -219,4 +224,11 @@ int dictionary_add(struct dictionary *dictionary, MDB_txn *txn, uint64_t key, co
     slot_put(dictionary, key, id, attribute, bytes, len);
     *out_id = id;
     return 0;
+}
+
+void dictionary_finish(struct dictionary *dictionary)
+{
+    if (dictionary->end != NULL)
+        mdb_cursor_close(dictionary->end);
+    dictionary->end = NULL;
 }

@@ -10,8 +10,8 @@
  * size: two strings are never taken for one, also where all their hashes are the same. What the
  * ring has overwritten is forgotten, too. LMDB is not asked.
  *
- * Threads: the writer's alone, within one write transaction at a time. After a transaction that was
- * aborted, call dictionary_load() in the next.
+ * Threads: the writer's alone, within one write transaction at a time. Before it ends call
+ * dictionary_finish(); after one that was aborted, dictionary_load() in the next.
  */
 #ifndef RESOLVER_DENIALS_DICTIONARY_H
 #define RESOLVER_DENIALS_DICTIONARY_H
@@ -34,6 +34,7 @@ struct dictionary_slot {
 
 struct dictionary {
     MDB_dbi values;
+    MDB_cursor *end; /* where this transaction appends; NULL: it has not yet */
     uint64_t seed;
     uint32_t next;
     size_t slot_count; /* a power of two */
@@ -65,6 +66,9 @@ bool dictionary_find(const struct dictionary *dictionary, uint64_t key, const vo
 /* Adds bytes that were not found under their `key`: 0 or LMDB's error. */
 int dictionary_add(struct dictionary *dictionary, MDB_txn *txn, uint64_t key, const void *bytes,
                    size_t len, uint32_t attribute, uint32_t *out_id);
+
+/* Before the transaction that dictionary_add() was called with is committed or aborted. */
+void dictionary_finish(struct dictionary *dictionary);
 
 /* The hash of bytes under a seed; also what a block's check uses. */
 uint64_t dictionary_hash(uint64_t seed, const void *bytes, size_t len);

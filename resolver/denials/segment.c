@@ -134,6 +134,25 @@ static int lock_prepare(const struct segment *segment)
     return failure;
 }
 
+/* The batch's transaction ends, one way or the other. */
+static void txn_abort(struct segment *segment)
+{
+    for (int i = 0; i < SEGMENT_DICTIONARIES; i++)
+        dictionary_finish(&segment->dictionaries[i]);
+    if (segment->txn != NULL)
+        mdb_txn_abort(segment->txn);
+    segment->txn = NULL;
+}
+
+static int txn_commit(struct segment *segment)
+{
+    for (int i = 0; i < SEGMENT_DICTIONARIES; i++)
+        dictionary_finish(&segment->dictionaries[i]);
+    int rc = mdb_txn_commit(segment->txn);
+    segment->txn = NULL; /* freed, whatever came of it */
+    return rc;
+}
+
 static int environment_open(struct segment *segment)
 {
     int rc = lock_prepare(segment), dead;
@@ -216,8 +235,7 @@ int segment_open(const char *state, const struct day *day, struct segment **out_
         code = rc == 0 ? 0 : segment_failed(segment, rc, error);
     }
     if (code == 0) {
-        rc = mdb_txn_commit(segment->txn);
-        segment->txn = NULL;
+        rc = txn_commit(segment);
         code = rc == 0 ? 0 : segment_failed(segment, rc, error);
     }
     if (code < 0)
@@ -254,8 +272,7 @@ void segment_close(struct segment *segment)
     segment_abort(segment);
     if (segment->committed.blocks > 0)
         rollups_finish(segment);
-    if (segment->txn != NULL)
-        mdb_txn_abort(segment->txn);
+    txn_abort(segment);
     if (segment->env != NULL)
         mdb_env_close(segment->env);
     for (int i = 0; i < SEGMENT_DICTIONARIES; i++)
@@ -293,9 +310,7 @@ int segment_begin(struct segment *segment, struct bl_error *error)
         rc = memory_load(segment);
     if (rc == 0)
         return 0;
-    if (segment->txn != NULL)
-        mdb_txn_abort(segment->txn);
-    segment->txn = NULL;
+    txn_abort(segment);
     return segment_failed(segment, rc, error);
 }
 
@@ -370,9 +385,7 @@ int segment_counted(struct segment *segment, uint64_t sequence, uint64_t *moved,
 /* As if the batch had never been. */
 static void segment_reset(struct segment *segment)
 {
-    if (segment->txn != NULL)
-        mdb_txn_abort(segment->txn);
-    segment->txn = NULL;
+    txn_abort(segment);
     segment->meta = segment->committed;
     segment->stale = true;
     segment_forget(segment);
@@ -389,9 +402,8 @@ void segment_abort(struct segment *segment)
         changed = changed || segment->dictionaries[i].next != segment->committed.next[i];
     if (changed)
         segment_reset(segment);
-    else if (segment->txn != NULL)
-        mdb_txn_abort(segment->txn);
-    segment->txn = NULL;
+    else
+        txn_abort(segment);
 }
 
 int segment_commit(struct segment *segment, struct bl_error *error)
@@ -404,10 +416,8 @@ int segment_commit(struct segment *segment, struct bl_error *error)
             segment->meta.next[i] = segment->dictionaries[i].next;
         rc = meta_put(segment);
     }
-    if (rc == 0) {
-        rc = mdb_txn_commit(segment->txn);
-        segment->txn = NULL; /* freed, whatever came of it */
-    }
+    if (rc == 0)
+        rc = txn_commit(segment);
     if (rc != 0) {
         int code = segment_failed(segment, rc, error);
         segment_reset(segment);
