@@ -292,8 +292,11 @@ const struct day *segment_day(const struct segment *segment)
 
 bool segment_is_full(const struct segment *segment)
 {
-    return segment->pending_count >= SEGMENT_BATCH || segment->fold_count >= SEGMENT_BATCH ||
-           segment->rollup_count >= SEGMENT_ROLLUP_SIZE / 2 + SEGMENT_BATCH;
+    size_t waiting = segment->waiting_added - segment->waiting_settled; /* to become any of these */
+
+    return segment->pending_count + waiting >= SEGMENT_BATCH ||
+           segment->fold_count + waiting >= SEGMENT_BATCH ||
+           segment->rollup_count + waiting >= SEGMENT_ROLLUP_SIZE / 2 + SEGMENT_BATCH;
 }
 
 int segment_begin(struct segment *segment, struct bl_error *error)
@@ -395,8 +398,9 @@ static void segment_reset(struct segment *segment)
 
 void segment_abort(struct segment *segment)
 {
-    bool changed =
-        segment->pending_count > 0 || segment->meta.counted != segment->committed.counted;
+    bool changed = segment->pending_count > 0 ||
+                   segment->waiting_added != segment->waiting_settled ||
+                   segment->meta.counted != segment->committed.counted;
 
     for (int i = 0; i < SEGMENT_DICTIONARIES; i++)
         changed = changed || segment->dictionaries[i].next != segment->committed.next[i];

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "blocklists/suffix.h"
+#include "resolver/base/fetch.h"
+#include "resolver/base/hash.h"
 #include "resolver/denials/segment_internal.h"
 
 static int intern(struct segment *segment, enum segment_dictionary which, const void *bytes,
@@ -78,15 +80,35 @@ static int intern_client(struct segment *segment, const struct address *address,
     return 0;
 }
 
-static int intern_rule(struct segment *segment, const struct segment_rule *rule, uint32_t *out_id)
+static int intern_rule(struct segment *segment, const struct denial *denial, uint16_t group,
+                       uint16_t category, uint32_t *out_id)
 {
+    /* Compared as words that are made in registers: the structure, just written in small pieces,
+     * would be waited for. */
+    uint64_t who = (uint64_t)denial->policy_version << 32 | (uint64_t)group << 16 | category;
+    uint64_t how = (uint64_t)denial->rule << 32 | (uint64_t)denial->via << 24 |
+                   (uint64_t)denial->transport << 16 | (uint64_t)(denial->observed != 0) << 8 |
+                   denial->answer;
+
     if (segment->last.rule_id == SEGMENT_NO_ID ||
-        memcmp(&segment->last.rule, rule, sizeof(*rule)) != 0) {
+        segment->last.rule_words[0] != denial->generation || segment->last.rule_words[1] != who ||
+        segment->last.rule_words[2] != how) {
+        const struct segment_rule rule = {.generation = denial->generation,
+                                          .policy_version = denial->policy_version,
+                                          .group = group,
+                                          .category = category,
+                                          .rule = denial->rule,
+                                          .via = denial->via,
+                                          .transport = denial->transport,
+                                          .observed = denial->observed != 0,
+                                          .answer = denial->answer};
         segment->last.rule_id = SEGMENT_NO_ID;
-        int rc = intern(segment, SEGMENT_RULES, rule, sizeof(*rule), &segment->last.rule_id);
+        int rc = intern(segment, SEGMENT_RULES, &rule, sizeof(rule), &segment->last.rule_id);
         if (rc != 0)
             return rc;
-        segment->last.rule = *rule;
+        segment->last.rule_words[0] = denial->generation;
+        segment->last.rule_words[1] = who;
+        segment->last.rule_words[2] = how;
     }
     *out_id = segment->last.rule_id;
     return 0;
@@ -113,25 +135,17 @@ static int legend_turn(struct segment *segment, uint64_t sequence,
     return 0;
 }
 
-int segment_word(struct segment *segment, uint64_t sequence, const struct legend_names *legend,
-                 enum segment_word_kind kind, uint16_t number, uint16_t *out_word)
+/* For one that is not known yet: `slot` of the legend's. */
+static __attribute__((noinline)) int word_intern(struct segment *segment,
+                                                 const struct legend_names *legend,
+                                                 enum segment_word_kind kind, uint16_t number,
+                                                 uint16_t *slot)
 {
     bool is_group = kind == SEGMENT_WORD_GROUP;
     uint8_t bytes[2 + 2 * 256];
     size_t len = 0;
     uint32_t id;
 
-    *out_word = UINT16_MAX;
-    if (legend == NULL || number >= (is_group ? legend->group_count : legend->category_count))
-        return 0;
-    int rc = legend_turn(segment, sequence, legend);
-    if (rc != 0)
-        return rc;
-    uint16_t *slot = &segment->legend.ids[is_group ? number : legend->group_count + number];
-    if (*slot != UINT16_MAX) {
-        *out_word = *slot;
-        return 0;
-    }
     const char *name = is_group ? legend->groups[number] : legend->categories[number];
     const char *title = is_group ? "" : legend->titles[number];
     bytes[len++] = (uint8_t)kind;
@@ -140,9 +154,27 @@ int segment_word(struct segment *segment, uint64_t sequence, const struct legend
     len += strlen(name) + 1;
     memcpy(bytes + len, title, strlen(title) + 1);
     len += strlen(title) + 1;
-    rc = intern(segment, SEGMENT_WORDS, bytes, len, &id);
+    int rc = intern(segment, SEGMENT_WORDS, bytes, len, &id);
     if (rc == 0 && id < UINT16_MAX)
-        *slot = *out_word = (uint16_t)id;
+        *slot = (uint16_t)id;
+    return rc;
+}
+
+int segment_word(struct segment *segment, uint64_t sequence, const struct legend_names *legend,
+                 enum segment_word_kind kind, uint16_t number, uint16_t *out_word)
+{
+    bool is_group = kind == SEGMENT_WORD_GROUP;
+
+    *out_word = UINT16_MAX;
+    if (legend == NULL || number >= (is_group ? legend->group_count : legend->category_count))
+        return 0;
+    int rc = legend_turn(segment, sequence, legend);
+    if (rc != 0)
+        return rc;
+    uint16_t *slot = &segment->legend.ids[is_group ? number : legend->group_count + number];
+    if (*slot == UINT16_MAX)
+        rc = word_intern(segment, legend, kind, number, slot);
+    *out_word = *slot;
     return rc;
 }
 
@@ -152,23 +184,17 @@ static int record_make(struct segment *segment, const struct segment_item *added
     const struct journal_item *item = added->item;
     const struct denial *denial = &item->denial;
     const struct legend_names *legend = added->legend;
-    struct segment_rule rule = {.generation = denial->generation,
-                                .policy_version = denial->policy_version,
-                                .rule = denial->rule,
-                                .via = denial->via,
-                                .transport = denial->transport,
-                                .observed = denial->observed != 0,
-                                .answer = denial->answer};
+    uint16_t group, category;
     uint32_t domain;
     int64_t at_ms = denial->wall_ms - segment->day.start_ms;
-    int rc = segment_word(segment, added->sequence, legend, SEGMENT_WORD_GROUP, denial->group,
-                          &rule.group);
+    int rc =
+        segment_word(segment, added->sequence, legend, SEGMENT_WORD_GROUP, denial->group, &group);
 
     if (rc == 0)
         rc = segment_word(segment, added->sequence, legend, SEGMENT_WORD_CATEGORY, denial->category,
-                          &rule.category);
+                          &category);
     if (rc == 0)
-        rc = intern_rule(segment, &rule, &record->rule);
+        rc = intern_rule(segment, denial, group, category, &record->rule);
     if (rc == 0)
         rc = intern_name(segment, added->keys.name, denial->qname, item->qname_len, &record->name,
                          &rollup->domain);
@@ -189,9 +215,9 @@ static int record_make(struct segment *segment, const struct segment_item *added
     record->count = 1;
     record->case_number = item->case_number;
     rollup->client = record->client;
-    rollup->group = rule.group;
-    rollup->category = rule.category;
-    rollup->observed = rule.observed;
+    rollup->group = group;
+    rollup->category = category;
+    rollup->observed = denial->observed != 0;
     rollup->hour = (uint8_t)day_hour(&segment->day, denial->wall_ms);
     return rc;
 }
@@ -224,17 +250,28 @@ static void fold_add(struct segment *segment, struct segment_pending *pending, u
     pending->record.count++;
 }
 
+/* Its low bits say where the search for one that is the same begins, its high bits stand there. */
+static uint32_t same_hash(const struct segment *segment, const struct segment_record *record)
+{
+    uint64_t who = (uint64_t)record->name << 32 | record->client;
+    uint64_t why = (uint64_t)record->rule << 32 | record->match;
+    uint64_t file = record->case_number >> JOURNAL_INDEX_BITS;
+    uint64_t hash = hash_pair(segment->seed, who, why);
+
+    return (uint32_t)hash_pair(hash, file, record->qtype);
+}
+
 /* Folds the record into one that is the same, or holds it; then what follows folds into this one.
  */
-static void record_hold(struct segment *segment, const struct segment_record *record)
+static void record_hold(struct segment *segment, const struct segment_record *record, uint32_t hash)
 {
-    uint32_t key[7] = {record->name,  record->client,
-                       record->rule,  record->match,
-                       record->qtype, (uint32_t)(record->case_number >> JOURNAL_INDEX_BITS)};
-    size_t at = dictionary_hash(segment->seed, key, sizeof(key)) & (SEGMENT_SAME_SIZE - 1);
+    enum { INDEX = 2 * SEGMENT_BATCH - 1 };
+    size_t at = hash & (SEGMENT_SAME_SIZE - 1);
 
     for (; segment->same[at] != 0; at = (at + 1) & (SEGMENT_SAME_SIZE - 1)) {
-        struct segment_pending *pending = &segment->pending[segment->same[at] - 1];
+        if (((segment->same[at] ^ hash) & ~(uint32_t)INDEX) != 0)
+            continue;
+        struct segment_pending *pending = &segment->pending[(segment->same[at] & INDEX) - 1];
         if (!records_same(&pending->record, record))
             continue;
         if (record_folds(&pending->record, record)) {
@@ -246,7 +283,7 @@ static void record_hold(struct segment *segment, const struct segment_record *re
     }
     segment->pending[segment->pending_count] =
         (struct segment_pending){.record = *record, .fold = -1, .fold_last = -1};
-    segment->same[at] = (uint32_t)++segment->pending_count;
+    segment->same[at] = (hash & ~(uint32_t)INDEX) | (uint32_t)++segment->pending_count;
 }
 
 struct segment_keys segment_expect(const struct segment *segment, const struct journal_item *item)
@@ -273,20 +310,42 @@ void segment_approach(const struct segment *segment, const struct segment_keys *
         dictionary_prefetch_copy(names, keys->match);
 }
 
+/* The one that has waited longest. */
+static void settle_first(struct segment *segment)
+{
+    const struct segment_waiting *waiting =
+        &segment->waiting[segment->waiting_settled++ % SEGMENT_WAITING];
+
+    record_hold(segment, &waiting->record, waiting->same);
+    segment_rollup_add(segment, &waiting->rollup, waiting->place);
+}
+
+void segment_settle(struct segment *segment)
+{
+    while (segment->waiting_settled != segment->waiting_added)
+        settle_first(segment);
+}
+
 int segment_add(struct segment *segment, const struct segment_item *added, struct bl_error *error)
 {
-    struct segment_record record;
-    struct segment_rollup rollup = {.count = 1};
     int code = segment_begin(segment, error);
 
     if (code < 0)
         return code;
-    int rc = record_make(segment, added, &record, &rollup);
+    if (segment->waiting_added - segment->waiting_settled == SEGMENT_WAITING)
+        settle_first(segment);
+    struct segment_waiting *waiting = &segment->waiting[segment->waiting_added % SEGMENT_WAITING];
+    waiting->rollup = (struct segment_rollup){.count = 1};
+    int rc = record_make(segment, added, &waiting->record, &waiting->rollup);
     if (rc != 0)
         return segment_failed(segment, rc, error);
-    size_t slot = segment_rollup_slot(segment, &rollup);
-    record_hold(segment, &record);
-    segment_rollup_add(segment, &rollup, slot);
+    waiting->same = same_hash(segment, &waiting->record);
+    waiting->place = segment_rollup_place(segment, &waiting->rollup);
+    fetch_ahead(&segment->same[waiting->same & (SEGMENT_SAME_SIZE - 1)]);
+    fetch_ahead(&segment->rollups[waiting->place]);
+    /* The search often goes on to the next ones, in the next line. */
+    fetch_ahead(&segment->rollups[(waiting->place + 2) & (SEGMENT_ROLLUP_SIZE - 1)]);
+    segment->waiting_added++;
     segment->meta.denials++;
     segment->meta.observed += added->item->denial.observed != 0;
     return 0;
@@ -325,6 +384,7 @@ void segment_forget(struct segment *segment)
 {
     if (segment->pending_count > 0)
         memset(segment->same, 0, SEGMENT_SAME_SIZE * sizeof(*segment->same));
+    segment->waiting_settled = segment->waiting_added;
     segment->pending_count = segment->fold_count = 0;
 }
 
@@ -422,6 +482,7 @@ static int record_write(struct segment *segment, struct block *block,
 
 int segment_flush(struct segment *segment)
 {
+    segment_settle(segment);
     if (segment->pending_count == 0)
         return 0;
     struct block *block = malloc(sizeof(*block));

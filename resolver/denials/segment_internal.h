@@ -34,6 +34,17 @@ struct segment_pending_fold {
     int32_t next;
 };
 
+/* A record that is numbered and not yet among the pending ones, and what it adds to a roll-up: its
+ * places in the tables of both are being fetched. */
+struct segment_waiting {
+    struct segment_record record;
+    struct segment_rollup rollup;
+    uint32_t same;  /* of the hash by which another that is the same is found */
+    uint32_t place; /* where the search for its roll-up begins */
+};
+
+enum { SEGMENT_WAITING = 8 };
+
 /* The numbers of a legend's words in this segment; worked out when a legend is first met. */
 struct segment_legend {
     uint64_t sequence; /* of the file it stands in */
@@ -51,17 +62,19 @@ struct segment {
     struct dictionary dictionaries[SEGMENT_DICTIONARIES];
     struct segment_legend legend;
     struct {
-        struct segment_rule rule;
         struct segment_client client;
         struct denial_device device;
-        uint32_t rule_id, client_id;           /* SEGMENT_NO_ID: none yet */
-    } last;                                    /* denials come in runs of the same */
-    uint64_t drained_sequence, drained_offset; /* what was asked for last */
+        uint64_t rule_words[3];                      /* what the rule says */
+        uint32_t rule_id, client_id;                 /* SEGMENT_NO_ID: none yet */
+    } last;                                          /* denials come in runs of the same */
+    uint64_t drained_sequence, drained_offset;       /* what was asked for last */
+    struct segment_waiting waiting[SEGMENT_WAITING]; /* the last of those added */
+    size_t waiting_added, waiting_settled;           /* how many ever came and went */
     struct segment_pending *pending;
     size_t pending_count;
     struct segment_pending_fold *folds;
     size_t fold_count;
-    uint32_t *same; /* open addressing: pending index + 1 */
+    uint32_t *same; /* open addressing: pending index + 1, and high bits of the hash */
     struct segment_rollup
         *rollups; /* of records since meta.rolled_…; open addressing, count 0: empty */
     size_t rollup_count;
@@ -92,10 +105,13 @@ int segment_failed(const struct segment *segment, int rc, struct bl_error *error
 int segment_flush(struct segment *segment);
 void segment_forget(struct segment *segment);
 
+/* Puts the waiting records among the pending ones, and into the roll-ups. */
+void segment_settle(struct segment *segment);
+
 /* Roll-ups: added in memory, written as runs, and after a start or a failure summed again from the
  * records that no run holds. LMDB's error or 0. */
-size_t segment_rollup_slot(const struct segment *segment, const struct segment_rollup *rollup);
-void segment_rollup_add(struct segment *segment, const struct segment_rollup *add, size_t slot);
+uint32_t segment_rollup_place(const struct segment *segment, const struct segment_rollup *rollup);
+void segment_rollup_add(struct segment *segment, const struct segment_rollup *add, uint32_t place);
 int segment_rollups_write(struct segment *segment, uint32_t last_block_count);
 int segment_rollups_load(struct segment *segment);
 bool segment_rollups_due(const struct segment *segment);

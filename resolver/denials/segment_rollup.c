@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "resolver/base/hash.h"
 #include "resolver/denials/segment_internal.h"
 
 uint32_t segment_run_check(const struct segment_run *run)
@@ -18,20 +19,18 @@ static bool rollups_same(const struct segment_rollup *a, const struct segment_ro
 }
 
 /* Where the search for it begins. */
-size_t segment_rollup_slot(const struct segment *segment, const struct segment_rollup *rollup)
+uint32_t segment_rollup_place(const struct segment *segment, const struct segment_rollup *rollup)
 {
-    uint32_t key[4] = {rollup->domain, rollup->client,
-                       (uint32_t)rollup->group << 16 | rollup->category,
-                       (uint32_t)rollup->hour << 8 | rollup->observed};
-    size_t slot = dictionary_hash(segment->seed, key, sizeof(key)) & (SEGMENT_ROLLUP_SIZE - 1);
+    uint64_t who = (uint64_t)rollup->domain << 32 | rollup->client;
+    uint64_t what = (uint64_t)rollup->group << 32 | (uint64_t)rollup->category << 16 |
+                    (uint64_t)rollup->hour << 8 | rollup->observed;
 
-    __builtin_prefetch(&segment->rollups[slot], 1);
-    return slot;
+    return hash_pair(segment->seed, who, what) & (SEGMENT_ROLLUP_SIZE - 1);
 }
 
-void segment_rollup_add(struct segment *segment, const struct segment_rollup *add, size_t slot)
+void segment_rollup_add(struct segment *segment, const struct segment_rollup *add, uint32_t place)
 {
-    size_t at = slot;
+    size_t at = place;
 
     if (segment->rollup_count == 0 || segment->rollup_hour != add->hour)
         segment->rollup_hours++;
@@ -145,7 +144,7 @@ static int rollup_of_record(struct segment *segment, const struct segment_record
     rollup.category = rule.category;
     rollup.observed = rule.observed;
     rollup.hour = (uint8_t)day_hour(&segment->day, segment->day.start_ms + record->at_ms);
-    segment_rollup_add(segment, &rollup, segment_rollup_slot(segment, &rollup));
+    segment_rollup_add(segment, &rollup, segment_rollup_place(segment, &rollup));
     return 0;
 }
 

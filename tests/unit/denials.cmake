@@ -9,6 +9,7 @@ chalkgate_unit_test(denials-journal test_journal.c)
 chalkgate_unit_test(denials-met test_met.c PkgConfig::LMDB)
 chalkgate_unit_test(denials-pseudonym test_pseudonym.c)
 chalkgate_unit_test(denials-retention test_retention.c)
+chalkgate_unit_test(denials-segment test_segment.c PkgConfig::LMDB)
 chalkgate_unit_test(denials-writer test_writer.c)
 
 # A made month of school traffic, for tests of reports and for looking at them.
