@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "resolver/base/fetch.h"
+
 enum { CASE_COUNTED_BITS = 36 };
 #define CASE_COUNTED ((uint64_t)1 << 62)
 
@@ -175,6 +177,8 @@ static void item_read(const struct journal_scan *scan, const struct journal_deni
 int journal_scan_next(struct journal_scan *scan, struct journal_item *out_item,
                       const struct journal_legend **out_legend)
 {
+    enum { FETCH_OCTETS = 512, FETCH_LINES = 2 }; /* some records ahead, as much as one */
+
     while (scan->offset + sizeof(struct journal_record_head) <= scan->limit) {
         size_t len;
         int type = record_type_at(scan, scan->offset, &len);
@@ -184,6 +188,8 @@ int journal_scan_next(struct journal_scan *scan, struct journal_item *out_item,
             continue;
         }
         const void *at = scan->bytes + scan->offset;
+        for (size_t line = 0; line < FETCH_LINES; line++) /* beyond the file's end: no harm */
+            fetch_ahead((const uint8_t *)at + FETCH_OCTETS + line * FETCH_LINE);
         if (type == JOURNAL_LEGEND)
             *out_legend = at;
         else
