@@ -28,6 +28,8 @@ struct bl_guard {
     /* The most that each of `sealed` ever had, 0 where nobody knows. Without these (NULL) a
      * category could lose the small share again and again. */
     struct bl_held *most;
+    uint64_t above; /* the generation in force, whose file may be gone: what is adopted bears a
+                       greater number */
 };
 
 enum { BL_SHRINK_PERCENT = 20, BL_SHRINK_SEALED_PERCENT = 1 };

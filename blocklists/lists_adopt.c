@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "blocklists/guard.h"
 #include "blocklists/seal.h"
 #include "blocklists/store.h"
 
@@ -194,6 +195,8 @@ int bl_lists_adopt_guarded(const char *state, int staged_fd, unsigned keep,
     if (kept.count > 0)
         number = kept.numbers[kept.count - 1] + 1;
     number = number > kept.current ? number : kept.current + 1;
+    if (guard && number <= guard->above)
+        number = guard->above + 1;
     rc = lists_copy_make(folder, state, staged_fd, &kept, number, guard, staging, &fd, error);
     if (rc < 0)
         goto out;

@@ -96,18 +96,22 @@ int bl_seal_hash(int fd, const char *name, uint64_t len, uint8_t out_sha256[32],
     uint8_t *chunk = malloc(CHUNK);
     bool is_fine = digest && chunk && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1;
     ssize_t got = 1;
+    int failure;
 
     for (uint64_t at = 0; is_fine && at < len; at += (uint64_t)got) {
-        got = pread(fd, chunk, len - at < CHUNK ? len - at : CHUNK, (off_t)at);
+        do {
+            got = pread(fd, chunk, len - at < CHUNK ? len - at : CHUNK, (off_t)at);
+        } while (got < 0 && errno == EINTR);
         if (got <= 0)
             break;
         is_fine = EVP_DigestUpdate(digest, chunk, (size_t)got) == 1;
     }
+    failure = got < 0 ? -errno : 0;
     is_fine = is_fine && got > 0 && EVP_DigestFinal_ex(digest, out_sha256, NULL) == 1;
     EVP_MD_CTX_free(digest);
     free(chunk);
-    if (got < 0)
-        return bl_error_set(error, -errno, "cannot read %s: %s", name, strerror(errno));
+    if (failure < 0)
+        return bl_error_set(error, failure, "cannot read %s: %s", name, strerror(-failure));
     if (got == 0)
         return damaged(error, name, "is damaged: it was cut off");
     return is_fine ? 0 : no_digest(error);

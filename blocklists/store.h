@@ -86,10 +86,12 @@ enum bl_look {
 enum bl_look bl_store_look(struct bl_store *store);
 
 /* Whether a store that was just opened is what `before` is: of one generation, and of one file that
- * nobody has touched between the two openings. Then look-ups in `before` hold in it, too. Where it
- * is not, though the generation says the same, bl_store_compare() has to say whether it is whole.
- */
+ * nobody has touched between the two openings. Then look-ups in `before` hold in it, too. */
 bool bl_store_is_as_before(const struct bl_store *store, const struct bl_store *before);
+
+/* Whether both were made of the same octets, by what they say themselves; bl_store_compare() says
+ * whether it is true. */
+bool bl_store_says_the_same(const struct bl_store *store, const struct bl_store *before);
 
 uint64_t bl_store_generation(const struct bl_store *store);
 uint64_t bl_store_name_count(const struct bl_store *store);

@@ -133,14 +133,19 @@ enum bl_look bl_store_look(struct bl_store *store)
         return BL_LOOK_SAME;
     if (now.st_size == store->as_opened.st_size)
         code = bl_store_compare(store, NULL);
-    if (code == -ENOMEM)
-        return BL_LOOK_SAME; /* the next look finds out */
+    if (code < 0 && code != -EBADMSG && code != -EIO)
+        return BL_LOOK_SAME; /* memory is short, say: the next look finds out */
     store->as_compared = now;
     if (code < 0)
         __atomic_store_n(&store->damaged, true, __ATOMIC_SEQ_CST);
     if (bl_store_is_damaged(store))
         return BL_LOOK_DAMAGED;
     return is_same_file(&now, &store->as_opened) ? BL_LOOK_SAME : BL_LOOK_TOUCHED;
+}
+
+bool bl_store_says_the_same(const struct bl_store *store, const struct bl_store *before)
+{
+    return memcmp(store->seal.sha256, before->seal.sha256, sizeof store->seal.sha256) == 0;
 }
 
 bool bl_store_is_as_before(const struct bl_store *store, const struct bl_store *before)

@@ -30,6 +30,20 @@ void lists_word_tell(struct daemon *daemon, json_t *reply)
     world_unref(world);
 }
 
+/* Whether the lists in force can be read from their file as well. */
+static bool is_on_the_disk(const char *state, const struct bl_store *store)
+{
+    struct bl_store *read = NULL;
+    char path[BL_PATH_MAX];
+    uint64_t generation;
+    bool is =
+        !bl_store_is_damaged(store) && bl_lists_current(state, &generation, path, NULL) == 0 &&
+        bl_lists_open(path, generation, &read, NULL) == 0 && bl_store_says_the_same(read, store);
+
+    bl_store_close(read);
+    return is;
+}
+
 /* The guard over the lists, of this configuration; `store` NULL: none is in use yet. */
 static int guard_make(const struct daemon *daemon, const struct config *config,
                       const struct bl_store *store, bool allow_shrink, struct bl_guard *out_guard,
@@ -42,8 +56,10 @@ static int guard_make(const struct daemon *daemon, const struct config *config,
     if (code < 0)
         bl_error_set(error, code, "there is not enough memory");
     else if ((code = held_most_read(daemon->state, out_guard, error)) == 0 && store &&
-             bl_store_is_damaged(store) && (code = bl_guard_hold(out_guard, store)) < 0)
+             !is_on_the_disk(daemon->state, store) && (code = bl_guard_hold(out_guard, store)) < 0)
         bl_error_set(error, code, "there is not enough memory");
+    if (store)
+        out_guard->above = bl_store_generation(store);
     if (code < 0)
         bl_guard_fini(out_guard);
     return code;

@@ -186,50 +186,89 @@ static void trouble_tell(struct mender *mender, const struct world *world)
     alert(mender->daemon, text);
 }
 
-static void try_later(struct mender *mender, bool again)
+/* Later and later, until all is well. */
+static void try_later(struct mender *mender)
 {
-    mender->wait_ms = again && mender->wait_ms < WAIT_MOST_MS ? 2 * mender->wait_ms : LOOK_MS;
+    int64_t longer_ms = 2 * mender->wait_ms;
+
+    mender->wait_ms = longer_ms < LOOK_MS        ? LOOK_MS
+                      : longer_ms > WAIT_MOST_MS ? WAIT_MOST_MS
+                                                 : longer_ms;
     mender->try_ms = clock_read().mono_ms + mender->wait_ms;
 }
 
-/* Whole again, or only touched: what was remembered in between goes with the epoch. With
- * daemon->change held. */
-static void open_anew(struct mender *mender)
-{
-    struct daemon *daemon = mender->daemon;
-    struct bl_error error = {0};
-    int code = daemon_renew(daemon, &error); /* it logs what was wrong */
-    struct world *world = daemon_world(daemon);
-
-    if (code == 0 && !world->lists_trouble.text[0]) {
-        mender->owed = 0;
-        log_notice("the file of the lists of generation %" PRIu64
-                   " was touched while in use; it is whole, and was opened anew",
-                   bl_store_generation(world->store));
-    } else {
-        try_later(mender, mender->owed);
-        mender->owed = world->epoch;
-    }
-    trouble_tell(mender, world);
-    world_unref(world);
-}
-
-/* Whether the file in force was put right, or replaced, since it was mapped. */
-static bool is_put_right(const char *state, uint64_t damaged)
+/* Whether the file in force can be opened anew: it was put right, or back, since it was mapped. */
+static bool is_put_right(const char *state, const struct bl_store *before)
 {
     struct bl_store *store = NULL;
     char path[BL_PATH_MAX];
     uint64_t generation;
     bool is_right = bl_lists_current(state, &generation, path, NULL) == 0 &&
-                    generation == damaged && bl_lists_open(path, generation, &store, NULL) == 0 &&
-                    bl_store_compare(store, NULL) == 0;
+                    generation == bl_store_generation(before) &&
+                    bl_lists_open(path, generation, &store, NULL) == 0 &&
+                    bl_store_says_the_same(store, before) && bl_store_compare(store, NULL) == 0;
 
     bl_store_close(store);
     return is_right;
 }
 
+/* What was remembered in between goes with the epoch. With daemon->change held. False: that is
+ * still to be done. */
+static bool open_anew(struct mender *mender)
+{
+    struct daemon *daemon = mender->daemon;
+    struct bl_error error = {0};
+    int code = daemon_renew(daemon, &error); /* it logs what was wrong */
+    struct world *world = daemon_world(daemon);
+    bool is_done = code == 0 && !world->lists_trouble.text[0];
+
+    mender->owed = is_done ? 0 : world->epoch;
+    if (is_done)
+        log_notice("the file of the lists of generation %" PRIu64
+                   " was touched while in use; it is whole, and was opened anew",
+                   bl_store_generation(world->store));
+    else
+        try_later(mender);
+    trouble_tell(mender, world);
+    world_unref(world);
+    return is_done;
+}
+
+/* What is mapped is whole, but was touched, or its file is not what it should be. With
+ * daemon->change held. */
+static void look_again(struct mender *mender, const struct world *world, bool is_touched)
+{
+    if (!is_touched && clock_read().mono_ms < mender->try_ms)
+        return;
+    if (is_touched || !world->lists_trouble.text[0] ||
+        is_put_right(mender->daemon->state, world->store)) {
+        (void)open_anew(mender);
+        return;
+    }
+    trouble_tell(mender, world); /* others may have met it first */
+    try_later(mender);
+}
+
+/* Puts other lists in the place of those that are damaged. */
+static int replace(struct mender *mender, const struct world *world,
+                   struct bl_fallback *out_fallback, struct bl_error *error)
+{
+    struct daemon *daemon = mender->daemon;
+    struct bl_guard guard;
+    int code = config_guard(world->config, true, &guard);
+
+    if (code < 0)
+        return bl_error_set(error, code, "out of memory");
+    code = bl_guard_hold(&guard, world->store);
+    if (code == 0)
+        code = fall_back(daemon->state, bl_store_generation(world->store), &guard, out_fallback,
+                         error);
+    bl_guard_fini(&guard);
+    return code < 0 ? code : daemon_renew(daemon, error);
+}
+
 /* With daemon->change held. */
-static void mend(struct mender *mender, struct world *world)
+static void mend(struct mender *mender, const struct world *world)
 {
     struct daemon *daemon = mender->daemon;
     uint64_t damaged = bl_store_generation(world->store);
@@ -237,31 +276,20 @@ static void mend(struct mender *mender, struct world *world)
     static const char WHY[] = "its file was cut or written to while in use";
     char text[BL_ERROR_MAX];
     struct bl_fallback fallback;
-    struct bl_guard guard;
     struct bl_error error = {0};
-    int code;
 
     if (is_hopeless && clock_read().mono_ms < mender->try_ms)
         return;
-    try_later(mender, is_hopeless);
-    if (is_put_right(daemon->state, damaged)) {
-        open_anew(mender);
+    if (is_put_right(daemon->state, world->store) && open_anew(mender))
         return;
-    }
-    if (is_hopeless)
-        return;
-    code = config_guard(world->config, true, &guard);
-    if (code == 0) {
-        code = bl_guard_hold(&guard, world->store);
-        if (code == 0)
-            code = fall_back(daemon->state, damaged, &guard, &fallback, &error);
-        bl_guard_fini(&guard);
-    }
-    if (code == 0 && daemon_renew(daemon, &error) == 0) {
+    if (replace(mender, world, &fallback, &error) == 0) {
         mending_tell(daemon, damaged, &fallback, WHY, text);
         alert(daemon, text);
         return;
     }
+    try_later(mender);
+    if (is_hopeless)
+        return;
     mender->hopeless = world->epoch;
     snprintf(
         text, sizeof text,
@@ -286,19 +314,19 @@ static void mender_look(struct mender *mender)
 
     if (look == BL_LOOK_SAME && !is_owed(mender, world)) {
         mender->told[0] = '\0';
+        mender->wait_ms = 0;
         note(mender, world);
         world_unref(world);
         return;
     }
     pthread_mutex_lock(&mender->daemon->change);
     now = daemon_world(mender->daemon); /* it may have changed before it was our turn */
-    if (now != world)
+    if (now->store != world->store)
         look = bl_store_look(now->store);
     if (look == BL_LOOK_DAMAGED)
         mend(mender, now);
-    else if (look == BL_LOOK_TOUCHED ||
-             (is_owed(mender, now) && clock_read().mono_ms >= mender->try_ms))
-        open_anew(mender);
+    else if (look == BL_LOOK_TOUCHED || is_owed(mender, now))
+        look_again(mender, now, look == BL_LOOK_TOUCHED);
     pthread_mutex_unlock(&mender->daemon->change);
     world_unref(now);
     world_unref(world);
@@ -339,11 +367,12 @@ static int mender_begin(struct mender *mender, struct bl_error *error)
 int mender_start(struct daemon *daemon, struct mender **out_mender, struct bl_error *error)
 {
     struct mender *mender = calloc(1, sizeof *mender);
-    char text[BL_ERROR_MAX];
+    char text[BL_ERROR_MAX]; /* of mender_prepare(), before there was anybody to tell */
     int code;
 
     if (!mender)
         return bl_error_set(error, -ENOMEM, "out of memory");
+    snprintf(text, sizeof text, "%s", daemon->lists_fault);
     mender->daemon = daemon;
     mender->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     code = mender->wake_fd < 0
@@ -355,10 +384,8 @@ int mender_start(struct daemon *daemon, struct mender **out_mender, struct bl_er
         free(mender);
         return code;
     }
-    if (daemon->lists_fault[0]) { /* of mender_prepare(), before there was anybody to tell */
-        snprintf(text, sizeof text, "%s", daemon->lists_fault);
+    if (text[0])
         alert(daemon, text);
-    }
     *out_mender = mender;
     return 0;
 }

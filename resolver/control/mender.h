@@ -27,8 +27,8 @@ struct mender;
 /* What there is to say of a world's lists_trouble, which is its %s. */
 #define MENDER_TROUBLE                                                                             \
     "the lists in force go on as they were read before, but only until a restart, as their file "  \
-    "cannot be used (%s). Please put it back, import lists anew, or go back to other ones with "   \
-    "`chalkgate lists rollback`"
+    "cannot be used (%s). Please put it back, or go back to other ones with `chalkgate lists "     \
+    "rollback`"
 
 /* Before the first world is made: where the generation in force cannot be opened, puts another in
  * its place, in which every category is listed that is sealed. Where nothing can be done, making

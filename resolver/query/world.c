@@ -77,8 +77,9 @@ static uint64_t epoch_next(void)
     return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
 }
 
-/* The file bears the number that was in force before: the very same goes on, another one has to
- * prove whole. */
+/* The file bears the number that was in force before: the very same goes on, one that was touched
+ * has to prove whole, and to say the same: others come by adoption alone, under numbers of their
+ * own. */
 static int lists_reopen(struct world *world, const struct world *before, const char *path,
                         struct bl_error *error)
 {
@@ -90,11 +91,13 @@ static int lists_reopen(struct world *world, const struct world *before, const c
     if (bl_store_is_as_before(store, before->store)) {
         world->store = bl_store_share(before->store);
         world->epoch = before->epoch;
-    } else {
-        code = bl_store_compare(store, error);
+    } else if (!bl_store_says_the_same(store, before->store)) {
+        code =
+            bl_error_set(error, -EBADMSG,
+                         "%s has other lists than those that were adopted under its number", path);
+    } else if ((code = bl_store_compare(store, error)) == 0) {
+        world->store = bl_store_share(store);
         world->epoch = epoch_next();
-        if (code == 0)
-            world->store = bl_store_share(store);
     }
     bl_store_close(store);
     return code;

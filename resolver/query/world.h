@@ -8,9 +8,9 @@
  * Epochs. The number of a generation stands in its file, and people do things to files: another one
  * may come to have the number, or be written over and put back. So look-ups that are kept go by the
  * epoch, which a world takes over from the one before only with the very same file, untouched, and
- * which never comes again while the program runs. A file that bears the number in force and is not
- * the same is read whole before it is believed. Where it was taken away, or is damaged, while what
- * was mapped before is whole, that goes on.
+ * which never comes again while the program runs. A file that bears the number in force and was
+ * touched is read whole, and has to say what was in force, before it is believed. Where it does
+ * not, or was taken away, while what was mapped before is whole, that goes on.
  *
  * Threads: world_ref/world_unref from any; the contents are read-only.
  */
