@@ -239,7 +239,8 @@ def test_tcp_idle_connections(at):
         same(resolver.ask(LISTED).rcode, "NXDOMAIN", "over UDP beside them")
         same(resolver.ask(LISTED, tcp=True).rcode, "NXDOMAIN", "over TCP beside them")
         each = (memory_kib(pid) - before) / len(idle)
-        holds(each < 20, f"{each:.1f} kB for each idle connection")
+        most = 40 if lab.built_with("tsan") else 20  # which keeps books of its own
+        holds(each < most, f"{each:.1f} kB for each idle connection")
         wait_for("idle connections are closed", lambda: sum(map(closed_by_other_side, idle[::200])) == 10, 40, 1)
     finally:
         for sock in idle:
