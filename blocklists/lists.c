@@ -140,6 +140,31 @@ int bl_lists_open_kept(const char *state, uint64_t generation, struct bl_store *
     return bl_lists_open(path, generation, out_store, error);
 }
 
+int bl_lists_open_again(const char *state, const struct bl_store *before,
+                        struct bl_store **out_store, struct bl_error *error)
+{
+    struct bl_store *store;
+    char path[BL_PATH_MAX];
+    uint64_t generation;
+    int rc = bl_lists_current(state, &generation, path, error);
+
+    if (rc == 0 && generation != bl_store_generation(before))
+        rc = bl_error_set(error, -EBADMSG, "%s/lists/current leads to another generation", state);
+    if (rc == 0)
+        rc = bl_lists_open(path, generation, &store, error);
+    if (rc < 0)
+        return rc;
+    if (bl_store_says_the_same(store, before)) {
+        *out_store = store;
+        return 0;
+    }
+    bl_store_close(store);
+    return bl_error_set(error, -EBADMSG,
+                        "%s has other lists than those that were adopted under its number, and new "
+                        "ones have to be imported",
+                        path);
+}
+
 static int number_order(const void *a, const void *b)
 {
     uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;

@@ -45,6 +45,12 @@ int bl_lists_open(const char *path, uint64_t generation, struct bl_store **out_s
 int bl_lists_open_kept(const char *state, uint64_t generation, struct bl_store **out_store,
                        struct bl_error *error);
 
+/* Opens the file in force once more, for what `before` was opened from: as bl_lists_open(), and
+ * -EBADMSG where it is another generation, or one with other lists. Whether it is whole is for
+ * bl_store_compare() to say. */
+int bl_lists_open_again(const char *state, const struct bl_store *before,
+                        struct bl_store **out_store, struct bl_error *error);
+
 /* The generation that was in force before the current, and is kept: -ENOENT where there is none. */
 int bl_lists_before(const char *state, uint64_t *out_generation, struct bl_error *error);
 

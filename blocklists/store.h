@@ -85,8 +85,8 @@ enum bl_look {
 
 enum bl_look bl_store_look(struct bl_store *store);
 
-/* Whether a store that was just opened is what `before` is: of one generation, and of one file that
- * nobody has touched between the two openings. Then look-ups in `before` hold in it, too. */
+/* Whether a store that was just opened is what `before` is: of one file, which nobody has touched
+ * between the two openings. Then look-ups in `before` hold in it, too. */
 bool bl_store_is_as_before(const struct bl_store *store, const struct bl_store *before);
 
 /* Whether both were made of the same octets, by what they say themselves; bl_store_compare() says

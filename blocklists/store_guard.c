@@ -150,6 +150,5 @@ bool bl_store_says_the_same(const struct bl_store *store, const struct bl_store 
 
 bool bl_store_is_as_before(const struct bl_store *store, const struct bl_store *before)
 {
-    return !bl_store_is_damaged(before) && store->seal.generation == before->seal.generation &&
-           is_same_file(&store->as_opened, &before->as_opened);
+    return !bl_store_is_damaged(before) && is_same_file(&store->as_opened, &before->as_opened);
 }

@@ -34,11 +34,7 @@ void lists_word_tell(struct daemon *daemon, json_t *reply)
 static bool is_on_the_disk(const char *state, const struct bl_store *store)
 {
     struct bl_store *read = NULL;
-    char path[BL_PATH_MAX];
-    uint64_t generation;
-    bool is =
-        !bl_store_is_damaged(store) && bl_lists_current(state, &generation, path, NULL) == 0 &&
-        bl_lists_open(path, generation, &read, NULL) == 0 && bl_store_says_the_same(read, store);
+    bool is = !bl_store_is_damaged(store) && bl_lists_open_again(state, store, &read, NULL) == 0;
 
     bl_store_close(read);
     return is;
@@ -73,7 +69,7 @@ static int generation_enter(struct daemon *daemon, uint64_t before, struct bl_er
     uint64_t generation;
     int code = daemon_renew(daemon, error);
 
-    if (code == 0) { /* it may bear the number of what goes on in its place */
+    if (code == 0) { /* one gone back to may bear the number in force, and not be that */
         world = daemon_world(daemon);
         if (world->lists_trouble.text[0])
             code = bl_error_set(error, -EBADMSG, "%s", world->lists_trouble.text);

@@ -78,18 +78,18 @@ static void alert(struct daemon *daemon, char *text)
 
 static void mending_tell(struct daemon *daemon, uint64_t damaged,
                          const struct bl_fallback *fallback, const char *why,
-                         char text[BL_ERROR_MAX])
+                         char out_text[BL_ERROR_MAX])
 {
     struct actor actor = rules_actor_system(NULL);
 
-    snprintf(text, BL_ERROR_MAX,
+    snprintf(out_text, BL_ERROR_MAX,
              "the lists of generation %" PRIu64 " are damaged (%.200s); generation %" PRIu64
              " before it is in force instead%s%.200s. Please import lists anew, and find out who "
              "wrote to the state folder",
              damaged, why, fallback->generation,
              fallback->lacks.text[0] ? ", but it lacks some: " : "", fallback->lacks.text);
-    log_error("%s", text);
-    fault_set(daemon, fallback->generation, text);
+    log_error("%s", out_text);
+    fault_set(daemon, fallback->generation, out_text);
     rules_note_lists(daemon, &actor, "lists-rollback", damaged, fallback->generation,
                      fallback->lacks.text[0] ? fallback->lacks.text
                                              : "the lists in force were damaged on the disk");
@@ -201,12 +201,8 @@ static void try_later(struct mender *mender)
 static bool is_put_right(const char *state, const struct bl_store *before)
 {
     struct bl_store *store = NULL;
-    char path[BL_PATH_MAX];
-    uint64_t generation;
-    bool is_right = bl_lists_current(state, &generation, path, NULL) == 0 &&
-                    generation == bl_store_generation(before) &&
-                    bl_lists_open(path, generation, &store, NULL) == 0 &&
-                    bl_store_says_the_same(store, before) && bl_store_compare(store, NULL) == 0;
+    bool is_right =
+        bl_lists_open_again(state, before, &store, NULL) == 0 && bl_store_compare(store, NULL) == 0;
 
     bl_store_close(store);
     return is_right;

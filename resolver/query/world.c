@@ -77,30 +77,29 @@ static uint64_t epoch_next(void)
     return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
 }
 
-/* The file bears the number that was in force before: the very same goes on, one that was touched
- * has to prove whole, and to say the same: others come by adoption alone, under numbers of their
- * own. */
-static int lists_reopen(struct world *world, const struct world *before, const char *path,
-                        struct bl_error *error)
+/* The very same file goes on; one that was touched has to prove whole, and to say the same: other
+ * lists come by adoption alone, under numbers of their own. */
+static int lists_reopen(struct world *world, const struct world *before, struct bl_error *error)
 {
     struct bl_store *store;
-    int code = bl_lists_open(path, bl_store_generation(before->store), &store, error);
+    int code = bl_lists_open_again(world->config->state, before->store, &store, error);
 
     if (code < 0)
         return code;
     if (bl_store_is_as_before(store, before->store)) {
+        bl_store_close(store);
         world->store = bl_store_share(before->store);
         world->epoch = before->epoch;
-    } else if (!bl_store_says_the_same(store, before->store)) {
-        code =
-            bl_error_set(error, -EBADMSG,
-                         "%s has other lists than those that were adopted under its number", path);
-    } else if ((code = bl_store_compare(store, error)) == 0) {
-        world->store = bl_store_share(store);
-        world->epoch = epoch_next();
+        return 0;
     }
-    bl_store_close(store);
-    return code;
+    code = bl_store_compare(store, error);
+    if (code < 0) {
+        bl_store_close(store);
+        return code;
+    }
+    world->store = store;
+    world->epoch = epoch_next();
+    return 0;
 }
 
 /* The lists in force. `before` is the world that had those before, or NULL. */
@@ -108,21 +107,22 @@ static int lists_take(struct world *world, const struct world *before, struct bl
 {
     char path[BL_PATH_MAX];
     uint64_t generation;
-    struct bl_error why = {""};
-    int code = bl_lists_current(world->config->state, &generation, path, &why);
+    int code = bl_lists_current(world->config->state, &generation, path, before ? NULL : error);
 
-    if (code == 0 && (!before || generation != bl_store_generation(before->store))) {
+    if (!before && code < 0)
+        return code;
+    if (!before || (code == 0 && generation != bl_store_generation(before->store))) {
         world->epoch = epoch_next(); /* it was read whole when it was adopted, or gone back to */
         return lists_open(path, generation, &world->store, error);
     }
-    if (code == 0)
-        code = lists_reopen(world, before, path, &why);
+    code = lists_reopen(world, before, &world->lists_trouble);
     if (code == 0)
         return 0;
-    if (code == -ENOMEM || !before || bl_store_is_damaged(before->store) ||
+    if (code == -ENOMEM || bl_store_is_damaged(before->store) ||
         bl_store_compare(before->store, NULL) < 0)
-        return bl_error_set(error, code, "%s", why.text);
-    world->lists_trouble = why;
+        return bl_error_set(error, code,
+                            "%s. `chalkgate status` shows in a few seconds what became of that",
+                            world->lists_trouble.text);
     world->store = bl_store_share(before->store);
     world->epoch = epoch_next();
     return 0;
